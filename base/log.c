@@ -1,0 +1,93 @@
+#include "base/log.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static log_sink *sink;
+static void *sink_ctx;
+static enum log_level level = LOGL_INFO;
+
+void log_to(log_sink *fn, void *ctx)
+{
+	sink = fn;
+	sink_ctx = ctx;
+}
+
+void log_set_level(enum log_level l)
+{
+	level = l;
+}
+
+enum log_level log_get_level(void)
+{
+	return level;
+}
+
+/* One byte as text; returns how many characters were written (at most 4), 0 when they do not fit. */
+static size_t escape_one(char *out, size_t room, unsigned char c, int double_backslash)
+{
+	if (c >= 0x20 && c < 0x7f && (c != '\\' || !double_backslash)) {
+		if (room < 2)
+			return 0;
+		out[0] = (char)c;
+		return 1;
+	}
+	if (room < 5)
+		return 0;
+	if (c == '\\') {
+		memcpy(out, "\\\\", 2);
+		return 2;
+	}
+	snprintf(out, 5, "\\%03o", c);
+	return 4;
+}
+
+static const char *escape(char *out, size_t size, const void *p, size_t n, int double_backslash)
+{
+	const unsigned char *in = p;
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		size_t k = escape_one(out + used, size - used, in[i], double_backslash);
+
+		if (k == 0)
+			break;
+		used += k;
+	}
+	out[used] = '\0';
+	return out;
+}
+
+const char *log_escape(char *out, size_t size, const void *p, size_t n)
+{
+	return escape(out, size, p, n, 1);
+}
+
+void log_vev(enum log_level l, const char *fmt, va_list ap)
+{
+	char raw[LOG_LINE_MAX + 1], line[LOG_LINE_MAX + 1];
+
+	if (sink == NULL || l > level || l == LOGL_QUIET)
+		return;
+	vsnprintf(raw, sizeof raw, fmt, ap);
+	escape(line, sizeof line, raw, strlen(raw), 0);	/* names inside were escaped by their caller */
+	sink(sink_ctx, l, line);
+}
+
+void log_ev(enum log_level l, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	log_vev(l, fmt, ap);
+	va_end(ap);
+}
+
+const char *log_level_name(enum log_level l)
+{
+	static const char *const names[] = {
+		"quiet", "error", "warning", "info", "verbose", "debug", "trace",
+	};
+
+	return (size_t)l < sizeof names / sizeof names[0] ? names[l] : "unknown";
+}

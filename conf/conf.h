@@ -1,0 +1,89 @@
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/log.h"
+#include "base/wire.h"
+
+/*
+ * conf - the configuration: sshd_config's grammar, one schema (schema.def), per-role slices.
+ *
+ * A struct conf is the parsed text with its Match blocks; conf_resolve() gives the values that hold
+ * for one client: the first value of a keyword wins, global lines come first in the file as written,
+ * matching blocks apply where they stand. Lists that append (Port, HostKey, AcceptEnv ...) append.
+ */
+
+struct buf;
+struct conf;
+
+/* Which process gets a keyword (schema.def); a slice holds only its reader's. */
+enum conf_reader {
+	CONF_SUP = 1, CONF_ACC = 2, CONF_KEY = 4, CONF_AUTH = 8, CONF_CONN = 16, CONF_REP = 32
+};
+
+enum conf_root { ROOT_NO, ROOT_PROHIBIT_PASSWORD, ROOT_FORCED_COMMANDS_ONLY, ROOT_YES };
+enum conf_family { FAMILY_ANY, FAMILY_INET, FAMILY_INET6 };
+
+struct conf_list { char **v; size_t n; };
+struct conf_startups { unsigned begin, rate, full; };
+
+/* Types of schema.def as members of struct conf_values; the member is the keyword. */
+#define CONF_C_BOOL     int
+#define CONF_C_INT      int64_t
+#define CONF_C_TIME     uint32_t		/* seconds; 0: none */
+#define CONF_C_STRING   char *			/* NULL: none */
+#define CONF_C_LIST     struct conf_list
+#define CONF_C_ALGS     char *			/* comma list, + - ^ already applied */
+#define CONF_C_ROOT     enum conf_root
+#define CONF_C_FAMILY   enum conf_family
+#define CONF_C_LEVEL    enum log_level
+#define CONF_C_FACILITY int			/* LOG_AUTH ... of syslog.h */
+#define CONF_C_STARTUPS struct conf_startups
+
+/* All values for one client; read-only. Unset keywords hold their defaults. */
+struct conf_values {
+#define CONF(keyword, type, def, readers, effect, match, meaning) CONF_C_##type keyword;
+#include "conf/schema.def"
+#undef CONF
+};
+
+/* Where an error is: "file line N: sentence". */
+struct conf_error { char text[400]; };
+
+/* From files, with Include. options: n lines "Keyword=value" or "Keyword value" that come first (-o, -p, -h ...). path NULL: options only. */
+int  conf_load(struct conf **, const char *path, const char *const *options, size_t n, struct conf_error *);
+/* From memory: a slice, or a test. name stands in errors. Include is refused in a slice. */
+int  conf_parse(struct conf **, struct view text, const char *name, struct conf_error *);
+void conf_free(struct conf *);
+
+/* Whom a Match is tested against; unknown parts (user NULL) match nothing but All. */
+struct conf_client {
+	const char *user;
+	const char *const *groups;	/* names of the user's groups */
+	size_t ngroups;
+	struct addr peer, local;
+};
+
+/* client NULL: the global values only. *values: yours, conf_values_free() it. */
+int  conf_resolve(const struct conf *, const struct conf_client *, struct conf_values **values, struct conf_error *);
+void conf_values_free(struct conf_values *);
+
+/* Appends the lines a reader may see, Match lines included, as text conf_parse() reads back. */
+int  conf_slice(const struct conf *, enum conf_reader, struct buf *);
+/* "keyword value" lines as sshd -T prints them: lower-case keywords, effective values, readable again. */
+int  conf_dump(const struct conf_values *, struct buf *);
+
+/* Port x ListenAddress x AddressFamily as addresses to bind, in order. *addrs: yours, free() it. */
+int  conf_listeners(const struct conf_values *, struct addr **addrs, size_t *n, struct conf_error *);
+
+/* ---- patterns (ssh_config(5) PATTERNS) ---- */
+/* * and ?; case matters unless fold. */
+int  conf_glob(const char *text, const char *pattern, int fold);
+/* Comma list with ! negation: 1 match, 0 none, -1 a negated one matched. */
+int  conf_pattern_list(const char *text, const char *list, int fold);
+/* Comma list of addresses, CIDR and globs with !: as above; -2 when the list is malformed. */
+int  conf_address_list(const struct addr *, const char *list);
+
+#endif

@@ -1,0 +1,51 @@
+#ifndef IPC_CHILD_H
+#define IPC_CHILD_H
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "ipc/link.h"
+
+/*
+ * child - the life every exec'd helper shares: descriptor 3 is the link to the supervisor,
+ * descriptor 4 the log socket, 0..2 are /dev/null (or the reporter's sink). begin, lock, ready, run.
+ */
+
+#define CHILD_LINK_FD 3
+#define CHILD_LOG_FD  4
+
+#define CHILD_PRIVILEGED 1u	/* WELCOME.flags: the daemon is root, the child must drop to uid and gid */
+
+struct child {
+	enum ipc_role role;
+	uint64_t node;		/* its place in the tree */
+	unsigned flags;
+	uid_t uid;		/* to become */
+	gid_t gid;
+	uint64_t generation;	/* of the configuration */
+	char *conf;		/* this role's slice, NUL-terminated; yours to parse and, with conf_len, to forget */
+	size_t conf_len;
+	int sink;		/* reporter: descriptor that came with WELCOME, else -1 */
+	struct event_base *base;
+	struct link *sup;
+	/* called for messages child.c does not answer itself (PING); may return an error to end the process */
+	int (*message)(struct child *, struct ipc_msg *);
+	/* a new slice arrived while running: SSH_OK to take it, else why is filled and the old one stays. NULL: refuse */
+	int (*reconfigure)(struct child *, const char *slice, size_t len, char *why, size_t size);
+	void *ctx;
+};
+
+/*
+ * HELLO, WELCOME and the first CONFIG on descriptor 3, blocking; exits 1 with a sentence when it was
+ * not started by the supervisor. Sets PR_SET_DUMPABLE 0 and the log sink. The event base exists after it.
+ */
+void child_begin(struct child *, enum ipc_role);
+/* Drops to the role's ids, empty root, limits and seccomp filter (ipc/sandbox.h); exits on failure when privileged. */
+void child_lock(struct child *, void (*sandbox)(const struct child *));
+/* READY: untrusted input from here on. The link becomes UP. */
+void child_ready(struct child *);
+/* Serves until the supervisor's end closes (returns 0) or a handler fails (returns 1). */
+int  child_run(struct child *);
+/* Sends the process's log lines to fd as LOG datagrams stamped with role and node; never blocks, counts what it drops. */
+void child_log_to(int fd, enum ipc_role, uint64_t node);
+
+#endif

@@ -1,0 +1,52 @@
+#ifndef IPC_LINK_H
+#define IPC_LINK_H
+#include <stdint.h>
+
+#include "ipc/codec.h"
+
+/*
+ * link - one SOCK_SEQPACKET socket to one process, on a libevent base. One sendmsg is one message
+ * with its descriptors. Every message is checked against messages.def before its handler runs;
+ * a violation ends the link. Nothing here blocks.
+ */
+
+struct event_base;
+struct link;
+
+struct link_ops {
+	/* A legal message. Views and descriptors live until it returns; take what you keep. SSH_OK, or an error that ends the link. */
+	int  (*message)(struct link *, struct ipc_msg *, void *ctx);
+	/* The far end is gone (0) or broke the rules (SSH_E_*), or our queue to it overflowed (SSH_E_FULL). Called once; link_free() it there or later. */
+	void (*gone)(struct link *, int error, void *ctx);
+};
+
+/* fd is taken, also on failure; it is made non-blocking. me and peer are fixed for ever. */
+int  link_new(struct link **, struct event_base *, int fd, enum ipc_role me, enum ipc_role peer,
+    const struct link_ops *, void *ctx);
+/* Closes; queued messages are lost. NULL is fine. Safe inside its own callbacks. */
+void link_free(struct link *);
+/* fds (nfds of them) are given: closed here once sent, also on failure. SSH_E_RULE: not legal now. SSH_E_FULL. SSH_E_GONE. */
+int  link_send_fds(struct link *, enum ipc_type, const void *body, const int *fds, int nfds);
+int  link_send(struct link *, enum ipc_type, const void *body);
+enum ipc_when link_state(const struct link *);
+void link_enter(struct link *, enum ipc_when);
+enum ipc_role link_peer(const struct link *);
+void *link_ctx(const struct link *);
+int  link_fd(const struct link *);		/* borrowed */
+/* Messages queued because the peer does not read. */
+unsigned link_queued(const struct link *);
+/* Stop and go on taking messages; a stopped link keeps them in the socket. */
+void link_pause(struct link *, int paused);
+/* A connected pair, close-on-exec; for the two ends. SSH_OK or SSH_E_SYS. */
+int  link_pair(int fds[2]);
+/*
+ * For processes without an event loop: waits at most timeout_ms for the next legal message, received
+ * into storage (at least IPC_MESSAGE_MAX bytes). SSH_E_TIMEOUT, SSH_E_GONE, SSH_E_RULE, SSH_E_FORMAT.
+ */
+int  link_wait(int fd, enum ipc_role me, enum ipc_role peer, enum ipc_when, int timeout_ms,
+    struct ipc_msg *, uint8_t *storage);
+/* Blocking send on a bare descriptor; the descriptors are not closed. */
+int  link_say(int fd, enum ipc_role me, enum ipc_role peer, enum ipc_when, enum ipc_type, const void *body,
+    const int *fds, int nfds);
+
+#endif

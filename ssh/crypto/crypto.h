@@ -1,0 +1,152 @@
+#ifndef SSH_CRYPTO_CRYPTO_H
+#define SSH_CRYPTO_CRYPTO_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/limits.h"
+#include "base/secret.h"
+#include "base/wire.h"
+
+/*
+ * crypto - what the core needs, in SSH's words. Everything behind it is libgcrypt or libsodium.
+ * Every value that a peer chose is checked in peer_input.c before a library sees it: both
+ * libraries trust their input, and libgcrypt aborts on some of it.
+ * Errors are SSH_E_*. No function here is safe to call from two threads on one object.
+ */
+
+struct buf;
+struct mem;
+
+/* ---- life ------------------------------------------------------------------ */
+/* Once per process, before anything else here; SSH_OK or SSH_E_CRYPTO (library missing or too old). */
+int  crypto_init(void);
+/* In the child after every fork: forgets buffered randomness, so that no two processes share any. */
+void crypto_forked(void);
+/* Fast-key-erasure stream seeded from getrandom(2); fits struct ssh_env.random. ctx is not used. */
+void crypto_random(void *ctx, uint8_t *p, size_t n);
+
+/* ---- hashes ----------------------------------------------------------------- */
+enum hash_id { HASH_NONE, HASH_SHA256, HASH_SHA512 };
+
+size_t hash_len(enum hash_id);
+/* Hash over the concatenation of n parts into out (hash_len() bytes). SSH_OK or SSH_E_CRYPTO. */
+int    hash_parts(enum hash_id, const struct view *parts, size_t n, uint8_t out[SSH_HASH_MAX]);
+
+/* ---- algorithm rows ----------------------------------------------------------- */
+enum alg_kind { ALG_KEX, ALG_SIG, ALG_CIPHER, ALG_MAC, ALG_COMP };
+
+enum kem_id { KEM_X25519 };
+enum key_kind { KEY_NONE, KEY_ED25519, KEY_P256, KEY_RSA };
+enum cipher_mode { MODE_CHACHAPOLY, MODE_GCM, MODE_CTR };
+
+struct kex_alg    { const char *name; int is_default; enum hash_id hash; enum kem_id kem; };
+struct sig_alg    { const char *name; int is_default; const char *key_name; enum key_kind kind; enum hash_id hash; };
+struct cipher_alg { const char *name; int is_default; enum cipher_mode mode; size_t key_len, iv_len, block, tag_len; };
+struct mac_alg    { const char *name; int is_default; enum hash_id hash; size_t key_len, mac_len; int etm; };
+
+/* By exact name; NULL when unknown. Rows are static: compare pointers, not strings. */
+const struct kex_alg    *kex_alg_find(struct view name);
+const struct sig_alg    *sig_alg_find(struct view name);
+const struct cipher_alg *cipher_alg_find(struct view name);
+const struct mac_alg    *mac_alg_find(struct view name);
+int                      comp_alg_known(struct view name);
+/* The i-th name of a kind and whether it is on by default; NULL after the last. */
+const char *alg_name(enum alg_kind, size_t i, int *is_default);
+/* Comma list of the defaults of a kind, in order; static. */
+const char *alg_defaults(enum alg_kind);
+
+/* ---- key exchange: one step for either side (RFC 8731; later DH, ECDH, ML-KEM) ------ */
+/* random as in struct ssh_env */
+typedef void random_fn(void *ctx, uint8_t *p, size_t n);
+
+struct kem_secret { enum kem_id kem; size_t len; uint8_t v[2560]; };	/* the initiator's private half */
+
+size_t kem_public_len(enum kem_id, int initiator);	/* exact length the peer's value must have */
+/* Client: makes a key pair; pub gets kem_public_len(kem, 1) bytes. */
+int kem_start(enum kem_id, random_fn *, void *ctx, struct kem_secret *, uint8_t pub[SSH_KEX_PUBLIC_MAX]);
+/*
+ * Server: answers the client's value. pub gets *pub_len bytes. k gets the shared secret already
+ * encoded as it enters the exchange hash (mpint or string, with its length).
+ * SSH_E_BAD_VALUE for a wrong length, a low-order point or an all-zero result.
+ */
+int kem_respond(enum kem_id, random_fn *, void *ctx, struct view peer,
+    uint8_t pub[SSH_KEX_PUBLIC_MAX], size_t *pub_len, struct secret *k_hash_input);
+/* Client: finishes with the server's value; wipes the secret. */
+int kem_finish(struct kem_secret *, struct view peer, struct secret *k_hash_input);
+
+/* ---- one direction's cipher and MAC -------------------------------------------- */
+struct cipher;	/* keys, counters and the half-read packet of one direction */
+
+struct cipher_keys { struct view key, iv, mac_key; };	/* exactly as long as the rows say */
+
+/* mac: NULL with an AEAD cipher. SSH_OK, SSH_E_NOMEM, SSH_E_CRYPTO. */
+int    cipher_new(struct cipher **, const struct cipher_alg *, const struct mac_alg *mac,
+    const struct cipher_keys *, int encrypt, const struct mem *);
+void   cipher_free(struct cipher *);	/* wipes */
+size_t cipher_tag_len(const struct cipher *);	/* bytes after the packet: AEAD tag or MAC */
+size_t cipher_block(const struct cipher *);	/* padding multiple, at least 8 (RFC 4253 6) */
+/* 1: the length field stands outside what padding must align (AEAD and EtM), 0: inside. */
+int    cipher_length_apart(const struct cipher *);
+/* Bytes of a packet that must be there before cipher_length() can tell: 4, or one block. */
+size_t cipher_head_len(const struct cipher *);
+/*
+ * Encrypts in place n bytes at pkt = uint32 packet_length, padding_length, payload, padding;
+ * writes cipher_tag_len() bytes behind them.
+ */
+int    cipher_seal(struct cipher *, uint32_t seq, uint8_t *pkt, size_t n);
+/*
+ * The packet_length of the packet at pkt, of which cipher_head_len() bytes are there. Without an
+ * AEAD or EtM the first block is decrypted in place, once: ask once per packet, then open it.
+ * The value is the peer's: check it before use.
+ */
+int    cipher_length(struct cipher *, uint32_t seq, uint8_t *pkt, uint32_t *packet_length);
+/* Checks and decrypts in place n = 4 + packet_length bytes; the tag stands behind. SSH_E_MAC. */
+int    cipher_open(struct cipher *, uint32_t seq, uint8_t *pkt, size_t n);
+/* Everything needed to go on elsewhere, between two packets; read it back with cipher_import(). */
+int    cipher_export(const struct cipher *, struct wr *);
+int    cipher_import(struct cipher **, struct rd *, const struct mem *);
+
+/* ---- public keys and signatures --------------------------------------------------- */
+enum verdict { VERIFY_REJECT = 0, VERIFY_ACCEPT = 0x5a };
+
+struct pubkey;
+/*
+ * Parses and checks a public key blob (RFC 4253 6.6, 5656 3.1, 8709 4). NULL mem: heap.
+ * SSH_E_FORMAT, SSH_E_UNKNOWN_KEY, SSH_E_BAD_VALUE (degenerate, off curve, RSA outside 2048..16384 bits).
+ */
+int  pubkey_parse(struct pubkey **, struct view blob, const struct mem *);
+void pubkey_free(struct pubkey *);
+enum key_kind pubkey_kind(const struct pubkey *);
+const char *pubkey_name(const struct pubkey *);		/* "ssh-rsa" */
+unsigned    pubkey_bits(const struct pubkey *);
+/* "ED25519", "ECDSA", "RSA": as sshd's log lines have it. */
+const char *key_kind_word(enum key_kind);
+/* "SHA256:" and unpadded base64, as ssh-keygen -l; out holds 51 bytes with NUL. */
+void key_fingerprint(struct view blob, char out[64]);
+/*
+ * Does sig (an SSH signature blob: string name, string bytes) cover data under exactly this row?
+ * The row's key name must be the key's and the blob's name the row's. S < L and friends are checked here.
+ */
+enum verdict pubkey_verify(const struct pubkey *, const struct sig_alg *, struct view data, struct view sig)
+    __attribute__((warn_unused_result));
+
+struct privkey;
+/* New key; bits only for RSA (0: 3072). */
+int  privkey_generate(struct privkey **, enum key_kind, unsigned bits);
+void privkey_free(struct privkey *);	/* wipes */
+enum key_kind privkey_kind(const struct privkey *);
+/* Public half as a blob; borrowed, lives as long as the key. */
+struct view privkey_blob(const struct privkey *);
+/*
+ * Signs data into w as an SSH signature blob (not wrapped in another string), deterministic where
+ * the algorithm allows, and verifies it before it leaves (a faulty signature gives the key away).
+ */
+int  privkey_sign(const struct privkey *, const struct sig_alg *, struct view data, struct wr *);
+/*
+ * Between the file formats of ssh/keyfile.c and the libraries: the private part of the
+ * OpenSSH v1 format (PROTOCOL.key), from the key name on, without comment.
+ */
+int  privkey_read_private(struct privkey **, struct rd *);
+int  privkey_write_private(const struct privkey *, struct wr *);
+
+#endif

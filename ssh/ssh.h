@@ -1,0 +1,237 @@
+#ifndef SSH_SSH_H
+#define SSH_SSH_H
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/uio.h>	/* struct iovec, a plain pair; no call of that header is used here */
+
+#include "base/wire.h"
+
+/*
+ * One SSH connection, either side, without sockets, clock or randomness.
+ *
+ *   bytes from the peer -> ssh_input()        ssh_output()   -> bytes for the peer
+ *   answers from you    -> ssh_answer_*()     ssh_next()     -> what happened / what is needed
+ *   the time            -> ssh_tick()         ssh_deadline() -> when to call again
+ *
+ * Never blocks, never calls back (except env->random and env->mem), may be fed one byte at a
+ * time: cutting the input differently never changes the output or the events.
+ * Packets are taken one at a time by ssh_next(), so a view inside an event stays valid until the
+ * next ssh_next() or ssh_input*() on this object. While an answer is outstanding that the
+ * protocol must wait for (NEED_*, AUTH_*), ssh_next() gives nothing more and input is only kept.
+ * After an error the output still holds the farewell (DISCONNECT); send it, then free.
+ * Functions return SSH_OK or a negative SSH_E_*. One object, one thread.
+ */
+
+struct ssh;
+struct buf;
+struct mem;
+
+enum ssh_role { SSH_SERVER, SSH_CLIENT };
+
+struct ssh_env {
+	void (*random)(void *ctx, uint8_t *p, size_t n);
+	void *ctx;
+	const struct mem *mem;		/* NULL: heap */
+};
+
+/* Name lists are comma separated, first preferred. All strings are copied by ssh_new(). */
+struct ssh_policy {
+	const char *version;		/* our identification without CR LF: "SSH-2.0-Coppice_0.1" */
+	const char *kex, *hostkey;	/* hostkey: signature algorithms, offered as far as keys for them exist */
+	const char *ciphers[2], *macs[2], *comps[2];	/* [0] client to server, [1] server to client */
+	const char *sig_algs;		/* server: server-sig-algs (RFC 8308 3.1); also what AUTH_KEY lets through */
+	uint64_t rekey_bytes;		/* per direction; 0: by the cipher (RFC 4344 3.2) */
+	uint64_t rekey_ms;		/* 0: never by time */
+	uint32_t window, max_packet;	/* what we offer per channel; 0: CHAN_WINDOW, CHAN_PACKET */
+	unsigned max_auth_tries;	/* server: FAILUREs before disconnect, as MaxAuthTries; 0: 6 */
+	unsigned max_channels;		/* 0: SSH_CHANNELS_MAX */
+	uint64_t alive_ms;		/* keepalive@openssh.com after this much silence once OPEN; 0: never */
+	unsigned alive_max;		/* unanswered ones before SSH_E_TIMEOUT */
+};
+
+/* Fills in the defaults of algs.def for every list. */
+void ssh_policy_defaults(struct ssh_policy *);
+
+int  ssh_new(struct ssh **, enum ssh_role, const struct ssh_env *, const struct ssh_policy *);
+void ssh_free(struct ssh *);		/* wipes; NULL is fine */
+
+/* Server, before the first ssh_next(): one of our host keys; index comes back in NEED_SIGN. */
+int  ssh_add_hostkey(struct ssh *, unsigned index, struct view blob);
+
+/* ---- bytes -------------------------------------------------------------------- */
+/* Takes all n or fails. now_ms: CLOCK_MONOTONIC milliseconds, never less than before. */
+int  ssh_input(struct ssh *, const uint8_t *, size_t n, uint64_t now_ms);
+/* The same without a copy: read(2) up to *len bytes to the place returned, then say how many came. */
+uint8_t *ssh_input_space(struct ssh *, size_t *len);
+int  ssh_input_done(struct ssh *, size_t n, uint64_t now_ms);
+const uint8_t *ssh_output(struct ssh *, size_t *len);	/* borrowed until the next ssh_*() */
+void ssh_sent(struct ssh *, size_t n);			/* that many left the output */
+size_t ssh_output_len(const struct ssh *);
+/* 0 while it waits for you, has a kept packet, or its input or output is full: do not read the socket. */
+int  ssh_want_read(const struct ssh *);
+uint64_t ssh_deadline(const struct ssh *);		/* ms; UINT64_MAX: none */
+int  ssh_tick(struct ssh *, uint64_t now_ms);		/* at or after the deadline */
+/* The error that ended the connection, SSH_OK while it lives. */
+int  ssh_error(const struct ssh *);
+/* The peer's last words when it sent DISCONNECT: reason code and text (borrowed; hostile bytes). */
+unsigned ssh_disconnect_reason(const struct ssh *, struct view *text);
+
+/* ---- events --------------------------------------------------------------------- */
+enum ssh_event_type {
+	SSH_EV_NONE,
+	SSH_EV_IDENT,		/* the peer's identification is known: text */
+	SSH_EV_KEX_DONE,	/* new keys in use both ways; first: 1 the first time */
+	/* needs: ssh_next() waits for the answer */
+	SSH_EV_NEED_SIGN,	/* server: key (index), alg, data = exchange hash -> ssh_answer_sign() */
+	SSH_EV_NEED_HOSTKEY_OK,	/* client: alg, data = key blob, data2 = signature, data3 = hash; already verified -> ssh_answer_hostkey() */
+	/* server side of login; each but AUTH_SERVICE -> ssh_answer_auth() or ssh_answer_prompt() */
+	SSH_EV_AUTH_SERVICE,	/* client asked for ssh-userauth, and has it; nothing to answer */
+	SSH_EV_AUTH_NONE,	/* user, service */
+	SSH_EV_AUTH_PASSWORD,	/* user, service, data = password; secret: it is wiped after the answer */
+	SSH_EV_AUTH_KEY_QUERY,	/* user, service, alg, data = blob */
+	SSH_EV_AUTH_KEY,	/* user, service, alg, data = blob, data2 = signature */
+	SSH_EV_AUTH_INTERACTIVE,	/* user, service, data = submethods */
+	SSH_EV_AUTH_REPLY,	/* user, service, count, data = count strings: read with rd_string(); secret */
+	/* client side of login */
+	SSH_EV_AUTH_READY,	/* the server speaks ssh-userauth: call ssh_auth_*() */
+	SSH_EV_AUTH_FAILURE,	/* text = methods that can continue, partial */
+	SSH_EV_AUTH_KEY_OK,	/* alg, data = blob: this key would do */
+	SSH_EV_AUTH_CHANGE,	/* password must be changed: text = prompt */
+	SSH_EV_AUTH_BANNER,	/* text */
+	SSH_EV_AUTH_PROMPT,	/* text = name, data2 = instruction, count, data = count x (string prompt, bool echo) */
+	SSH_EV_OPEN,		/* logged in, either role; channels may be opened */
+	/* connection protocol; chan is our number of the channel */
+	SSH_EV_CHAN_OPEN,	/* type, data = rest -> ssh_chan_accept() or ssh_chan_refuse(), now or later */
+	SSH_EV_CHAN_OPENED,	/* ours was accepted; data = rest */
+	SSH_EV_CHAN_REFUSED,	/* ours was refused; count = reason, text; the number is free again */
+	SSH_EV_CHAN_DATA,	/* ext (0, or 1 = stderr), data; say ssh_chan_consumed() when it is gone on */
+	SSH_EV_CHAN_ROOM,	/* the peer's window opened from 0 */
+	SSH_EV_CHAN_EOF,
+	SSH_EV_CHAN_CLOSE,	/* closed both ways; the number is free after this event */
+	SSH_EV_CHAN_REQUEST,	/* req; want_reply -> ssh_chan_reply(), in order, now or later */
+	SSH_EV_CHAN_REPLY,	/* to our oldest unanswered request on chan: ok */
+	SSH_EV_GLOBAL_REQUEST,	/* type, data = rest, want_reply -> ssh_global_reply(), in order, now or later */
+	SSH_EV_GLOBAL_REPLY,	/* to our oldest unanswered: ok, data = rest */
+	SSH_EV_DEBUG,		/* RFC 4253 11.3: text, ok = always_display */
+	SSH_EV_DISCONNECT	/* the peer said goodbye: count = reason, text; ssh_error() is CLOSED */
+};
+
+/* Channel requests of sessions, parsed (RFC 4254 6). */
+enum ssh_req_type {
+	SSH_REQ_PTY,		/* term, cols, rows, xpixel, ypixel, modes (encoded, RFC 4254 8) */
+	SSH_REQ_ENV,		/* name, value */
+	SSH_REQ_SHELL,
+	SSH_REQ_EXEC,		/* value = command */
+	SSH_REQ_SUBSYSTEM,	/* name */
+	SSH_REQ_WINDOW,		/* cols, rows, xpixel, ypixel */
+	SSH_REQ_XON_XOFF,	/* code = client can do */
+	SSH_REQ_SIGNAL,		/* name, without "SIG" */
+	SSH_REQ_BREAK,		/* code = milliseconds (RFC 4335) */
+	SSH_REQ_EXIT_STATUS,	/* code */
+	SSH_REQ_EXIT_SIGNAL,	/* name, code = core dumped, value = message */
+	SSH_REQ_EOW,		/* eow@openssh.com: the peer reads no more */
+	SSH_REQ_OTHER		/* name = its type, value = rest */
+};
+
+struct ssh_req {
+	enum ssh_req_type type;
+	struct view name, value, term, modes;
+	uint32_t cols, rows, xpixel, ypixel, code;
+};
+
+struct ssh_event {
+	enum ssh_event_type type;
+	uint32_t chan, ext, count;
+	unsigned key;			/* NEED_SIGN: index given to ssh_add_hostkey() */
+	int want_reply, ok, partial, first;
+	struct view user, service, alg, text, data, data2, data3;
+	struct view ctype;		/* CHAN_OPEN, GLOBAL_REQUEST: the type's name */
+	struct ssh_req req;
+};
+
+/* 1 and an event, or 0: nothing (more) until there is input, an answer or time. Errors: ssh_error(). */
+int ssh_next(struct ssh *, struct ssh_event *);
+
+/* ---- answers: key exchange -------------------------------------------------------- */
+/* sig: signature blob. status < 0: could not sign; the connection ends with SSH_E_NO_SIGNER. */
+int ssh_answer_sign(struct ssh *, int status, struct view sig);
+/* The NEED_SIGN event again, for a signer that was replaced while it had the question; 0 when none is open. */
+int ssh_repeat_need(struct ssh *, struct ssh_event *);
+int ssh_answer_hostkey(struct ssh *, int accept);
+/* Starts a rekey now, if one is possible; no event but KEX_DONE later. */
+int ssh_rekey(struct ssh *);
+
+/* ---- answers: login, server ---------------------------------------------------------- */
+enum ssh_auth_answer { SSH_AUTH_NO, SSH_AUTH_PARTIAL, SSH_AUTH_KEY_OK, SSH_AUTH_YES };
+/* methods: what can continue, for NO and PARTIAL. counted: 1 when this NO counts against max_auth_tries. */
+int ssh_answer_auth(struct ssh *, enum ssh_auth_answer, const char *methods, int counted);
+struct ssh_prompt { const char *text; int echo; };
+int ssh_answer_prompt(struct ssh *, const char *name, const char *instruction,
+    const struct ssh_prompt *, unsigned count);
+/* USERAUTH_BANNER (RFC 4252 5.4); only before success. */
+int ssh_send_banner(struct ssh *, const char *text);
+
+/* ---- login, client ------------------------------------------------------------------- */
+int ssh_auth_none(struct ssh *, const char *user);
+int ssh_auth_password(struct ssh *, const char *user, const char *password, const char *new_password);
+int ssh_auth_key_query(struct ssh *, const char *user, const char *alg, struct view blob);
+/* Appends what the private key must sign for this session (RFC 4252 7). */
+int ssh_auth_key_data(struct ssh *, const char *user, const char *alg, struct view blob, struct buf *);
+int ssh_auth_key(struct ssh *, const char *user, const char *alg, struct view blob, struct view sig);
+int ssh_auth_interactive(struct ssh *, const char *user);
+int ssh_auth_reply(struct ssh *, const struct view *answers, unsigned count);
+/* The same text for a server that verifies elsewhere; session_id as from ssh_session_id(). */
+int ssh_auth_key_text(struct buf *, struct view session_id, struct view user, struct view service,
+    struct view alg, struct view blob);
+
+/* ---- channels, both sides -------------------------------------------------------------- */
+int  ssh_chan_open(struct ssh *, const char *type, struct view rest, uint32_t *chan);
+int  ssh_chan_accept(struct ssh *, uint32_t chan);
+/* reason: RFC 4254 5.1. */
+int  ssh_chan_refuse(struct ssh *, uint32_t chan, unsigned reason, const char *text);
+/* Bytes that may be written now: the peer's window, 0 while output is over its high-water mark or a rekey holds data back. */
+size_t ssh_chan_room(const struct ssh *, uint32_t chan);
+/* Sends at most room bytes of n as DATA (ext 0) or EXTENDED_DATA; returns how many, or an error. */
+int  ssh_chan_write(struct ssh *, uint32_t chan, uint32_t ext, const uint8_t *, size_t n);
+/*
+ * The same without a copy: fills up to max iovecs with room inside the output, one per packet, for
+ * readv(2); returns how many (0: no room). Follow with ssh_chan_fill_done(total bytes read), 0
+ * included, before any other ssh_*() call on this object.
+ */
+int  ssh_chan_fill(struct ssh *, uint32_t chan, uint32_t ext, struct iovec *, int max);
+int  ssh_chan_fill_done(struct ssh *, size_t n);
+/* n bytes of CHAN_DATA have gone on to the program: the peer may send as many again. */
+int  ssh_chan_consumed(struct ssh *, uint32_t chan, size_t n);
+int  ssh_chan_eof(struct ssh *, uint32_t chan);
+int  ssh_chan_close(struct ssh *, uint32_t chan);
+/* rest: the type-specific part, already encoded. */
+int  ssh_chan_request(struct ssh *, uint32_t chan, const char *type, int want_reply, struct view rest);
+int  ssh_chan_reply(struct ssh *, uint32_t chan, int ok);
+int  ssh_chan_exit_status(struct ssh *, uint32_t chan, uint32_t status);
+/* name without "SIG" (RFC 4254 6.10). */
+int  ssh_chan_exit_signal(struct ssh *, uint32_t chan, const char *name, int core, const char *message);
+int  ssh_global_request(struct ssh *, const char *type, int want_reply, struct view rest);
+int  ssh_global_reply(struct ssh *, int ok, struct view rest);
+
+/* ---- the end, and looking ----------------------------------------------------------------- */
+/* DISCONNECT with reason (RFC 4253 11.1); then only ssh_output() and ssh_free() make sense. */
+int  ssh_disconnect(struct ssh *, unsigned reason, const char *text);
+struct view ssh_session_id(const struct ssh *);
+struct ssh_info {
+	struct view peer_version;
+	const char *kex, *hostkey, *cipher[2], *mac[2];	/* [0] client to server */
+	int strict, open;
+	uint64_t bytes_in, bytes_out, packets_in, packets_out;
+	uint32_t rekeys, channels;
+};
+void ssh_get_info(const struct ssh *, struct ssh_info *);
+
+/*
+ * Moves a live connection: everything as bytes, between two packets, no key exchange and no
+ * answer open; SSH_E_NOT_NOW otherwise. The object stays usable. env and policy are handed in
+ * anew by the importer; host keys must be added again.
+ */
+int  ssh_export(struct ssh *, struct buf *);
+int  ssh_import(struct ssh **, const struct ssh_env *, const struct ssh_policy *, struct view state, uint64_t now_ms);
+
+#endif
