@@ -38,7 +38,10 @@ static size_t escape_one(char *out, size_t room, unsigned char c, int double_bac
 		memcpy(out, "\\\\", 2);
 		return 2;
 	}
-	snprintf(out, 5, "\\%03o", c);
+	out[0] = '\\';
+	out[1] = (char)('0' + (c >> 6));
+	out[2] = (char)('0' + (c >> 3 & 7));
+	out[3] = (char)('0' + (c & 7));
 	return 4;
 }
 
