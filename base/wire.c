@@ -49,7 +49,7 @@ uint16_t rd_u16(struct rd *r)
 {
 	struct view v = rd_raw(r, 2);
 
-	return r->bad ? 0 : (uint16_t)(v.p[0] << 8 | v.p[1]);
+	return r->bad ? 0 : (uint16_t)((unsigned)v.p[0] << 8 | v.p[1]);
 }
 
 uint32_t rd_u32(struct rd *r)
