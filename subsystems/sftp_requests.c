@@ -11,6 +11,11 @@
 
 /* ---- reading requests ---- */
 
+static int no_handle(struct sftp_server *s, uint32_t id)
+{
+	return sftp_answer_status(s, id, SFTP_FX_FAILURE, "Invalid handle");
+}
+
 /* The kernel wants a C string; one with a NUL inside would name another file than the client sees. */
 static int path_of(struct view v, char out[SFTP_PATH_MAX])
 {

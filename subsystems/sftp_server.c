@@ -150,11 +150,6 @@ int sftp_answer_handle(struct sftp_server *s, uint32_t id, const struct handle *
 	return sftp_answer(s, &m);
 }
 
-static int no_handle(struct sftp_server *s, uint32_t id)
-{
-	return sftp_answer_status(s, id, SFTP_FX_FAILURE, "Invalid handle");
-}
-
 /* ---- dispatch ---- */
 
 static int dispatch(struct sftp_server *s, struct view packet)
