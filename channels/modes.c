@@ -60,7 +60,7 @@ static unsigned set_flag(struct termios *t, uint8_t op, uint32_t arg)
 
 			if (arg != 0)
 				*field = (*field & ~flags[i].mask) | flags[i].set;
-			else if (flags[i].mask == flags[i].set)
+			else if (flags[i].mask != CSIZE)
 				*field &= ~flags[i].mask;	/* a character size is only ever chosen, not taken away */
 			return 1;
 		}
