@@ -1,6 +1,7 @@
 #ifndef TESTS_UNIT_CONF_HELP_H
 #define TESTS_UNIT_CONF_HELP_H
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

@@ -7,7 +7,7 @@ static const char whole[] =
     "Port 2200\nListenAddress [::1]:5\nHostKey \"/a b\"\nHostKey /c\nPidFile /p\nLogLevel VERBOSE\nSyslogFacility LOCAL1\n"
     "PermitRootLogin no\nAuthorizedKeysFile \"/keys/%u file\" two\nAllowUsers \"a b\" c@10.0.0.0/8\nLoginGraceTime 1m\n"
     "MaxStartups 3:4:5\nAcceptEnv LANG LC_*\nSubsystem sftp /x \"y z\"  w\nSubsystem t =u\nCiphers ^aes256-ctr\nMACs -*etm*\n"
-    "RekeyLimit 1G\nBanner \"/etc/issue net\"\nVersionAddendum =x \"y\" # z\n"
+    "RekeyLimit 1G\nBanner \"/etc/issue net\"\nVersionAddendum = =x \"y\" # z\n"
     "Match User \"bo b,!x\" Address 10.0.0.0/8\nBanner none\nMaxAuthTries 2\nAcceptEnv X\n"
     "Match Group wheel LocalPort 22 LocalAddress 1.2.3.4\nPasswordAuthentication no\nMatch all\nMaxSessions 4\n";
 
@@ -45,7 +45,7 @@ Test(conf_slice, text)
 	cr_assert_str_eq(s, "LogLevel VERBOSE\nMaxStartups 3:4:5\n");	/* no Match line without a keyword */
 	free(s);
 	s = sliced(c, CONF_CONN);
-	cr_assert_str_eq(s, "LogLevel VERBOSE\nCiphers \"^aes256-ctr\"\nMACs \"-*etm*\"\nRekeyLimit 1G\n"
+	cr_assert_str_eq(s, "LogLevel VERBOSE\nCiphers ^aes256-ctr\nMACs -*etm*\nRekeyLimit 1G\n"
 	    "VersionAddendum = =x \"y\" # z\n");
 	free(s);
 	s = sliced(c, CONF_AUTH);
@@ -95,8 +95,8 @@ Test(conf_dump, lines_as_sshd_prints_them)
 	struct conf_values *v = values(whole);
 	char *s = dumped(v);
 
-	cr_assert(strncmp(s, "port 2200\nlistenaddress [::1]:5\naddressfamily any\nhostkey \"/a b\"\nhostkey /c\n", 78) == 0, "%s", s);
-	cr_assert_not_null(strstr(s, "\nacceptenv LANG\nacceptenv \"LC_*\"\n"));
+	cr_assert_eq(strstr(s, "port 2200\nlistenaddress [::1]:5\naddressfamily any\nhostkey \"/a b\"\nhostkey /c\n"), s, "%s", s);
+	cr_assert_not_null(strstr(s, "\nacceptenv LANG\nacceptenv LC_*\n"));
 	cr_assert_not_null(strstr(s, "\nauthorizedkeysfile \"/keys/%u file\" two\n"));
 	cr_assert_not_null(strstr(s, "\nsubsystem sftp /x \"y z\"  w\nsubsystem t =u\n"));
 	cr_assert_not_null(strstr(s, "\nmaxstartups 3:4:5\n"));
@@ -111,7 +111,7 @@ Test(conf_dump, reads_back_as_the_same_values)
 {
 	static const char *const texts[] = {
 		"", whole, "Subsystem sftp none\nAuthorizedKeysFile none\nPidFile none\n", "MaxStartups 7\nLogLevel DEBUG3\nRekeyLimit 1G 1h\n",
-		"Banner \"a\\\"b\\\\c 'd'\"\nAcceptEnv \"#x\" =y a\\ b\n",
+		"Banner \"a\\\"b\\\\c 'd'\"\nAcceptEnv \"#x\" y a\\ b\n",
 	};
 
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
