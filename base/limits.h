@@ -28,6 +28,7 @@
 #define SSH_AUTH_REQUESTS        128u	/* requests of any kind per connection, queries included */
 #define SSH_PROMPTS_MAX           16u	/* keyboard-interactive prompts per round */
 #define SSH_METHODS_MAX          200u	/* method list of USERAUTH_FAILURE */
+#define SSH_BANNER_MAX         16384u	/* USERAUTH_BANNER, either way; fits a packet before login */
 
 /* -- connection protocol */
 #define SSH_CHANNELS_MAX         256u	/* per connection; OpenSSH clients stay far below */
@@ -35,6 +36,10 @@
 #define CHAN_WINDOW      (2u << 20)	/* bytes we offer per channel, as OpenSSH */
 #define CHAN_PACKET        (32u * 1024u)	/* largest DATA we ask for, as OpenSSH */
 #define CHAN_PACKET_MIN         1024u	/* a peer that wants smaller packets is refused (CVE-2026-59843 class) */
+#define CHAN_SEND_MAX          65536u	/* data in one packet of ours, whatever the peer would take */
+#define CHAN_FILL_MAX             16	/* packets one ssh_chan_fill() prepares */
+#define CHAN_REQUESTS_MAX         64u	/* unanswered requests of one channel, each way; more is a flood */
+#define CHAN_NAME_MAX            255u	/* names of channel types and requests; RFC 4250 4.6.1 asks for 64 */
 #define CHAN_TERM_MAX             64u
 #define CHAN_MODES_MAX          1024u	/* RFC 4254 8: 5 bytes a mode, 256 opcodes */
 #define CHAN_COMMAND_MAX       32768u
@@ -46,6 +51,8 @@
 #define SFTP_READ_MAX         261120u	/* packet less 1 KiB, as limits@openssh.com tells */
 #define SFTP_HANDLES_MAX         256u
 #define SFTP_PATH_MAX           4096u
+#define SFTP_OUTPUT_HIGH      262144u	/* replies waiting; then requests wait too */
+#define SFTP_DIR_BATCH           100u	/* entries in one NAME, as OpenSSH */
 
 /* -- between our processes (ipc/) */
 #define IPC_MESSAGE_MAX        65536u	/* fits one SEQPACKET datagram with default buffers */

@@ -84,6 +84,7 @@ struct ipc_rule {
 	unsigned from, to, when;
 	int fds_min, fds_max;
 	enum ipc_type answer;
+	int secret;		/* carries a SECRET field: buffers are wiped after use */
 };
 
 /* NULL for a number that is not in the table. */

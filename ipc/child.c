@@ -1,0 +1,239 @@
+#include "ipc/child.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "ipc/datagram.h"
+
+#define BEGIN_TIMEOUT_MS 30000
+#define CONF_SLICE_MAX ((size_t)CONF_FILE_MAX * 2)
+
+/* ---- the log socket --------------------------------------------------------- */
+
+static struct { int fd; enum ipc_role role; uint64_t node; unsigned dropped; } logger = { .fd = -1 };
+
+static int say(enum log_level level, const char *line)
+{
+	struct ipc_LOG m = {
+		.role = (uint8_t)logger.role, .node = logger.node, .level = (uint8_t)level, .line = view_str(line),
+	};
+	struct buf b;
+	int r;
+
+	buf_init(&b, LOG_LINE_MAX + 64, NULL);
+	if ((r = ipc_encode(&b, IPC_LOG, &m)) == SSH_OK)
+		r = datagram_send(logger.fd, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT);
+	buf_drop(&b);
+	return r;
+}
+
+/* A full log socket must never hold a session up: lines are counted instead, and the count told later. */
+static void to_log_socket(void *ctx, enum log_level level, const char *line)
+{
+	char text[64];
+
+	(void)ctx;
+	if (logger.dropped > 0) {
+		snprintf(text, sizeof text, "ev=log dropped=%u", logger.dropped);
+		if (say(LOGL_WARN, text) < 0) {
+			logger.dropped++;
+			return;
+		}
+		logger.dropped = 0;
+	}
+	if (say(level, line) < 0)
+		logger.dropped++;
+}
+
+void child_log_to(int fd, enum ipc_role role, uint64_t node)
+{
+	logger.fd = fd;
+	logger.role = role;
+	logger.node = node;
+	logger.dropped = 0;
+	log_to(to_log_socket, NULL);
+}
+
+/* ---- begin ---------------------------------------------------------------------- */
+
+static void give_up(const char *role, const char *what, const char *why)
+{
+	dprintf(2, "%s: %s: %s\n", role, what, why);
+	log_ev(LOGL_ERROR, "%s: %s", what, why);
+	_exit(1);
+}
+
+/* The slice out of its memfd: sealed, or a sender could change it while it is parsed. */
+static char *read_slice(int fd, size_t len)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct stat st;
+	char *text;
+	size_t have = 0;
+
+	if (seals < 0 || !(seals & F_SEAL_WRITE) || len > CONF_SLICE_MAX)
+		return NULL;
+	if (fstat(fd, &st) != 0 || (size_t)st.st_size != len || (text = malloc(len + 1)) == NULL)
+		return NULL;
+	while (have < len) {
+		ssize_t r = pread(fd, text + have, len - have, (off_t)have);
+
+		if (r <= 0) {
+			free(text);
+			return NULL;
+		}
+		have += (size_t)r;
+	}
+	text[len] = '\0';
+	return text;
+}
+
+static void get_config(struct child *c, struct ipc_msg *m)
+{
+	int fd = ipc_take_fd(m, 0);
+
+	if ((c->conf = read_slice(fd, m->u.CONFIG.length)) == NULL)
+		give_up(ipc_role_name(c->role), "configuration", "the supervisor's slice cannot be read");
+	close(fd);
+	c->conf_len = m->u.CONFIG.length;
+	c->generation = m->u.CONFIG.generation;
+}
+
+static void expect(struct child *c, struct ipc_msg *m, uint8_t *storage, enum ipc_type type)
+{
+	int r = link_wait(CHILD_LINK_FD, c->role, ROLE_SUP, W_NEW, BEGIN_TIMEOUT_MS, m, storage);
+
+	if (r < 0)
+		give_up(ipc_role_name(c->role), "must be started by coppiced", err_text(r));
+	if (m->type != type)
+		give_up(ipc_role_name(c->role), "unexpected message", ipc_rule(m->type)->name);
+}
+
+static void shake_hands(struct child *c)
+{
+	struct ipc_HELLO hello = {
+		.proto_min = IPC_PROTO, .proto_max = IPC_PROTO, .role = (uint8_t)c->role, .build = view_str(COPPICE_VERSION),
+	};
+	uint8_t *storage = malloc(IPC_MESSAGE_MAX);
+	struct ipc_msg m;
+
+	if (storage == NULL)
+		give_up(ipc_role_name(c->role), "start", "out of memory");
+	if (link_say(CHILD_LINK_FD, c->role, ROLE_SUP, W_NEW, IPC_HELLO, &hello, NULL, 0) < 0)
+		give_up(ipc_role_name(c->role), "must be started by coppiced", "no link on descriptor 3");
+	expect(c, &m, storage, IPC_WELCOME);
+	if (m.u.WELCOME.proto != IPC_PROTO)
+		give_up(ipc_role_name(c->role), "start", "the supervisor speaks another protocol");
+	c->node = m.u.WELCOME.node;
+	c->flags = m.u.WELCOME.flags;
+	c->uid = m.u.WELCOME.uid;
+	c->gid = m.u.WELCOME.gid;
+	c->sink = ipc_take_fd(&m, 0);
+	log_set_level((enum log_level)m.u.WELCOME.log_level);
+	child_log_to(CHILD_LOG_FD, c->role, c->node);
+	expect(c, &m, storage, IPC_CONFIG);
+	get_config(c, &m);
+	free(storage);
+}
+
+/* ---- while it runs ----------------------------------------------------------------- */
+
+static int on_config(struct child *c, struct ipc_msg *m)
+{
+	char why[200] = "this process takes no new configuration while it runs", *text;
+	struct ipc_CONFIG_OK ok = { .generation = m->u.CONFIG.generation };
+	int fd = ipc_take_fd(m, 0);
+
+	text = read_slice(fd, m->u.CONFIG.length);
+	close(fd);
+	if (text == NULL)
+		snprintf(why, sizeof why, "the slice cannot be read");
+	else if (c->reconfigure != NULL)
+		ok.accepted = c->reconfigure(c, text, m->u.CONFIG.length, why, sizeof why) == SSH_OK;
+	if (ok.accepted) {
+		c->generation = ok.generation;
+		secret_wipe(c->conf, c->conf_len);
+		free(c->conf);
+		c->conf = text;
+		c->conf_len = m->u.CONFIG.length;
+	} else {
+		free(text);
+		ok.why = view_str(why);
+	}
+	return link_send(c->sup, IPC_CONFIG_OK, &ok);
+}
+
+static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	struct child *c = ctx;
+
+	switch (m->type) {
+	case IPC_PING:
+		return link_send(l, IPC_PONG, &(struct ipc_PONG){ .seq = m->u.PING.seq });
+	case IPC_CONFIG:
+		return on_config(c, m);
+	default:
+		return c->message != NULL ? c->message(c, m) : SSH_E_RULE;
+	}
+}
+
+static int failed;
+
+static void on_gone(struct link *l, int error, void *ctx)
+{
+	struct child *c = ctx;
+
+	(void)l;
+	failed = error != 0;
+	event_base_loopbreak(c->base);
+}
+
+void child_begin(struct child *c, enum ipc_role role)
+{
+	static const struct link_ops ops = { on_message, on_gone };
+	struct rlimit none = { 0, 0 };
+
+	c->role = role;
+	c->sink = -1;
+	prctl(PR_SET_DUMPABLE, 0);
+	setrlimit(RLIMIT_CORE, &none);
+	shake_hands(c);
+	if ((c->base = event_base_new()) == NULL)
+		give_up(ipc_role_name(role), "start", "no event loop");
+	if (link_new(&c->sup, c->base, CHILD_LINK_FD, role, ROLE_SUP, &ops, c) < 0)
+		give_up(ipc_role_name(role), "start", "no link");
+	fcntl(CHILD_LINK_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(CHILD_LOG_FD, F_SETFD, FD_CLOEXEC);
+}
+
+void child_lock(struct child *c, void (*sandbox)(const struct child *))
+{
+	sandbox(c);
+}
+
+void child_ready(struct child *c)
+{
+	if (link_send(c->sup, IPC_READY, &(struct ipc_READY){ .generation = c->generation }) < 0)
+		give_up(ipc_role_name(c->role), "start", "the supervisor is gone");
+	link_enter(c->sup, W_UP);
+}
+
+int child_run(struct child *c)
+{
+	if (event_base_dispatch(c->base) < 0)
+		failed = 1;
+	return failed ? 1 : 0;
+}

@@ -1,0 +1,276 @@
+#include "ipc/link.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "ipc/datagram.h"
+
+#define MESSAGES_PER_WAKE 64	/* then the loop serves the others */
+
+/* A message that did not fit the socket; the descriptors are ours. */
+struct queued {
+	struct list link;
+	int nfds, fds[IPC_FDS_MAX];
+	size_t len;
+	uint8_t bytes[];
+};
+
+struct link {
+	int fd;
+	enum ipc_role me, peer;
+	enum ipc_when when;
+	const struct link_ops *ops;
+	void *ctx;
+	struct event *readable, *writable;
+	struct list queue;
+	unsigned queue_count;
+	size_t queue_bytes;
+	int busy;		/* inside a callback: free later */
+	int freed, ended, paused;
+};
+
+/* One buffer for all links of the process: a message lives only until its handler returns. */
+static uint8_t storage[IPC_MESSAGE_MAX];
+
+static void destroy(struct link *l)
+{
+	LIST_EACH_SAFE(at, next, &l->queue) {
+		struct queued *q = LIST_OF(at, struct queued, link);
+
+		for (int i = 0; i < q->nfds; i++)
+			close(q->fds[i]);
+		secret_wipe(q->bytes, q->len);
+		free(q);
+	}
+	if (l->readable != NULL)
+		event_free(l->readable);
+	if (l->writable != NULL)
+		event_free(l->writable);
+	if (l->fd >= 0)
+		close(l->fd);
+	free(l);
+}
+
+void link_free(struct link *l)
+{
+	if (l == NULL)
+		return;
+	l->freed = 1;
+	if (l->readable != NULL)
+		event_del(l->readable);
+	if (l->writable != NULL)
+		event_del(l->writable);
+	if (!l->busy)
+		destroy(l);
+}
+
+/* Tells the owner once; after it the link is silent. */
+static void end(struct link *l, int error)
+{
+	if (l->ended || l->freed)
+		return;
+	l->ended = 1;
+	event_del(l->readable);
+	event_del(l->writable);
+	if (error == SSH_E_RULE || error == SSH_E_FORMAT)
+		log_ev(LOGL_WARN, "ev=protocol from=%s to=%s: %s", ipc_role_name(l->peer), ipc_role_name(l->me),
+		    err_text(error));
+	l->ops->gone(l, error == SSH_E_GONE ? 0 : error, l->ctx);
+}
+
+/* SSH_OK to go on, anything else to stop reading. */
+static int receive_one(struct link *l)
+{
+	struct ipc_msg m;
+	const struct ipc_rule *rule;
+	size_t n;
+	int r;
+
+	if ((r = datagram_recv(l->fd, storage, sizeof storage, &n, &m, MSG_DONTWAIT)) == SSH_E_NOT_NOW)
+		return r;
+	if (r == SSH_OK)
+		r = datagram_accept(&m, storage, n, l->peer, l->me, l->when);
+	if (r == SSH_OK) {
+		r = l->ops->message(l, &m, l->ctx);
+		ipc_close_fds(&m);
+		if ((rule = ipc_rule(m.type)) != NULL && rule->secret)
+			secret_wipe(storage, n);
+	}
+	if (r < 0)
+		end(l, r);
+	return r;
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *l = arg;
+
+	(void)fd, (void)what;
+	l->busy++;
+	for (int i = 0; i < MESSAGES_PER_WAKE && !l->freed && !l->ended && !l->paused; i++)
+		if (receive_one(l) < 0)
+			break;
+	if (--l->busy == 0 && l->freed)
+		destroy(l);
+}
+
+/* Sends from the head of the queue while the socket takes it. */
+static int flush(struct link *l)
+{
+	while (!list_empty(&l->queue)) {
+		struct queued *q = LIST_OF(l->queue.next, struct queued, link);
+		int r = datagram_send(l->fd, q->bytes, q->len, q->fds, q->nfds, MSG_DONTWAIT);
+
+		if (r < 0)
+			return r;
+		for (int i = 0; i < q->nfds; i++)
+			close(q->fds[i]);
+		list_remove(&q->link);
+		l->queue_count--;
+		l->queue_bytes -= q->len;
+		secret_wipe(q->bytes, q->len);
+		free(q);
+	}
+	return SSH_OK;
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	struct link *l = arg;
+	int r;
+
+	(void)fd, (void)what;
+	l->busy++;
+	r = flush(l);
+	if (r == SSH_E_NOT_NOW)
+		event_add(l->writable, NULL);
+	else if (r < 0 && l->paused)
+		end(l, r);	/* else the reader sees the end after what is still queued for it */
+	if (--l->busy == 0 && l->freed)
+		destroy(l);
+}
+
+int link_new(struct link **res, struct event_base *base, int fd, enum ipc_role me, enum ipc_role peer,
+    const struct link_ops *ops, void *ctx)
+{
+	struct link *l = calloc(1, sizeof *l);
+
+	*res = NULL;
+	if (l == NULL) {
+		close(fd);
+		return SSH_E_NOMEM;
+	}
+	l->fd = fd;
+	l->me = me;
+	l->peer = peer;
+	l->when = W_NEW;
+	l->ops = ops;
+	l->ctx = ctx;
+	list_init(&l->queue);
+	l->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, l);
+	l->writable = event_new(base, fd, EV_WRITE, on_writable, l);
+	if (l->readable == NULL || l->writable == NULL || event_add(l->readable, NULL) < 0) {
+		destroy(l);
+		return SSH_E_NOMEM;
+	}
+	*res = l;
+	return SSH_OK;
+}
+
+/* The descriptors move into the queue. */
+static int enqueue(struct link *l, const struct buf *b, const int *fds, int nfds)
+{
+	struct queued *q;
+
+	if (l->queue_count >= IPC_QUEUE_MESSAGES || l->queue_bytes + buf_len(b) > IPC_QUEUE_BYTES)
+		return SSH_E_FULL;
+	if ((q = malloc(sizeof *q + buf_len(b))) == NULL)
+		return SSH_E_NOMEM;
+	q->len = buf_len(b);
+	memcpy(q->bytes, buf_head(b), q->len);
+	q->nfds = nfds;
+	if (nfds > 0)
+		memcpy(q->fds, fds, sizeof(int) * (size_t)nfds);
+	list_add_tail(&l->queue, &q->link);
+	l->queue_count++;
+	l->queue_bytes += q->len;
+	event_add(l->writable, NULL);
+	return SSH_OK;
+}
+
+int link_send_fds(struct link *l, enum ipc_type type, const void *body, const int *fds, int nfds)
+{
+	struct buf b;
+	int r, kept = 0;
+
+	buf_init(&b, IPC_MESSAGE_MAX, NULL);
+	if (l->ended || l->freed)
+		r = SSH_E_GONE;
+	else if ((r = ipc_check(type, l->me, l->peer, l->when, nfds)) == SSH_OK)
+		r = ipc_encode(&b, type, body);
+	if (r == SSH_OK) {
+		r = list_empty(&l->queue) ? datagram_send(l->fd, buf_head(&b), buf_len(&b), fds, nfds, MSG_DONTWAIT)
+		    : SSH_E_NOT_NOW;
+		if (r == SSH_E_NOT_NOW && (r = enqueue(l, &b, fds, nfds)) == SSH_OK)
+			kept = 1;
+	}
+	for (int i = 0; i < nfds && !kept; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	buf_drop(&b);
+	return r;
+}
+
+int link_send(struct link *l, enum ipc_type type, const void *body)
+{
+	return link_send_fds(l, type, body, NULL, 0);
+}
+
+enum ipc_when link_state(const struct link *l)
+{
+	return l->when;
+}
+
+void link_enter(struct link *l, enum ipc_when when)
+{
+	l->when = when;
+}
+
+enum ipc_role link_peer(const struct link *l)
+{
+	return l->peer;
+}
+
+void *link_ctx(const struct link *l)
+{
+	return l->ctx;
+}
+
+int link_fd(const struct link *l)
+{
+	return l->fd;
+}
+
+unsigned link_queued(const struct link *l)
+{
+	return l->queue_count;
+}
+
+void link_pause(struct link *l, int paused)
+{
+	if (l->ended || l->freed || l->paused == paused)
+		return;
+	l->paused = paused;
+	if (paused)
+		event_del(l->readable);
+	else
+		event_add(l->readable, NULL);
+}

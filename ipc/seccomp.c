@@ -1,0 +1,83 @@
+#include "ipc/seccomp.h"
+
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <seccomp.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct seccomp_program { struct sock_fprog bpf; };
+
+/* libseccomp writes the program to a descriptor only; a memfd brings it back as bytes. */
+static struct seccomp_program *export(scmp_filter_ctx filter)
+{
+	struct seccomp_program *p = calloc(1, sizeof *p);
+	int fd = memfd_create("seccomp", MFD_CLOEXEC);
+	struct stat st;
+
+	if (p == NULL || fd < 0 || seccomp_export_bpf(filter, fd) != 0 || fstat(fd, &st) != 0)
+		goto fail;
+	p->bpf.len = (unsigned short)((size_t)st.st_size / sizeof *p->bpf.filter);
+	if ((p->bpf.filter = malloc((size_t)st.st_size)) == NULL)
+		goto fail;
+	if (pread(fd, p->bpf.filter, (size_t)st.st_size, 0) != st.st_size)
+		goto fail;
+	close(fd);
+	return p;
+fail:
+	if (fd >= 0)
+		close(fd);
+	if (p != NULL)
+		free(p->bpf.filter);
+	free(p);
+	return NULL;
+}
+
+static int add(scmp_filter_ctx filter, uint32_t action, const int *calls)
+{
+	for (; calls != NULL && *calls != -1; calls++)
+		if (seccomp_rule_add(filter, action, *calls, 0) != 0)
+			return -1;
+	return 0;
+}
+
+static struct seccomp_program *compile(uint32_t otherwise, uint32_t a, const int *calls_a, uint32_t b, const int *calls_b)
+{
+	scmp_filter_ctx filter = seccomp_init(otherwise);
+	struct seccomp_program *p = NULL;
+
+	if (filter == NULL)
+		return NULL;
+	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);	/* a binary tree: every call of the data path passes it */
+	seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (add(filter, a, calls_a) == 0 && add(filter, b, calls_b) == 0)
+		p = export(filter);
+	seccomp_release(filter);
+	return p;
+}
+
+#ifdef __SANITIZE_ADDRESS__
+#define OTHERWISE SCMP_ACT_ERRNO(EPERM)	/* the sanitizer's own calls must not kill what it watches */
+#else
+#define OTHERWISE SCMP_ACT_KILL_PROCESS
+#endif
+
+struct seccomp_program *seccomp_compile(const int *allow, const int *refuse)
+{
+	return compile(OTHERWISE, SCMP_ACT_ALLOW, allow, SCMP_ACT_ERRNO(EACCES), refuse);
+}
+
+struct seccomp_program *seccomp_compile_denied(const int *deny)
+{
+	return compile(SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EPERM), deny, SCMP_ACT_ALLOW, NULL);
+}
+
+int seccomp_install(const struct seccomp_program *p)
+{
+	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p->bpf);
+}

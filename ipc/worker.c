@@ -1,0 +1,48 @@
+#include "ipc/worker.h"
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "ipc/child.h"
+
+#define WORK_TIMEOUT_MS 10000
+
+static void give_up(const char *what, const char *why)
+{
+	dprintf(2, "coppice: %s: %s\n", what, why);
+	_exit(255);
+}
+
+/* The received descriptors become 0, 1 and 2, whatever numbers they came with. */
+static void take_standard(struct ipc_msg *m)
+{
+	int high[3];
+
+	for (int i = 0; i < m->nfds; i++) {
+		high[i] = fcntl(m->fds[i], F_DUPFD_CLOEXEC, 10);
+		if (high[i] < 0)
+			give_up("standard descriptors", "cannot be moved");
+		close(ipc_take_fd(m, i));
+	}
+	for (int i = 0; i < 3; i++)
+		if (dup2(high[m->nfds == 3 ? i : 0], i) < 0)
+			give_up("standard descriptors", "cannot be taken");
+	for (int i = 0; i < m->nfds; i++)
+		close(high[i]);
+}
+
+void worker_begin(struct worker *w)
+{
+	int r = link_wait(CHILD_LINK_FD, ROLE_WRK, ROLE_SUP, W_NEW, WORK_TIMEOUT_MS, &w->msg, w->storage);
+
+	if (r < 0)
+		give_up("no work from the supervisor", err_text(r));
+	if (w->msg.nfds != 3 && w->msg.nfds != 1)
+		give_up("work from the supervisor", "needs one or three descriptors");
+	take_standard(&w->msg);
+	close(CHILD_LINK_FD);
+	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+}

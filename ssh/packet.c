@@ -1,0 +1,240 @@
+#include "ssh/packet.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "ssh/transport.h"
+
+/* Shape of a direction's packets; what RFC 4253 6 says of the "none" cipher before the first keys. */
+struct shape { size_t block, head, tag; int apart; };
+
+static struct shape shape_of(const struct packet_dir *d)
+{
+	if (d->cipher == NULL)
+		return (struct shape){ 8, 4, 0, 0 };
+	return (struct shape){ cipher_block(d->cipher), cipher_head_len(d->cipher), cipher_tag_len(d->cipher),
+	    cipher_length_apart(d->cipher) };
+}
+
+/* ---- receiving ------------------------------------------------------------------------ */
+
+static int length_check(const struct ssh *s, const struct shape *sh, uint32_t n)
+{
+	uint32_t max = s->authenticated ? SSH_PACKET_MAX : SSH_PREAUTH_PACKET_MAX;
+
+	if (n > max)
+		return SSH_E_TOO_BIG;
+	/* padding_length, one byte of payload, four of padding */
+	if (n < 1 + 1 + 4 || ((sh->apart ? 0u : 4u) + n) % sh->block != 0)
+		return SSH_E_FORMAT;
+	return SSH_OK;
+}
+
+/* 1 when s->rx->length is known. */
+static int length_learn(struct ssh *s, const struct shape *sh, uint8_t *p, size_t have)
+{
+	struct packet_dir *d = s->rx;
+	uint32_t n;
+	int r;
+
+	if (d->length != 0)
+		return 1;
+	if (have < sh->head)
+		return 0;
+	if (d->cipher == NULL)
+		n = get_u32(p);
+	else
+		TRY(cipher_length(d->cipher, d->seq, p, &n));
+	if ((r = length_check(s, sh, n)) < 0)
+		return d->cipher ? SSH_E_MAC : r;
+	d->length = n;
+	return 1;
+}
+
+static void count_in(struct ssh *s, size_t whole)
+{
+	struct packet_dir *d = s->rx;
+
+	d->length = 0;
+	d->seq++;
+	d->total++;
+	d->packets++;
+	d->bytes += whole;
+	s->more->packets_in++;
+	s->more->bytes_in += whole;
+	if (!s->authenticated)
+		s->more->preauth_bytes += whole;
+}
+
+int packet_take(struct ssh *s, struct view *payload)
+{
+	struct packet_dir *d = s->rx;
+	struct shape sh = shape_of(d);
+	size_t have = buf_len(&s->in), whole;
+	uint8_t *p = buf_head(&s->in);
+	uint32_t n;
+	int r;
+
+	if ((r = length_learn(s, &sh, p, have)) <= 0)
+		return r;
+	n = d->length;
+	whole = 4 + (size_t)n + sh.tag;
+	if (have < whole)
+		return 0;
+	if (d->cipher != NULL)
+		TRY(cipher_open(d->cipher, d->seq, p, 4 + (size_t)n));
+	count_in(s, whole);
+	if (!s->authenticated && s->more->preauth_bytes > SSH_PREAUTH_BYTES)
+		return SSH_E_LIMIT;
+	if (p[4] < 4 || (uint32_t)p[4] + 2 > n)		/* at least one byte of payload */
+		return SSH_E_FORMAT;
+	s->in_packet = whole;
+	*payload = view_of(p + PACKET_HEAD, n - 1 - p[4]);
+	return 1;
+}
+
+/* ---- sending -------------------------------------------------------------------------- */
+
+static size_t padding(const struct shape *sh, size_t payload_len)
+{
+	size_t pad = sh->block - ((sh->apart ? 0u : 4u) + 1 + payload_len) % sh->block;
+
+	return pad < 4 ? pad + sh->block : pad;
+}
+
+static size_t whole_len(const struct shape *sh, size_t payload_len)
+{
+	return PACKET_HEAD + payload_len + padding(sh, payload_len) + sh->tag;
+}
+
+size_t packet_overhead(const struct ssh *s, size_t payload_len)
+{
+	struct shape sh = shape_of(s->tx);
+
+	return whole_len(&sh, payload_len);
+}
+
+/* At p: PACKET_HEAD free bytes, the payload, and room for padding and tag. */
+static int seal(struct ssh *s, const struct shape *sh, uint8_t *p, size_t payload_len)
+{
+	struct packet_dir *d = s->tx;
+	size_t pad = padding(sh, payload_len), n = PACKET_HEAD + payload_len + pad;
+	int r;
+
+	put_u32(p, (uint32_t)(n - 4));
+	p[4] = (uint8_t)pad;
+	if (d->cipher != NULL) {
+		s->env.random(s->env.ctx, p + PACKET_HEAD + payload_len, pad);
+		TRY(cipher_seal(d->cipher, d->seq, p, n));
+	} else {
+		memset(p + PACKET_HEAD + payload_len, 0, pad);
+	}
+	d->seq++;
+	d->total++;
+	d->packets++;
+	d->bytes += n + sh->tag;
+	s->more->packets_out++;
+	s->more->bytes_out += n + sh->tag;
+	return SSH_OK;
+}
+
+int packet_finish(struct ssh *s, size_t mark)
+{
+	struct shape sh = shape_of(s->tx);
+	size_t payload_len = buf_len(&s->out) - mark - PACKET_HEAD, tail = padding(&sh, payload_len) + sh.tag;
+	int r;
+
+	if (buf_len(&s->out) + tail > s->out.max)
+		return SSH_E_FULL;
+	if (buf_reserve(&s->out, tail) == NULL)
+		return SSH_E_NOMEM;
+	TRY(seal(s, &sh, buf_head(&s->out) + mark, payload_len));
+	buf_commit(&s->out, tail);
+	return SSH_OK;
+}
+
+int packet_send(struct ssh *s, struct view payload)
+{
+	static const uint8_t head[PACKET_HEAD];
+	size_t mark = buf_len(&s->out);
+	struct wr w = wr_to(&s->out);
+	int r;
+
+	wr_raw(&w, head, sizeof head);
+	wr_raw(&w, payload.p, payload.len);
+	if ((r = wr_done(&w)) == SSH_OK)
+		r = packet_finish(s, mark);
+	if (r < 0)
+		buf_truncate(&s->out, mark);
+	return r;
+}
+
+/* ---- DATA without a copy ---------------------------------------------------------------- */
+
+int packet_fill_begin(struct ssh *s, int count, size_t head_len, size_t data_len, uint8_t **data)
+{
+	struct shape sh = shape_of(s->tx);
+	size_t each = whole_len(&sh, head_len + data_len);
+	uint8_t *p;
+
+	if (s->error)
+		return s->error;
+	if (s->more->fill_open || s->more->msg_open || count <= 0)
+		return SSH_E_BUG;
+	if (msg_held(s) || each * (size_t)count > s->out.max - buf_len(&s->out))
+		return SSH_E_FULL;
+	if ((p = buf_reserve(&s->out, each * (size_t)count)) == NULL)
+		return SSH_E_NOMEM;
+	for (int i = 0; i < count; i++)
+		data[i] = p + (size_t)i * each + PACKET_HEAD + head_len;
+	s->more->fill_open = 1;
+	s->more->fill_head = head_len;
+	s->more->fill_data = data_len;
+	return SSH_OK;
+}
+
+/* Nothing between begin and end moves s->out, so the next packet's place is simply its tail. */
+int packet_fill_packet(struct ssh *s, const uint8_t *head, size_t n)
+{
+	struct session_more *m = s->more;
+	struct shape sh = shape_of(s->tx);
+	uint8_t *p = s->out.v + s->out.tail;
+	int r;
+
+	if (!m->fill_open || n > m->fill_data)
+		return SSH_E_BUG;
+	memcpy(p + PACKET_HEAD, head, m->fill_head);
+	TRY(seal(s, &sh, p, m->fill_head + n));
+	buf_commit(&s->out, whole_len(&sh, m->fill_head + n));
+	if (n < m->fill_data)
+		m->fill_open = 0;	/* the places behind it are off by the difference now */
+	return SSH_OK;
+}
+
+void packet_fill_end(struct ssh *s)
+{
+	s->more->fill_open = 0;
+}
+
+/* ---- keys -------------------------------------------------------------------------------- */
+
+void packet_rekey(struct packet_dir *d, struct cipher *c, int reset, uint64_t bytes_max)
+{
+	cipher_free(d->cipher);
+	d->cipher = c;
+	d->packets = d->bytes = 0;
+	d->bytes_max = bytes_max;
+	if (reset)
+		d->seq = 0;
+}
+
+/*
+ * RFC 4344 3.2 allows 2^(L/4) blocks of L bits: 64 GiB with AES. For 8-byte blocks, which is
+ * how SSH counts the stream cipher ChaCha20, OpenSSH takes 1 GiB.
+ */
+uint64_t packet_bytes_max(const struct cipher_alg *alg, uint64_t policy)
+{
+	uint64_t max = alg->block >= 16 ? UINT64_C(1) << 36 : UINT64_C(1) << 30;
+
+	return policy != 0 && policy < max ? policy : max;
+}

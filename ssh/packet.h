@@ -1,0 +1,40 @@
+#ifndef SSH_PACKET_H
+#define SSH_PACKET_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ssh/session.h"
+
+/* packet - binary packets (RFC 4253 6): framing, sequence numbers, and the keys of each direction. */
+
+#define PACKET_HEAD 5u		/* uint32 packet_length, byte padding_length */
+
+struct packet_dir {
+	struct cipher *cipher;		/* NULL before the first NEWKEYS */
+	uint32_t seq;			/* of the next packet */
+	uint32_t length;		/* packet_length of the packet half received; 0: not known yet */
+	uint64_t total;			/* packets since the connection began */
+	uint64_t packets, bytes;	/* under the current keys; bytes with length, padding and tag */
+	uint64_t bytes_max;		/* rekey when bytes reach this */
+};
+
+/*
+ * One packet from the head of s->in, checked and decrypted in place: 1 and its payload (at least
+ * one byte, borrowed from s->in; s->in_packet says how much to drop later), 0: more bytes are needed.
+ * SSH_E_MAC for anything wrong with an encrypted packet before its MAC was right, so that a
+ * peer in the middle learns nothing from the kind of error; SSH_E_FORMAT, SSH_E_TOO_BIG.
+ */
+int  packet_take(struct ssh *, struct view *payload);
+/* The bytes at the tail of s->out behind mark are PACKET_HEAD free bytes and a payload: makes them a packet. */
+int  packet_finish(struct ssh *, size_t mark);
+/* One payload as a packet, now, whatever a key exchange holds back. */
+int  packet_send(struct ssh *, struct view payload);
+/*
+ * New keys for a direction: the cipher is taken over, the old one wiped. reset: strict kex, the
+ * sequence number starts again. bytes_max: rekey after that many bytes.
+ */
+void packet_rekey(struct packet_dir *, struct cipher *, int reset, uint64_t bytes_max);
+/* Bytes one key may cover: the cipher's bound (RFC 4344 3.2 as OpenSSH reads it) or policy if that is less; policy 0: none. */
+uint64_t packet_bytes_max(const struct cipher_alg *, uint64_t policy);
+
+#endif

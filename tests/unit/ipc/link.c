@@ -1,0 +1,190 @@
+#include <criterion/criterion.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "ipc/link.h"
+
+struct seen { unsigned messages, gone; int error; uint32_t last; int fd; struct link *free_me; };
+
+static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	struct seen *s = ctx;
+
+	(void)l;
+	s->messages++;
+	if (m->type == IPC_PONG)
+		s->last = m->u.PONG.seq;
+	if (m->type == IPC_CONN_NEW)
+		s->fd = ipc_take_fd(m, 0);
+	if (s->free_me != NULL)
+		link_free(s->free_me);
+	return SSH_OK;
+}
+
+static void on_gone(struct link *l, int error, void *ctx)
+{
+	struct seen *s = ctx;
+
+	(void)l;
+	s->gone++;
+	s->error = error;
+}
+
+static const struct link_ops ops = { on_message, on_gone };
+
+struct ends { struct event_base *base; struct link *sup, *acc; struct seen at_sup, at_acc; int fd[2]; };
+
+static void join(struct ends *e)
+{
+	memset(e, 0, sizeof *e);
+	e->base = event_base_new();
+	cr_assert_eq(link_pair(e->fd), SSH_OK);
+	cr_assert_eq(link_new(&e->sup, e->base, e->fd[0], ROLE_SUP, ROLE_ACC, &ops, &e->at_sup), SSH_OK);
+	cr_assert_eq(link_new(&e->acc, e->base, e->fd[1], ROLE_ACC, ROLE_SUP, &ops, &e->at_acc), SSH_OK);
+	link_enter(e->sup, W_UP);
+	link_enter(e->acc, W_UP);
+}
+
+static void spin(struct ends *e)
+{
+	for (int i = 0; i < 200; i++)
+		event_base_loop(e->base, EVLOOP_NONBLOCK);
+}
+
+static void leave(struct ends *e)
+{
+	link_free(e->sup);
+	link_free(e->acc);
+	event_base_free(e->base);
+}
+
+Test(link, messages_keep_their_order_when_the_reader_is_slow)
+{
+	struct ends e;
+
+	join(&e);
+	for (uint32_t i = 1; i <= 400; i++)
+		if (link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = i }) != SSH_OK)
+			cr_assert_fail("message %u", i);
+	cr_assert_gt(link_queued(e.acc), 0);
+	spin(&e);
+	cr_assert_eq(e.at_sup.messages, 400);
+	cr_assert_eq(e.at_sup.last, 400);
+	cr_assert_eq(link_queued(e.acc), 0);
+	leave(&e);
+}
+
+Test(link, the_queue_has_an_end)
+{
+	struct ends e;
+	int r = SSH_OK;
+
+	join(&e);
+	for (uint32_t i = 0; i < 100000 && r == SSH_OK; i++)
+		r = link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = i });
+	cr_assert_eq(r, SSH_E_FULL);
+	cr_assert_eq(link_queued(e.acc), IPC_QUEUE_MESSAGES);
+	leave(&e);
+}
+
+Test(link, a_descriptor_moves)
+{
+	struct ends e;
+	int p[2], given;
+	char c;
+
+	join(&e);
+	cr_assert_eq(pipe(p), 0);
+	given = p[1];
+	cr_assert_eq(link_send_fds(e.acc, IPC_CONN_NEW, &(struct ipc_CONN_NEW){ .slot = 3 }, &given, 1), SSH_OK);
+	cr_assert_eq(fcntl(p[1], F_GETFD), -1, "given away");
+	spin(&e);
+	cr_assert_geq(e.at_sup.fd, 0);
+	cr_assert_eq(write(e.at_sup.fd, "x", 1), 1);
+	cr_assert_eq(read(p[0], &c, 1), 1);
+	close(p[0]);
+	close(e.at_sup.fd);
+	leave(&e);
+}
+
+Test(link, what_the_table_forbids_is_not_sent)
+{
+	struct ends e;
+	int fd = dup(0);
+
+	join(&e);
+	cr_assert_eq(link_send(e.acc, IPC_SPAWN, &(struct ipc_SPAWN){ 0 }), SSH_E_RULE);
+	cr_assert_eq(link_send(e.acc, IPC_CONN_NEW, &(struct ipc_CONN_NEW){ 0 }), SSH_E_RULE, "no descriptor");
+	cr_assert_eq(link_send_fds(e.acc, IPC_PONG, &(struct ipc_PONG){ 0 }, &fd, 1), SSH_E_RULE);
+	cr_assert_eq(fcntl(fd, F_GETFD), -1, "closed also on failure");
+	leave(&e);
+}
+
+Test(link, a_forged_message_ends_the_link)
+{
+	static const uint8_t forged[][12] = {
+		{ IPC_AUTH_GRANTED }, { IPC_SPAWN }, { 0 }, { 0xff }, { IPC_PONG, 1 }, { IPC_PONG, 0, 0, 0, 1, 2 },
+	};
+
+	for (size_t i = 0; i < sizeof forged / sizeof forged[0]; i++) {
+		struct ends e;
+
+		join(&e);
+		cr_assert_gt(send(e.fd[1], forged[i], i == 4 ? 2 : i == 5 ? 6 : 12, 0), 0);
+		spin(&e);
+		cr_assert_eq(e.at_sup.messages, 0);
+		cr_assert_eq(e.at_sup.gone, 1);
+		cr_assert_lt(e.at_sup.error, 0);
+		leave(&e);
+	}
+}
+
+Test(link, what_was_queued_arrives_before_the_end)
+{
+	struct ends e;
+
+	join(&e);
+	cr_assert_eq(link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 9 }), SSH_OK);
+	link_free(e.acc);
+	e.acc = NULL;
+	spin(&e);
+	cr_assert_eq(e.at_sup.messages, 1);
+	cr_assert_eq(e.at_sup.gone, 1);
+	cr_assert_eq(e.at_sup.error, 0);
+	leave(&e);
+}
+
+Test(link, freed_inside_its_own_handler)
+{
+	struct ends e;
+
+	join(&e);
+	e.at_sup.free_me = e.sup;
+	link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 1 });
+	link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 2 });
+	spin(&e);
+	e.sup = NULL;
+	cr_assert_eq(e.at_sup.messages, 1);
+	leave(&e);
+}
+
+Test(link, waiting_calls)
+{
+	static uint8_t storage[IPC_MESSAGE_MAX];
+	struct ipc_msg m;
+	int fd[2];
+
+	cr_assert_eq(link_pair(fd), SSH_OK);
+	cr_assert_eq(link_wait(fd[0], ROLE_SUP, ROLE_ACC, W_UP, 20, &m, storage), SSH_E_TIMEOUT);
+	cr_assert_eq(link_say(fd[1], ROLE_ACC, ROLE_SUP, W_UP, IPC_PONG, &(struct ipc_PONG){ .seq = 5 }, NULL, 0), SSH_OK);
+	cr_assert_eq(link_wait(fd[0], ROLE_SUP, ROLE_ACC, W_UP, 1000, &m, storage), SSH_OK);
+	cr_assert_eq(m.u.PONG.seq, 5);
+	cr_assert_eq(link_say(fd[1], ROLE_ACC, ROLE_SUP, W_NEW, IPC_PONG, &(struct ipc_PONG){ 0 }, NULL, 0), SSH_E_RULE);
+	close(fd[1]);
+	cr_assert_eq(link_wait(fd[0], ROLE_SUP, ROLE_ACC, W_UP, 1000, &m, storage), SSH_E_GONE);
+	close(fd[0]);
+}
