@@ -11,7 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "connection/session.h"
+#include "connection/chan_session.h"
 #include "ssh/crypto/crypto.h"
 
 uint32_t conn_req(struct conn *c)

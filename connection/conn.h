@@ -16,7 +16,7 @@
  *   loop.c      socket ⇄ core
  *   events.c    what the core says: who handles which event; channel opens and global requests
  *   answers.c   the core's needs ⇄ keysign and auth
- *   session.c   one session channel's state machine
+ *   chan_session.c  one session channel's state machine
  *   relay.c     its descriptors ⇄ windows
  */
 

@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "connection/conn.h"
-#include "connection/session.h"
+#include "connection/chan_session.h"
 
 /* RFC 4254 5.1 */
 #define OPEN_PROHIBITED     1

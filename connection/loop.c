@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "connection/conn.h"
 #include "connection/events.h"
-#include "connection/session.h"
+#include "connection/chan_session.h"
 
 #define LAST_FLUSH_MS 2000
 #define REST_MS 1000		/* this long without a byte, and free memory goes back to the system */

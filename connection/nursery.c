@@ -159,8 +159,8 @@ static int reconfigure(struct child *c, const char *slice, size_t len, char *why
 	int r;
 
 	(void)c;
-	TRY(policy_read(&p, slice, len, why, size));
-	policy_drop(&nursery.policy);
+	TRY(conn_policy_read(&p, slice, len, why, size));
+	conn_policy_drop(&nursery.policy);
 	nursery.policy = p;
 	nursery.policy.ssh.version = nursery.policy.version;
 	return SSH_OK;
@@ -194,7 +194,7 @@ static void begin(void)
 	nursery.self.message = on_message;
 	nursery.self.reconfigure = reconfigure;
 	child_begin(&nursery.self, ROLE_NUR);
-	if (policy_read(&nursery.policy, nursery.self.conf, nursery.self.conf_len, why, sizeof why) < 0) {
+	if (conn_policy_read(&nursery.policy, nursery.self.conf, nursery.self.conf_len, why, sizeof why) < 0) {
 		log_ev(LOGL_ERROR, "configuration: %s", why);
 		exit(1);
 	}

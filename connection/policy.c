@@ -73,7 +73,7 @@ static int read_time(const char *text, uint64_t *ms)
 	return SSH_OK;
 }
 
-int policy_rekey_limit(const char *text, uint64_t *bytes, uint64_t *ms)
+int conn_policy_rekey_limit(const char *text, uint64_t *bytes, uint64_t *ms)
 {
 	char copy[64], *save, *first, *second;
 	int r;
@@ -119,14 +119,14 @@ static int fill(struct policy *p, char *why, size_t size)
 	}
 	/* MaxAuthTries is known to auth only, which says when it is enough (AUTH_VERDICT.last). */
 	p->ssh.max_auth_tries = SSH_AUTH_REQUESTS;
-	if (policy_rekey_limit(v->RekeyLimit, &p->ssh.rekey_bytes, &p->ssh.rekey_ms) < 0) {
+	if (conn_policy_rekey_limit(v->RekeyLimit, &p->ssh.rekey_bytes, &p->ssh.rekey_ms) < 0) {
 		snprintf(why, size, "RekeyLimit: not a size and a time");
 		return SSH_E_CONFIG;
 	}
 	return SSH_OK;
 }
 
-int policy_read(struct policy *res, const char *slice, size_t len, char *why, size_t size)
+int conn_policy_read(struct policy *res, const char *slice, size_t len, char *why, size_t size)
 {
 	struct conf_error error = { "" };
 	struct conf *conf = NULL;
@@ -145,13 +145,13 @@ int policy_read(struct policy *res, const char *slice, size_t len, char *why, si
 	p->values = NULL;
 out:
 	if (p != NULL)
-		policy_drop(p);
+		conn_policy_drop(p);
 	free(p);
 	conf_free(conf);
 	return r;
 }
 
-void policy_drop(struct policy *p)
+void conn_policy_drop(struct policy *p)
 {
 	if (p->values != NULL)
 		conf_values_free(p->values);

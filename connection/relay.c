@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "connection/conn.h"
-#include "connection/session.h"
+#include "connection/chan_session.h"
 
 #define IOVECS_MAX 8		/* 256 KiB of 32 KiB packets */
 #define SMALL 4096		/* one pty read; keystrokes should not make the output grow */

@@ -1,12 +1,12 @@
-#ifndef CONNECTION_SESSION_H
-#define CONNECTION_SESSION_H
+#ifndef CONNECTION_CHAN_SESSION_H
+#define CONNECTION_CHAN_SESSION_H
 #include "base/buf.h"
 #include "connection/relay.h"
 #include "ipc/codec.h"
 #include "ssh/ssh.h"
 
 /*
- * session - the state machine of one "session" channel (RFC 4254 6): what may be asked for when,
+ * chan_session - the state machine of one "session" channel (RFC 4254 6): what may be asked for when,
  * the worker behind it, and the order of exit-status, EOF and CLOSE.
  */
 

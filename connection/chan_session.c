@@ -1,4 +1,4 @@
-#include "connection/session.h"
+#include "connection/chan_session.h"
 
 #include <assert.h>
 #include <stdlib.h>
