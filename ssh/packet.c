@@ -25,7 +25,7 @@ static int length_check(const struct ssh *s, const struct shape *sh, uint32_t n)
 	if (n > max)
 		return SSH_E_TOO_BIG;
 	/* padding_length, one byte of payload, four of padding */
-	if (n < 1 + 1 + 4 || ((sh->apart ? 0 : 4) + n) % sh->block != 0)
+	if (n < 1 + 1 + 4 || ((sh->apart ? 0u : 4u) + n) % sh->block != 0)
 		return SSH_E_FORMAT;
 	return SSH_OK;
 }
@@ -97,7 +97,7 @@ int packet_take(struct ssh *s, struct view *payload)
 
 static size_t padding(const struct shape *sh, size_t payload_len)
 {
-	size_t pad = sh->block - ((sh->apart ? 0 : 4) + 1 + payload_len) % sh->block;
+	size_t pad = sh->block - ((sh->apart ? 0u : 4u) + 1 + payload_len) % sh->block;
 
 	return pad < 4 ? pad + sh->block : pad;
 }

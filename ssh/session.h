@@ -120,7 +120,12 @@ void ssh_enter(struct ssh *, enum ssh_phase);
 
 /* ---- what the other machines offer session.c ---- */
 
-/* Handlers of messages.def: parse all of in, change one machine, return SSH_OK or an error (which ends the connection). */
+/*
+ * session.c calls the *_new() below in ssh_new() and before *_import(), the *_free() in ssh_free(); s->auth and
+ * s->mux are there in between. userauth_* enters P_AUTH, and P_OPEN with s->authenticated = 1 (both roles).
+ */
+
+/* Handlers of messages.def: in is what follows the type byte; parse all of in, change one machine, return SSH_OK or an error (which ends the connection). */
 #define SSH(number, name, server, client, handler, rfc) int ssh_on_##handler(struct ssh *, struct rd *in);
 #include "ssh/messages.def"
 #undef SSH

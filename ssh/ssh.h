@@ -71,6 +71,8 @@ size_t ssh_output_len(const struct ssh *);
 int  ssh_want_read(const struct ssh *);
 uint64_t ssh_deadline(const struct ssh *);		/* ms; UINT64_MAX: none */
 int  ssh_tick(struct ssh *, uint64_t now_ms);		/* at or after the deadline */
+/* Keepalive as in the policy, once it is known who logged in; ms 0: never. max 0: ask, but never give up (sshd_config(5)). */
+void ssh_set_alive(struct ssh *, uint64_t alive_ms, unsigned alive_max);
 /* The error that ended the connection, SSH_OK while it lives. */
 int  ssh_error(const struct ssh *);
 /* The peer's last words when it sent DISCONNECT: reason code and text (borrowed; hostile bytes). */

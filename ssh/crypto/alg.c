@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "ssh/crypto/kind.h"
+
 enum { OFF = 0, DEFAULT = 1 };
 
 static const struct kex_alg kexs[] = {
@@ -64,6 +66,22 @@ int comp_alg_known(struct view name)
 		if (view_is(name, comps[i].name))
 			return 1;
 	return 0;
+}
+
+const char *key_kind_name(enum key_kind kind)
+{
+	for (size_t i = 0; i < COUNT(sigs); i++)
+		if (sigs[i].kind == kind)
+			return sigs[i].key_name;
+	return "";
+}
+
+enum key_kind key_kind_find(struct view name)
+{
+	for (size_t i = 0; i < COUNT(sigs); i++)
+		if (view_is(name, sigs[i].key_name))
+			return sigs[i].kind;
+	return KEY_NONE;
 }
 
 #define ROW(rows) (i < COUNT(rows) ? (*is_default = (rows)[i].is_default, (rows)[i].name) : NULL)

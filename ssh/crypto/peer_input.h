@@ -1,5 +1,6 @@
 #ifndef SSH_CRYPTO_PEER_INPUT_H
 #define SSH_CRYPTO_PEER_INPUT_H
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/wire.h"
@@ -15,5 +16,25 @@
 int peer_x25519(struct view point);
 /* RFC 7748 6.1: a secret of zeros only means the peer chose it; constant time. */
 int peer_x25519_secret(const uint8_t secret[32]);
+
+/* RFC 8032 5.1.3: 32 bytes, y < p, none of the 8 points of small order in any spelling. */
+int peer_ed25519_key(struct view key);
+/* RFC 8032 5.1.7: 64 bytes, S < L. */
+int peer_ed25519_sig(struct view sig);
+
+/* SEC 1 2.3.4, uncompressed: 65 bytes, 4, x and y < p, on the curve. */
+int peer_p256_point(struct view point);
+/* r, s or d of ECDSA: 1 .. n - 1, big-endian, any length. */
+int peer_p256_scalar(struct view v);
+
+#define PEER_RSA_BITS_MIN  2048u
+#define PEER_RSA_BITS_MAX 16384u	/* cost of one verification stays below a few ms */
+
+/* Big-endian numbers. 2048..16384 bits, n odd, e odd, 3 <= e < 2^32. */
+int peer_rsa_key(struct view n, struct view e);
+/* RFC 8332 3, RFC 8017 8.2.2: not longer than the modulus (shorter means zeros in front), 0 < s < n. */
+int peer_rsa_sig(struct view n, struct view sig);
+/* Bits of a big-endian number. */
+size_t peer_bits(struct view v);
 
 #endif

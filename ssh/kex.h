@@ -1,0 +1,78 @@
+#ifndef SSH_KEX_H
+#define SSH_KEX_H
+#include <stddef.h>
+#include <stdint.h>
+
+#include "ssh/kexinit.h"
+#include "ssh/session.h"
+
+/* kex - the key exchange state machine (RFC 4253 7, 8731; strict kex: OpenSSH PROTOCOL 1.9) and when to rekey. */
+
+/* Named by what is waited for. */
+enum kex_state {
+	KEX_IDLE,
+	KEX_WAIT_KEXINIT,
+	KEX_WAIT_INIT,		/* server: the client's public value */
+	KEX_WAIT_SIGN,		/* server: ssh_answer_sign() */
+	KEX_WAIT_REPLY,		/* client: the server's value and signature */
+	KEX_WAIT_HOSTKEY_OK,	/* client: ssh_answer_hostkey() */
+	KEX_WAIT_NEWKEYS,
+	KEX_MAX
+};
+
+#define KEX_HOSTKEYS_MAX 8
+
+struct hostkey { unsigned index; size_t len; uint8_t *blob; };
+
+/* What lives only while an exchange is open. */
+struct kex_run {
+	struct buf ours, theirs;	/* the two KEXINIT payloads */
+	int skip_guess;			/* one packet on a wrong guess is to be dropped */
+	uint8_t public[SSH_KEX_PUBLIC_MAX];	/* our half */
+	size_t public_len;
+	struct kem_secret secret;	/* client: its private half */
+	struct secret k, hash;		/* K as it enters the hash; H */
+	const struct hostkey *hostkey;
+	struct cipher *next_rx;		/* waits for the peer's NEWKEYS */
+};
+
+struct kex {
+	enum kex_state state;
+	int tx_closed;			/* between our KEXINIT and our NEWKEYS */
+	int strict, peer_ext_info;	/* what the peer's first KEXINIT said */
+	struct kex_choice now, next;	/* in use; agreed on by the open exchange */
+	struct kex_run *run;
+	struct hostkey hostkeys[KEX_HOSTKEYS_MAX];
+	size_t hostkey_count;
+	uint64_t started_at, done_at;	/* ms */
+	uint32_t rekeys;		/* exchanges after the first */
+};
+
+int  kex_new(struct ssh *);
+void kex_free(struct ssh *);
+const char *kex_state_name(enum kex_state);
+/* Bit set of the states that may follow; for enter() and for the test that draws them. */
+unsigned kex_may_become(enum kex_state);
+
+/* Sends our KEXINIT; state must be KEX_IDLE. */
+int  kex_start(struct ssh *);
+/* Starts a rekey when bytes, packets or time say so and nothing forbids it. */
+int  kex_check(struct ssh *);
+/* 1 when ssh_rekey() may start one: logged in and none open. */
+int  kex_possible(const struct ssh *);
+/* When kex_tick() has something to do, ms; UINT64_MAX: never. */
+uint64_t kex_deadline(const struct ssh *);
+int  kex_tick(struct ssh *);
+/* The first real time is known: an exchange that was begun before counts from here. */
+void kex_clock(struct ssh *);
+/* 1 when a message of that number is the packet on a wrong guess: drop it unread. */
+int  kex_drops_guess(struct ssh *, uint8_t type);
+/* Our key for a signature algorithm, or NULL. */
+const struct hostkey *kex_hostkey(const struct ssh *, const struct sig_alg *);
+
+/* kex_keys.c: H (RFC 4253 8, 8731 3.1) of the open exchange into run->hash. */
+int  kex_hash(struct ssh *, struct view hostkey, struct view client_public, struct view server_public);
+/* kex_keys.c: both directions' new ciphers (RFC 4253 7.2). */
+int  kex_derive(struct ssh *, struct cipher **rx, struct cipher **tx);
+
+#endif
