@@ -106,11 +106,17 @@ int words_plain(const char *word)
 	return word[0] != '\0' && word[0] != '=' && word[strspn(word, safe)] == '\0';
 }
 
+/* Everything a splitter or the end of a line would take for something else. */
+static int needs_quotes(const char *word)
+{
+	return word[0] == '\0' || word[0] == '#' || word[0] == '=' || word[strcspn(word, " \t\r\f\"'\\")] != '\0';
+}
+
 int words_quote(struct buf *b, const char *word)
 {
 	int r;
 
-	if (words_plain(word))
+	if (!needs_quotes(word))
 		return buf_append(b, word, strlen(word));
 	TRY(buf_append(b, "\"", 1));
 	for (; *word != '\0'; word++) {

@@ -22,6 +22,7 @@ struct lp {
 	int login;			/* do the login by itself */
 	int eat[2];			/* consume data at once */
 	int quiet;			/* keep no events */
+	int deaf[2];			/* what is sent to that side is thrown away */
 	struct lp_event *log[2];
 	size_t count[2], taken[2], size[2];
 	/* sees each event while its views are the core's own; may be NULL */
@@ -108,7 +109,7 @@ static inline size_t lp_move(struct lp *p, int from)
 
 	if (n == 0)
 		return 0;
-	if (ssh_error(to) == SSH_OK) {
+	if (ssh_error(to) == SSH_OK && !p->deaf[!from]) {
 		if (!ssh_want_read(to))
 			return 0;
 		if (n > 65536)

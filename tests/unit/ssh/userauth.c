@@ -34,7 +34,6 @@ Test(userauth, none_lists_methods)
 	e = TAKE(&p, SRV, AUTH_NONE);
 	cr_assert(view_is(e->user, "ada") && view_is(e->service, "ssh-connection"));
 	NOTHING(&p);
-	cr_assert_eq(ssh_want_read(p.side[SRV]), 0);
 	cr_assert_eq(ssh_answer_auth(p.side[SRV], SSH_AUTH_NO, "publickey,password", 0), SSH_OK);
 	cr_assert_eq(ssh_answer_auth(p.side[SRV], SSH_AUTH_YES, NULL, 0), SSH_E_NOT_NOW, "answered once");
 	lp_run(&p);
@@ -350,13 +349,12 @@ Test(userauth, unknown_methods_and_algorithms_count_too)
 	struct lp p;
 
 	start(&p);
+	p.deaf[CLI] = 1;		/* it asked for none of the answers */
 	for (int i = 0; i < 6; i++) {
 		LIVES(&p);
 		request(&x, "ada", "ssh-connection", "hostbased");
 		wr_raw(&x.w, "whatever", 8);
 		body_inject(&x, &p, CLI, SSH_MSG_USERAUTH_REQUEST);
-		p.side[CLI]->error = SSH_OK;	/* it got an answer it did not ask for */
-		p.side[CLI]->error = SSH_OK;
 		cr_assert(!lp_more(&p, SRV));
 		if (i < 5)
 			cr_assert_eq(ssh_error(p.side[SRV]), SSH_OK);
@@ -514,6 +512,7 @@ Test(userauth, every_truncation)
 			struct lp p;
 
 			start(&p);
+			p.deaf[CLI] = 1;
 			request(&x, "ada", "ssh-connection", kind == 0 ? "none" : kind <= 2 ? "password" :
 			    kind <= 4 ? "publickey" : "keyboard-interactive");
 			if (kind >= 1 && kind <= 4)
