@@ -96,7 +96,7 @@ static int from_permitted(const struct addr *peer, const char *list)
 	char ip[ADDR_TEXT_MAX];
 	int by_addr = conf_address_list(peer, list), by_name;
 
-	if (by_addr == -1)
+	if (by_addr < 0)	/* a negated match, or a list that cannot be read */
 		return 0;
 	/* Names are never looked up (UseDNS no): the address is the name. */
 	by_name = conf_pattern_list(addr_ip_text(peer, ip), list, 1);

@@ -1,12 +1,14 @@
 #include "tests/unit/ssh/pair.h"
 
 #include <criterion/criterion.h>
+#include <malloc.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "ssh/packet.h"
 
 #define NO_LIMIT (1u << 30)
 
@@ -32,10 +34,12 @@ void pair_random(void *ctx, uint8_t *p, size_t n)
 static void *counted(void *ctx, void *p, size_t n)
 {
 	struct pair_mem *m = ctx;
+	size_t old = malloc_usable_size(p);
 	void *q;
 
 	if (n == 0) {
 		m->live -= p != NULL;
+		m->bytes -= old;
 		free(p);
 		return NULL;
 	}
@@ -44,6 +48,7 @@ static void *counted(void *ctx, void *p, size_t n)
 		return NULL;
 	q = realloc(p, n);
 	m->live += p == NULL && q != NULL;
+	m->bytes += q != NULL ? malloc_usable_size(q) - old : 0;
 	return q;
 }
 
@@ -281,5 +286,75 @@ int pair_feed(struct pair *p, enum ssh_role side, const void *data, size_t n)
 	int r = ssh_input(p->side[side], data, n, p->now);
 
 	pair_drain(p, side);
+	return r;
+}
+
+void pair_inject(struct pair *p, enum ssh_role from, const void *payload, size_t n)
+{
+	cr_assert_eq(packet_send(p->side[from], view_of(payload, n)), SSH_OK);
+}
+
+int pair_said(struct pair *p, enum ssh_role side, const char *text)
+{
+	size_t n;
+	const uint8_t *out = ssh_output(p->side[side], &n);
+
+	return out != NULL && memmem(out, n, text, strlen(text)) != NULL;
+}
+
+void raw_packet(struct buf *to, const void *payload, size_t n)
+{
+	static const uint8_t zeros[16];
+	struct wr w = wr_to(to);
+	size_t pad = 8 - (5 + n) % 8;
+
+	if (pad < 4)
+		pad += 8;
+	wr_u32(&w, (uint32_t)(1 + n + pad));
+	wr_u8(&w, (uint8_t)pad);
+	wr_raw(&w, payload, n);
+	wr_raw(&w, zeros, pad);
+	cr_assert_eq(wr_done(&w), SSH_OK);
+}
+
+void raw_kexinit(struct buf *to, const char *kex, const char *hostkey, int follows)
+{
+	static const uint8_t cookie[16];
+	struct buf b;
+	struct wr w;
+
+	buf_init(&b, NO_LIMIT, NULL);
+	w = wr_to(&b);
+	wr_u8(&w, 20);
+	wr_raw(&w, cookie, sizeof cookie);
+	wr_cstr(&w, kex);
+	wr_cstr(&w, hostkey);
+	for (int i = 0; i < 2; i++)
+		wr_cstr(&w, alg_defaults(ALG_CIPHER));
+	for (int i = 0; i < 2; i++)
+		wr_cstr(&w, alg_defaults(ALG_MAC));
+	for (int i = 0; i < 2; i++)
+		wr_cstr(&w, "none");
+	wr_cstr(&w, "");
+	wr_cstr(&w, "");
+	wr_bool(&w, follows);
+	wr_u32(&w, 0);
+	cr_assert_eq(wr_done(&w), SSH_OK);
+	raw_packet(to, buf_head(&b), buf_len(&b));
+	buf_drop(&b);
+}
+
+void raw_kex_init(struct buf *to)
+{
+	uint8_t payload[1 + 4 + 32] = { 30, 0, 0, 0, 32, 9 };	/* u = 9: the base point is as good as any */
+
+	raw_packet(to, payload, sizeof payload);
+}
+
+int raw_feed(struct pair *p, enum ssh_role side, struct buf *b)
+{
+	int r = pair_feed(p, side, buf_head(b), buf_len(b));
+
+	buf_drop(b);
 	return r;
 }

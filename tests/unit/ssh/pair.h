@@ -25,6 +25,7 @@ typedef size_t pair_cut(struct pair *, size_t n);
 struct pair_mem {
 	struct mem mem;
 	long live;		/* blocks not yet freed */
+	size_t bytes;		/* in them */
 	long count;		/* requests so far */
 	long fail_at;		/* this request and all later ones fail; 0: never */
 };
@@ -83,6 +84,24 @@ void pair_channel(struct pair *);
 void pair_send(struct pair *, enum ssh_role from, const uint8_t *, size_t n);
 /* Feeds bytes to one side as they are. */
 int  pair_feed(struct pair *, enum ssh_role, const void *, size_t n);
+/* Puts a payload into what side sends next, under its keys, whatever side itself thinks of it. */
+void pair_inject(struct pair *, enum ssh_role from, const void *payload, size_t n);
+/* Does the unsent output of side, before it has keys, hold this text? */
+int  pair_said(struct pair *, enum ssh_role, const char *text);
+
+/* ---- a peer made of bytes, for one side alone before it has keys ---- */
+/* payload as an unencrypted packet */
+void raw_packet(struct buf *to, const void *payload, size_t n);
+/* A KEXINIT packet with these two lists and defaults for the rest. */
+void raw_kexinit(struct buf *to, const char *kex, const char *hostkey, int follows);
+/* KEX_ECDH_INIT with a good X25519 value. */
+void raw_kex_init(struct buf *to);
+/* Feeds and forgets the buffer. */
+int  raw_feed(struct pair *, enum ssh_role, struct buf *);
+
+#define STRICT_C "kex-strict-c-v00@openssh.com"
+#define STRICT_S "kex-strict-s-v00@openssh.com"
+
 /* Answers as pair_drain() does; for hooks that only want to look or delay. */
 void pair_answer(struct pair *, enum ssh_role, struct ssh_event *);
 
