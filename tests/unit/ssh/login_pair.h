@@ -135,11 +135,12 @@ static inline int lp_events(struct lp *p, int side)
 /* Until neither side has anything more to say or tell. */
 static inline void lp_run(struct lp *p)
 {
-	int more = 1;
+	size_t moved = 1;
+	int told = 0;
 
-	while (more) {
-		more = lp_events(p, CLI) | lp_events(p, SRV);
-		more |= (lp_move(p, CLI) > 0) | (lp_move(p, SRV) > 0);
+	while (moved > 0 || told > 0) {
+		told = lp_events(p, CLI) + lp_events(p, SRV);
+		moved = lp_move(p, CLI) + lp_move(p, SRV);
 	}
 }
 

@@ -54,6 +54,7 @@ struct pair {
 	int (*boundary)(struct pair *, enum ssh_role);	/* after a side is drained; <0 ends pair_run() */
 	int quiet;			/* do not record wire and events */
 	void *user;
+	size_t said, echoed;		/* talk.c: by the client, by the server */
 };
 
 /* Library init, once per process. */
