@@ -20,7 +20,7 @@ void buf_init(struct buf *, size_t max, const struct mem *mem);
 void buf_drop(struct buf *);
 
 static inline size_t buf_len(const struct buf *b) { return b->tail - b->head; }
-static inline uint8_t *buf_head(const struct buf *b) { return b->v + b->head; }
+static inline uint8_t *buf_head(const struct buf *b) { return b->head > 0 ? b->v + b->head : b->v; }
 
 /*
  * Room for n more bytes at the tail, contiguous; borrowed until the next call on this buf.

@@ -51,6 +51,8 @@
 #define SFTP_READ_MAX         261120u	/* packet less 1 KiB, as limits@openssh.com tells */
 #define SFTP_HANDLES_MAX         256u
 #define SFTP_PATH_MAX           4096u
+#define SFTP_OUTPUT_HIGH      262144u	/* replies waiting; then requests wait too */
+#define SFTP_DIR_BATCH           100u	/* entries in one NAME, as OpenSSH */
 
 /* -- between our processes (ipc/) */
 #define IPC_MESSAGE_MAX        65536u	/* fits one SEQPACKET datagram with default buffers */

@@ -66,6 +66,11 @@ const char *log_escape(char *out, size_t size, const void *p, size_t n)
 	return escape(out, size, p, n, 1);
 }
 
+const char *log_clean(char *out, size_t size, const void *p, size_t n)
+{
+	return escape(out, size, p, n, 0);
+}
+
 void log_vev(enum log_level l, const char *fmt, va_list ap)
 {
 	char raw[LOG_LINE_MAX + 1], line[LOG_LINE_MAX + 1];
@@ -73,7 +78,7 @@ void log_vev(enum log_level l, const char *fmt, va_list ap)
 	if (sink == NULL || l > level || l == LOGL_QUIET)
 		return;
 	vsnprintf(raw, sizeof raw, fmt, ap);
-	escape(line, sizeof line, raw, strlen(raw), 0);	/* names inside were escaped by their caller */
+	log_clean(line, sizeof line, raw, strlen(raw));	/* names inside were escaped by their caller */
 	sink(sink_ctx, l, line);
 }
 

@@ -24,6 +24,8 @@ void log_vev(enum log_level, const char *fmt, va_list) __attribute__((format(pri
 
 /* n bytes from anywhere as printable text in out (size bytes with NUL); octal escapes, "\\" doubled. */
 const char *log_escape(char *out, size_t size, const void *p, size_t n);
+/* The same for text that was escaped before: a backslash stays single. */
+const char *log_clean(char *out, size_t size, const void *p, size_t n);
 
 const char *log_level_name(enum log_level);	/* "info" */
 

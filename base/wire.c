@@ -29,7 +29,8 @@ struct view rd_raw(struct rd *r, size_t n)
 		return v;
 	}
 	v = view_of(r->p, n);
-	r->p += n;
+	if (n > 0)
+		r->p += n;
 	return v;
 }
 

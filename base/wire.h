@@ -22,7 +22,8 @@ struct rd { const uint8_t *p, *end; int bad; };
 
 static inline struct rd rd_of(const void *p, size_t n)
 {
-	return (struct rd){ p, (const uint8_t *)p + n, 0 };
+	/* C has no NULL + 0; clang's UBSan says so */
+	return (struct rd){ p, n > 0 ? (const uint8_t *)p + n : p, 0 };
 }
 static inline struct rd rd_view(struct view v) { return rd_of(v.p, v.len); }
 static inline size_t rd_left(const struct rd *r) { return r->bad ? 0 : (size_t)(r->end - r->p); }

@@ -11,8 +11,9 @@
  * conf - the configuration: sshd_config's grammar, one schema (schema.def), per-role slices.
  *
  * A struct conf is the parsed text with its Match blocks; conf_resolve() gives the values that hold
- * for one client: the first value of a keyword wins, global lines come first in the file as written,
- * matching blocks apply where they stand. Lists that append (Port, HostKey, AcceptEnv ...) append.
+ * for one client, as in sshd: matching blocks override the global section; among matching blocks, and
+ * in the global section, the first value of a keyword wins. Lists that append (Port, HostKey, AcceptEnv
+ * ...) append within one of the two; Subsystem appends over both, the first of a name wins.
  */
 
 struct buf;
@@ -66,7 +67,7 @@ struct conf_client {
 	struct addr peer, local;
 };
 
-/* client NULL: the global values only. *values: yours, conf_values_free() it. */
+/* client NULL: what holds for everybody (Match all included). *values: yours, conf_values_free() it. */
 int  conf_resolve(const struct conf *, const struct conf_client *, struct conf_values **values, struct conf_error *);
 void conf_values_free(struct conf_values *);
 
@@ -77,6 +78,9 @@ int  conf_dump(const struct conf_values *, struct buf *);
 
 /* Port x ListenAddress x AddressFamily as addresses to bind, in order. *addrs: yours, free() it. */
 int  conf_listeners(const struct conf_values *, struct addr **addrs, size_t *n, struct conf_error *);
+
+/* RekeyLimit (kept as "BYTES SECONDS", "default" and "none" for 0) as numbers; 0: the cipher's own limit, and no limit in time. */
+int  conf_rekey_limit(const struct conf_values *, uint64_t *bytes, uint32_t *seconds);
 
 /* ---- patterns (ssh_config(5) PATTERNS) ---- */
 /* * and ?; case matters unless fold. */

@@ -253,6 +253,14 @@ int keyfile_write_private(struct buf *out, const struct privkey *k, const char *
 	return r;
 }
 
+static int one_line(struct view text)
+{
+	for (size_t i = 0; i < text.len; i++)
+		if (text.p[i] < ' ' || text.p[i] == 0x7f)
+			return 0;
+	return 1;
+}
+
 int keyfile_write_public(struct buf *out, struct view blob, const char *comment)
 {
 	struct rd in = rd_view(blob);
@@ -261,11 +269,10 @@ int keyfile_write_public(struct buf *out, struct view blob, const char *comment)
 	size_t before = buf_len(out);
 	int r;
 
-	if (in.bad)
+	if (in.bad || !one_line(view_str(comment)))
 		return SSH_E_FORMAT;
-	for (size_t i = 0; i < name.len; i++)
-		if (name.p[i] <= ' ' || name.p[i] > '~')
-			return SSH_E_FORMAT;
+	if (!one_line(name) || (name.len > 0 && memchr(name.p, ' ', name.len) != NULL))
+		return SSH_E_FORMAT;
 	wr_raw(&w, name.p, name.len);
 	wr_u8(&w, ' ');
 	encode_base64(&w, blob, 0);

@@ -373,13 +373,22 @@ void mux_heard(struct ssh *s)
 	s->mux->unanswered = 0;
 }
 
+void ssh_set_alive(struct ssh *s, uint64_t alive_ms, unsigned alive_max)
+{
+	s->policy.alive_ms = alive_ms;
+	s->policy.alive_max = alive_max;
+}
+
 uint64_t mux_deadline(const struct ssh *s)
 {
 	const struct mux *m = s->mux;
 
+	uint64_t since;
+
 	if (m == NULL || s->error != SSH_OK || !s->authenticated || s->policy.alive_ms == 0)
 		return UINT64_MAX;
-	return (m->probed > m->heard ? m->probed : m->heard) + s->policy.alive_ms;
+	since = m->probed > m->heard ? m->probed : m->heard;
+	return s->policy.alive_ms < UINT64_MAX - since ? since + s->policy.alive_ms : UINT64_MAX;
 }
 
 int mux_tick(struct ssh *s)
@@ -387,7 +396,7 @@ int mux_tick(struct ssh *s)
 	struct mux *m = s->mux;
 	int r;
 
-	if (s->now < mux_deadline(s))
+	if (s->now < mux_deadline(s) || mux_deadline(s) == UINT64_MAX)
 		return SSH_OK;
 	if (s->policy.alive_max > 0 && m->unanswered >= s->policy.alive_max)
 		return ssh_fail_text(s, SSH_E_TIMEOUT, s->role == SSH_SERVER ?

@@ -1,0 +1,316 @@
+#include "conf/value.h"
+
+#include <inttypes.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "base/err.h"
+#include "conf/algs.h"
+#include "conf/conf.h"
+#include "conf/listen.h"
+#include "conf/names.h"
+#include "conf/number.h"
+
+#define ADDENDUM_MAX 200u	/* the identification line has 255 bytes (RFC 4253 4.2) */
+
+struct why { char *text; size_t size; };
+
+static int bad(struct why *why, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+static int bad(struct why *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why->text, why->size, fmt, ap);
+	va_end(ap);
+	return SSH_E_CONFIG;
+}
+
+static void *member(const struct keyword *k, struct conf_values *v)
+{
+	return (char *)v + k->offset;
+}
+
+static int list_add(struct conf_list *l, const char *word)
+{
+	char **v, *copy;
+
+	/* Room grows at powers of two, so that n tells it. */
+	if ((l->n & (l->n - 1)) == 0) {
+		size_t room = l->n > 0 ? l->n * 2 : 1;
+
+		if ((v = realloc(l->v, room * sizeof *v)) == NULL)
+			return SSH_E_NOMEM;
+		l->v = v;
+	}
+	if ((copy = strdup(word)) == NULL)
+		return SSH_E_NOMEM;
+	l->v[l->n++] = copy;
+	return SSH_OK;
+}
+
+/* USER or USER@HOST; only an address part can be malformed. */
+static int bad_user_pattern(const char *word)
+{
+	static const struct addr nobody;
+	const char *at = strrchr(word, '@');
+
+	return at != NULL && (at[1] == '\0' || conf_address_list(&nobody, at + 1) == -2);
+}
+
+static int check_item(const struct keyword *k, const char *word, struct why *why)
+{
+	char host[256];
+	uint64_t number;
+	int port;
+
+	switch (k->key) {
+	case KEY_Port:
+		return number_plain(word, 65535, &number) < 0 ? bad(why, "Badly formatted port number.") : SSH_OK;
+	case KEY_ListenAddress:
+		return listen_split(word, host, sizeof host, &port) < 0 ?
+		    bad(why, "bad address or port '%.120s'", word) : SSH_OK;
+	case KEY_AcceptEnv:
+		return strchr(word, '=') != NULL ? bad(why, "Invalid environment name.") : SSH_OK;
+	case KEY_AllowUsers:
+	case KEY_DenyUsers:
+		return bad_user_pattern(word) ? bad(why, "invalid %s pattern: \"%.120s\"", k->name, word) : SSH_OK;
+	default:
+		return SSH_OK;
+	}
+}
+
+static int set_named(struct conf_list *l, const char *name, const char *text, struct why *why)
+{
+	size_t len = strlen(name);
+	char *both;
+	int r;
+
+	if (!words_plain(name))
+		return bad(why, "bad subsystem name '%.120s'", name);
+	for (size_t i = 0; i < l->n; i++)	/* the first of a name wins */
+		if (strncmp(l->v[i], name, len) == 0 && l->v[i][len] == ' ')
+			return SSH_OK;
+	if (asprintf(&both, "%s %s", name, text) < 0)
+		return SSH_E_NOMEM;
+	r = list_add(l, both);
+	free(both);
+	return r;
+}
+
+static int set_list(const struct keyword *k, struct conf_list *l, const struct words *w, const char *text,
+    struct why *why)
+{
+	int r;
+
+	if (keyword_form(k) == FORM_NAMED)
+		return set_named(l, w->v[0], text, why);
+	/* AuthorizedKeysFile none: no file, whatever the default */
+	if (keyword_form(k) == FORM_ONCE && w->n == 1 && strcasecmp(w->v[0], "none") == 0)
+		return SSH_OK;
+	for (size_t i = 0; i < w->n; i++) {
+		TRY(check_item(k, w->v[i], why));
+		TRY(list_add(l, w->v[i]));
+	}
+	return SSH_OK;
+}
+
+static int rekey_parse(const char *size, const char *time, uint64_t *bytes, uint32_t *seconds)
+{
+	int r;
+
+	*bytes = 0;
+	*seconds = 0;
+	if (strcasecmp(size, "default") != 0)
+		TRY(number_size(size, bytes));
+	if (*bytes > 0 && *bytes < 16)
+		return SSH_E_FORMAT;
+	if (time != NULL && strcasecmp(time, "none") != 0)
+		TRY(number_time(time, seconds));
+	return SSH_OK;
+}
+
+int conf_rekey_limit(const struct conf_values *v, uint64_t *bytes, uint32_t *seconds)
+{
+	struct words w;
+	int r;
+
+	TRY(words_split(&w, v->RekeyLimit, strlen(v->RekeyLimit), NULL, NULL));
+	r = w.n > 0 ? rekey_parse(w.v[0], w.v[1], bytes, seconds) : SSH_E_FORMAT;
+	words_drop(&w);
+	return r;
+}
+
+/* Kept as "BYTES SECONDS" in plain numbers, or the words for 0, so that every reader needs to know just one form. */
+static int set_rekey(char **to, const struct words *w, struct why *why)
+{
+	uint64_t bytes;
+	uint32_t seconds;
+	char text[64];
+
+	if (rekey_parse(w->v[0], w->v[1], &bytes, &seconds) < 0)
+		return bad(why, "bad RekeyLimit '%.60s%s%.60s'", w->v[0], w->n > 1 ? " " : "", w->n > 1 ? w->v[1] : "");
+	if (bytes > 0)
+		snprintf(text, sizeof text, "%" PRIu64, bytes);
+	else
+		snprintf(text, sizeof text, "default");
+	if (seconds > 0)
+		snprintf(text + strlen(text), sizeof text - strlen(text), " %" PRIu32, seconds);
+	else
+		strcat(text, " none");
+	return (*to = strdup(text)) != NULL ? SSH_OK : SSH_E_NOMEM;
+}
+
+static int set_string(const struct keyword *k, char **to, const struct words *w, const char *text, struct why *why)
+{
+	switch (keyword_form(k)) {
+	case FORM_REKEY:
+		return set_rekey(to, w, why);
+	case FORM_TEXT:
+		for (const char *p = text; *p != '\0'; p++)
+			if (*p < 0x20 || *p > 0x7e)
+				return bad(why, "%s must be printable ASCII", k->name);
+		if (strlen(text) > ADDENDUM_MAX)
+			return bad(why, "%s is longer than %u bytes", k->name, ADDENDUM_MAX);
+		break;
+	default:
+		text = w->v[0];
+	}
+	*to = NULL;
+	if (strcasecmp(text, "none") != 0 && (*to = strdup(text)) == NULL)
+		return SSH_E_NOMEM;
+	return SSH_OK;
+}
+
+static int set_name(const struct name *table, const char *word, int *value, const char *what, const char *q,
+    struct why *why)
+{
+	if (names_value(table, word, value) < 0)
+		return bad(why, "unsupported %s %s%.120s%s", what, q, word, *q == '"' ? "\"." : q);
+	return SSH_OK;
+}
+
+static int set_int(const struct keyword *k, int64_t *to, const char *word, struct why *why)
+{
+	uint64_t value;
+	int r = number_plain(word, INT_MAX, &value);
+
+	if (r < 0)
+		return bad(why, "%s integer value %s.", k->name, r == SSH_E_TOO_BIG ? "too large" : "invalid");
+	*to = (int64_t)value;
+	return SSH_OK;
+}
+
+/* "10" or "10:30:100" */
+static int set_startups(struct conf_startups *s, const char *word, struct why *why)
+{
+	uint64_t n[3] = { 0, 30, 0 };
+	char part[16];
+	int parts = 0;
+
+	for (const char *p = word;; p++) {
+		size_t len = strcspn(p, ":");
+
+		if (parts == 3 || len >= sizeof part)
+			return bad(why, "Invalid MaxStartups spec.");
+		memcpy(part, p, len);
+		part[len] = '\0';
+		if (number_plain(part, INT_MAX, &n[parts++]) < 0)
+			return bad(why, "Invalid MaxStartups spec.");
+		p += len;
+		if (*p == '\0')
+			break;
+	}
+	if (parts == 1)
+		n[2] = n[0];
+	if (parts == 2 || n[0] == 0 || n[0] > n[2] || n[1] < 1 || n[1] > 100)
+		return bad(why, "Invalid MaxStartups spec.");
+	*s = (struct conf_startups){ (unsigned)n[0], (unsigned)n[1], (unsigned)n[2] };
+	return SSH_OK;
+}
+
+static int set_time(uint32_t *to, const char *word, struct why *why)
+{
+	return number_time(word, to) < 0 ? bad(why, "invalid time value '%.120s'.", word) : SSH_OK;
+}
+
+static int set_one(const struct keyword *k, void *to, const char *word, struct why *why)
+{
+	int value = 0, r;
+
+	switch (k->type) {
+	case TYPE_BOOL:
+		return set_name(names_bool, word, to, "option", "\"", why);
+	case TYPE_ROOT:
+		TRY(set_name(names_root, word, &value, "option", "\"", why));
+		*(enum conf_root *)to = (enum conf_root)value;
+		return SSH_OK;
+	case TYPE_FAMILY:
+		TRY(set_name(names_family, word, &value, "option", "\"", why));
+		*(enum conf_family *)to = (enum conf_family)value;
+		return SSH_OK;
+	case TYPE_LEVEL:
+		TRY(set_name(names_level, word, &value, "log level", "'", why));
+		*(enum log_level *)to = (enum log_level)value;
+		return SSH_OK;
+	case TYPE_FACILITY:
+		return set_name(names_facility, word, to, "log facility", "'", why);
+	case TYPE_INT:
+		return set_int(k, to, word, why);
+	case TYPE_TIME:
+		return set_time(to, word, why);
+	case TYPE_STARTUPS:
+		return set_startups(to, word, why);
+	case TYPE_ALGS:
+		return algs_expand(k->key, word, to, why->text, why->size);
+	default:
+		return SSH_E_BUG;
+	}
+}
+
+int value_set(const struct keyword *k, struct conf_values *v, const struct words *w, const char *text,
+    char *why, size_t size)
+{
+	struct why reason = { why, size };
+
+	if (k->type == TYPE_LIST)
+		return set_list(k, member(k, v), w, text, &reason);
+	value_drop(k, v);
+	if (k->type == TYPE_STRING)
+		return set_string(k, member(k, v), w, text, &reason);
+	return set_one(k, member(k, v), w->v[0], &reason);
+}
+
+int value_default(const struct keyword *k, struct conf_values *v)
+{
+	char why[200], nothing[] = "", *empty = nothing;
+	struct words w, none = { &empty, 1 };
+	int r;
+
+	TRY(words_split(&w, k->def, strlen(k->def), NULL, NULL));
+	if (w.n > 0 || k->type == TYPE_ALGS)
+		r = value_set(k, v, w.n > 0 ? &w : &none, k->def, why, sizeof why);
+	words_drop(&w);
+	return r;
+}
+
+void value_drop(const struct keyword *k, struct conf_values *v)
+{
+	if (k->type == TYPE_LIST) {
+		struct conf_list *l = member(k, v);
+
+		for (size_t i = 0; i < l->n; i++)
+			free(l->v[i]);
+		free(l->v);
+		memset(l, 0, sizeof *l);
+	} else if (k->type == TYPE_STRING || k->type == TYPE_ALGS) {
+		char **s = member(k, v);
+
+		free(*s);
+		*s = NULL;
+	}
+}

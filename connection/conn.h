@@ -1,0 +1,66 @@
+#ifndef CONNECTION_CONN_H
+#define CONNECTION_CONN_H
+#include "base/addr.h"
+#include "base/table.h"
+#include "connection/answers.h"
+#include "connection/farewell.h"
+#include "connection/hostkeys.h"
+#include "connection/loop.h"
+#include "ipc/link.h"
+#include "ssh/ssh.h"
+
+/*
+ * conn - one client: the object the files of connection/ share.
+ *
+ *   conn.c      life: what the supervisor says, the links to keysign and auth, the end
+ *   loop.c      socket ⇄ core
+ *   events.c    what the core says: who handles which event; channel opens and global requests
+ *   answers.c   the core's needs ⇄ keysign and auth
+ *   chan_session.c  one session channel's state machine
+ *   relay.c     its descriptors ⇄ windows
+ */
+
+struct event_base;
+
+struct conn {
+	struct event_base *base;
+	const struct ssh_policy *policy;
+	const struct hostkeys *keys;
+	uint64_t id;
+	struct addr peer, local;
+	struct link *sup, *key, *auth;	/* key, auth: NULL while that guard is being replaced */
+	struct ssh *ssh;		/* NULL before CONN_START */
+	struct loop loop;
+	struct answers answers;
+	int authed;			/* auth said yes */
+	int openssh;			/* the client says it is OpenSSH: it knows eow@openssh.com */
+	/* AUTH_POLICY */
+	uint32_t max_sessions, permits;
+	char *accept_env;
+	int no_more_sessions;
+	struct table sessions;		/* struct session by channel number */
+	unsigned session_count;		/* those that are not closed by us */
+	uint32_t last_req;
+	int over;			/* flush and leave */
+};
+
+/*
+ * Takes sup_fd, the link to the supervisor, in state NEW. policy and keys are borrowed and must outlive it.
+ * SSH_OK, or an error after which conn_drop() is still fine.
+ */
+int  conn_init(struct conn *, struct event_base *, int sup_fd, uint64_t id, const struct ssh_policy *,
+    const struct hostkeys *);
+/* Serves the client until the end, then hands what is left of the output to the kernel for a moment. */
+void conn_run(struct conn *);
+void conn_drop(struct conn *);
+
+/* The next number for a request on any link. */
+uint32_t conn_req(struct conn *);
+/* The connection is over: logs how, once. number, text: as in struct farewell. */
+void conn_end(struct conn *, enum farewell_kind, int number, struct view text);
+/* Says DISCONNECT first (RFC 4253 11.1). */
+void conn_disconnect(struct conn *, unsigned reason, const char *text);
+/* AUTH_VERDICT yes: the link to the supervisor becomes AUTHED. */
+void conn_authed(struct conn *);
+
+#endif

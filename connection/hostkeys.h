@@ -1,0 +1,19 @@
+#ifndef CONNECTION_HOSTKEYS_H
+#define CONNECTION_HOSTKEYS_H
+#include "ipc/codec.h"
+
+/* hostkeys - the public host keys as keysign told them (HOSTKEYS). */
+
+#define HOSTKEYS_MAX 16u
+
+struct hostkeys {
+	unsigned count, have;		/* complete when they are equal and not 0 */
+	struct { uint8_t *p; size_t len; } v[HOSTKEYS_MAX];
+};
+
+/* Index 0 starts a new set. SSH_OK, SSH_E_RULE (index or count make no sense), SSH_E_NOMEM. */
+int  hostkeys_put(struct hostkeys *, const struct ipc_HOSTKEYS *);
+int  hostkeys_complete(const struct hostkeys *);
+void hostkeys_drop(struct hostkeys *);
+
+#endif

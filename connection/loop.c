@@ -1,0 +1,247 @@
+#include "connection/loop.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <poll.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "connection/conn.h"
+#include "connection/events.h"
+#include "connection/chan_session.h"
+
+#define LAST_FLUSH_MS 2000
+#define REST_MS 1000		/* this long without a byte, and free memory goes back to the system */
+
+uint64_t loop_now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void loop_init(struct loop *l)
+{
+	*l = (struct loop){ .in = -1, .out = -1, .timer_at = UINT64_MAX };
+}
+
+/* ---- reading and writing ------------------------------------------------------------ */
+
+static void read_some(struct conn *c)
+{
+	size_t room;
+	uint8_t *p = ssh_input_space(c->ssh, &room);
+	ssize_t n;
+
+	if (p == NULL || room == 0)
+		return;
+	n = read(c->loop.in, p, room);
+	ssh_input_done(c->ssh, n > 0 ? (size_t)n : 0, loop_now());
+	if (n > 0)
+		c->loop.active = 1;
+	else if (n == 0)
+		conn_end(c, BYE_CLOSED, 0, view_of(NULL, 0));
+	else if (errno != EAGAIN && errno != EINTR)
+		conn_end(c, BYE_ERRNO, errno, view_of(NULL, 0));
+}
+
+/* SSH_OK when all output left, SSH_E_NOT_NOW when the socket is full, SSH_E_GONE with errno. */
+static int write_some(struct conn *c)
+{
+	const uint8_t *p;
+	size_t len;
+
+	while ((p = ssh_output(c->ssh, &len)) != NULL && len > 0) {
+		ssize_t n = write(c->loop.out, p, len);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return errno == EAGAIN ? SSH_E_NOT_NOW : SSH_E_GONE;
+		ssh_sent(c->ssh, (size_t)n);
+		c->loop.active = 1;
+		if ((size_t)n < len)
+			return SSH_E_NOT_NOW;
+	}
+	return SSH_OK;
+}
+
+static void take_events(struct conn *c)
+{
+	struct ssh_event ev;
+	struct view text;
+	unsigned reason;
+
+	while (!c->over && ssh_next(c->ssh, &ev) > 0)
+		events_take(c, &ev);
+	if (c->over || ssh_error(c->ssh) == SSH_OK)
+		return;
+	reason = ssh_disconnect_reason(c->ssh, &text);
+	if (ssh_error(c->ssh) == SSH_E_CLOSED)
+		conn_end(c, BYE_RECEIVED, (int)reason, text);
+	else
+		conn_end(c, BYE_ERROR, ssh_error(c->ssh), view_of(NULL, 0));
+}
+
+/* ---- what to wait for ------------------------------------------------------------------ */
+
+static void arm(struct event *e, int *armed, int want)
+{
+	if (*armed == want)
+		return;
+	*armed = want;
+	if (want)
+		event_add(e, NULL);
+	else
+		event_del(e);
+}
+
+static void arm_timer(struct conn *c)
+{
+	uint64_t at = ssh_deadline(c->ssh), now;
+	struct timeval tv;
+
+	if (at == c->loop.timer_at)
+		return;
+	c->loop.timer_at = at;
+	if (at == UINT64_MAX) {
+		event_del(c->loop.timer);
+		return;
+	}
+	now = loop_now();
+	at = at > now ? at - now : 0;
+	tv.tv_sec = (time_t)(at / 1000);
+	tv.tv_usec = (suseconds_t)(at % 1000 * 1000);
+	event_add(c->loop.timer, &tv);
+}
+
+static void arm_rest(struct conn *c)
+{
+	static const struct timeval tv = { REST_MS / 1000, REST_MS % 1000 * 1000 };
+
+	if (c->loop.rest_armed || !c->loop.active)
+		return;
+	c->loop.rest_armed = 1;
+	c->loop.active = 0;
+	event_add(c->loop.rest, &tv);
+}
+
+void loop_turn(struct conn *c)
+{
+	int full = 0;
+
+	if (c->ssh == NULL || c->over)
+		return;
+	/* Writing makes room, room lets programs' output in, and that is to be written again. */
+	for (int i = 0; i < 4 && !c->over && !full; i++) {
+		take_events(c);
+		session_pump_all(c);
+		if (c->over || ssh_output_len(c->ssh) == 0)
+			break;
+		switch (write_some(c)) {
+		case SSH_E_NOT_NOW:
+			full = 1;
+			break;
+		case SSH_E_GONE:
+			conn_end(c, BYE_ERRNO, errno, view_of(NULL, 0));
+		}
+	}
+	take_events(c);
+	if (c->over)
+		return;
+	arm(c->loop.readable, &c->loop.reading, ssh_want_read(c->ssh) != 0);
+	arm(c->loop.writable, &c->loop.writing, ssh_output_len(c->ssh) > 0);
+	session_rearm_all(c);
+	arm_timer(c);
+	arm_rest(c);
+}
+
+/* ---- callbacks ----------------------------------------------------------------------------- */
+
+static void on_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd, (void)what;
+	read_some(c);
+	loop_turn(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	loop_turn(arg);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd, (void)what;
+	c->loop.timer_at = UINT64_MAX;
+	ssh_tick(c->ssh, loop_now());
+	loop_turn(c);
+}
+
+/* Nothing moved for a while: a session that waits for its user should weigh little. */
+static void on_rest(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd, (void)what;
+	c->loop.rest_armed = 0;
+	if (!c->loop.active)
+		malloc_trim(0);
+	arm_rest(c);
+}
+
+int loop_start(struct conn *c, int in, int out)
+{
+	struct loop *l = &c->loop;
+
+	l->in = in;
+	l->out = out;
+	fcntl(in, F_SETFL, fcntl(in, F_GETFL) | O_NONBLOCK);
+	if (out != in)
+		fcntl(out, F_SETFL, fcntl(out, F_GETFL) | O_NONBLOCK);
+	l->readable = event_new(c->base, in, EV_READ | EV_PERSIST, on_readable, c);
+	l->writable = event_new(c->base, out, EV_WRITE | EV_PERSIST, on_writable, c);
+	l->timer = event_new(c->base, -1, 0, on_timer, c);
+	l->rest = event_new(c->base, -1, 0, on_rest, c);
+	return l->readable && l->writable && l->timer && l->rest ? SSH_OK : SSH_E_NOMEM;
+}
+
+void loop_flush_last(struct conn *c)
+{
+	uint64_t end = loop_now() + LAST_FLUSH_MS, now;
+
+	while (write_some(c) == SSH_E_NOT_NOW && (now = loop_now()) < end) {
+		struct pollfd p = { .fd = c->loop.out, .events = POLLOUT };
+
+		if (poll(&p, 1, (int)(end - now)) <= 0 || (p.revents & (POLLERR | POLLHUP | POLLNVAL)))
+			return;
+	}
+}
+
+static void drop_event(struct event *e)
+{
+	if (e != NULL)
+		event_free(e);
+}
+
+void loop_drop(struct loop *l)
+{
+	drop_event(l->readable);
+	drop_event(l->writable);
+	drop_event(l->timer);
+	drop_event(l->rest);
+	if (l->in >= 0)
+		close(l->in);
+	if (l->out >= 0 && l->out != l->in)
+		close(l->out);
+	loop_init(l);
+}

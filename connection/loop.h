@@ -1,0 +1,31 @@
+#ifndef CONNECTION_LOOP_H
+#define CONNECTION_LOOP_H
+#include <stdint.h>
+
+#include "ssh/ssh.h"
+
+/* loop - the client's socket (or two pipes) ⇄ the core, as raw events. */
+
+struct conn;
+struct event;
+
+struct loop {
+	int in, out;			/* equal for a socket */
+	struct event *readable, *writable, *timer, *rest;
+	int reading, writing;		/* what is armed */
+	uint64_t timer_at;		/* ms; UINT64_MAX: not armed */
+	int active, rest_armed;		/* bytes moved since the last look; looking */
+};
+
+void loop_init(struct loop *);
+/* in and out are taken, also on failure. SSH_OK or SSH_E_NOMEM. */
+int  loop_start(struct conn *, int in, int out);
+/* After anything that may have changed the core: takes its events, writes, and arms what is wanted now. */
+void loop_turn(struct conn *);
+/* Gives the farewell a moment to leave; blocks at most 2 s. */
+void loop_flush_last(struct conn *);
+void loop_drop(struct loop *);
+/* CLOCK_MONOTONIC in milliseconds. */
+uint64_t loop_now(void);
+
+#endif

@@ -1,0 +1,70 @@
+#ifndef CONNECTION_RELAY_H
+#define CONNECTION_RELAY_H
+#include <event2/event_struct.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/wire.h"
+
+/*
+ * relay - a channel's descriptors ⇄ its windows.
+ *
+ * Client to program: bytes are written at once; what the program does not take stays pending, at most a window,
+ * and only what it took is given back to the client's window. Program to client: nothing is read
+ * without room in the client's window and in our output. So either side that stops reading stops the other.
+ */
+
+struct conn;
+struct session;
+
+/* CHAN_SHUT.ends */
+#define END_STDIN  1u
+#define END_STDOUT 2u
+#define END_STDERR 4u
+#define END_PTY    8u
+
+struct stream {
+	struct relay *relay;
+	int fd;			/* -1: closed */
+	uint32_t ext;		/* RFC 4254 5.2: 0, or 1 for stderr */
+	int armed, ready;	/* ready: its event is assigned */
+	int iovecs;		/* packets to ask for at a time; 0: less than one, see small_read() */
+	struct event event;
+};
+
+struct relay {
+	struct conn *c;
+	struct session *session;
+	uint32_t chan;
+	int started, pty;
+	int draining;		/* the worker is gone: an empty pty is a finished one */
+	int eof;		/* the client has no more; stdin closes when pending is written */
+	struct buf pending;	/* for stdin */
+	struct stream in, out, err;
+};
+
+void relay_init(struct relay *, struct conn *, struct session *, uint32_t chan);
+/* n descriptors, taken: a pty master, or stdin, stdout, stderr. SSH_OK or SSH_E_NOMEM, SSH_E_SYS. */
+int  relay_start(struct relay *, const int *fds, int n);
+/* CHAN_DATA; also before relay_start(). */
+void relay_input(struct relay *, struct view);
+void relay_input_eof(struct relay *);
+/* Nobody reads stdin any more: what is pending and what comes is dropped, the window stays open. */
+void relay_close_input(struct relay *);
+/* The client reads no more stdout (eow@openssh.com). */
+void relay_close_output(struct relay *);
+/* The worker was reaped. */
+void relay_worker_gone(struct relay *);
+/* 1 when there is nothing more to come from the program. */
+int  relay_output_ended(const struct relay *);
+/* END_* whose descriptor here is closed. */
+unsigned relay_closed_ends(const struct relay *);
+/* Window size and break for a pty. 0 or -1. */
+int  relay_resize(struct relay *, uint32_t cols, uint32_t rows, uint32_t xpixel, uint32_t ypixel);
+int  relay_break(struct relay *);
+/* Reads what can be read without an event: a pty that is draining. */
+void relay_pump(struct relay *);
+void relay_rearm(struct relay *);
+void relay_drop(struct relay *);
+
+#endif

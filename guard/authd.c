@@ -1,0 +1,184 @@
+#include "guard/authd.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "conf/conf.h"
+#include "guard/login.h"
+#include "ipc/child.h"
+#include "ssh/crypto/crypto.h"
+
+#define NOBODY 65534
+
+/* ---- configuration --------------------------------------------------------------- */
+
+struct authd_conf *authd_conf_hold(struct authd *a)
+{
+	a->conf->users++;
+	return a->conf;
+}
+
+void authd_conf_release(struct authd_conf *c)
+{
+	if (c != NULL && --c->users == 0) {
+		conf_free(c->conf);
+		free(c);
+	}
+}
+
+/* Parses and tries it on, so that no client is the first to find a fault. */
+static int take_slice(struct authd *a, struct view slice, struct conf_error *e)
+{
+	struct authd_conf *c = calloc(1, sizeof *c);
+	struct conf_values *v = NULL;
+	int r = SSH_E_NOMEM;
+
+	if (c == NULL || (r = conf_parse(&c->conf, slice, "auth", e)) < 0) {
+		free(c);
+		return r;
+	}
+	c->users = 1;
+	if ((r = conf_resolve(c->conf, NULL, &v, e)) < 0) {
+		authd_conf_release(c);
+		return r;
+	}
+	log_set_level(v->LogLevel);
+	conf_values_free(v);
+	authd_conf_release(a->conf);
+	a->conf = c;
+	return SSH_OK;
+}
+
+int authd_reconfigure(struct child *self, const char *slice, size_t len, char *why, size_t size)
+{
+	struct conf_error e = { "out of memory" };
+	int r = take_slice(self->ctx, view_of(slice, len), &e);
+
+	if (r < 0)
+		snprintf(why, size, "%s", e.text);
+	return r;
+}
+
+int authd_init(struct authd *a, struct child *self)
+{
+	struct conf_error e = { "out of memory" };
+	int r;
+
+	memset(a, 0, sizeof *a);
+	a->self = self;
+	a->privileged = (self->flags & CHILD_PRIVILEGED) != 0;
+	a->uid = geteuid();
+	a->nobody.uid = self->uid != 0 ? self->uid : NOBODY;
+	a->nobody.gid = self->gid != 0 ? self->gid : NOBODY;
+	table_init(&a->logins);
+	idbook_init(&a->early);
+	if ((r = crypto_init()) < 0) {
+		log_ev(LOGL_ERROR, "auth: %s", err_text(r));
+		return r;
+	}
+	crypto_random(NULL, a->secret, sizeof a->secret);
+	if ((r = take_slice(a, view_of(self->conf, self->conf_len), &e)) < 0)
+		log_ev(LOGL_ERROR, "auth: %s", e.text);
+	return r;
+}
+
+void authd_drop(struct authd *a)
+{
+	size_t at = 0;
+	struct login *l;
+
+	while ((l = table_next(&a->logins, &at)) != NULL) {
+		login_free(l);	/* takes itself out of the table: start again */
+		at = 0;
+	}
+	table_drop(&a->logins);
+	idbook_drop(&a->early);
+	link_free(a->key);
+	a->key = NULL;
+	authd_conf_release(a->conf);
+	a->conf = NULL;
+	secret_wipe(a->secret, sizeof a->secret);
+}
+
+/* ---- keysign's link ----------------------------------------------------------------- */
+
+static int on_key_message(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	struct authd *a = ctx;
+	struct login *login;
+
+	(void)l;
+	if (m->type != IPC_SESSION_ID || m->u.SESSION_ID.hash.len == 0)
+		return SSH_E_RULE;
+	if ((login = table_get(&a->logins, m->u.SESSION_ID.conn)) != NULL)
+		login_session_id(login, m->u.SESSION_ID.hash);
+	else if (idbook_put(&a->early, m->u.SESSION_ID.conn, m->u.SESSION_ID.hash) < 0)
+		log_ev(LOGL_ERROR, "session id of connection %llu is lost: out of memory",
+		    (unsigned long long)m->u.SESSION_ID.conn);
+	return SSH_OK;
+}
+
+static void on_key_gone(struct link *l, int error, void *ctx)
+{
+	struct authd *a = ctx;
+
+	(void)error;
+	link_free(l);
+	if (a->key == l)
+		a->key = NULL;
+}
+
+static int set_key(struct authd *a, int fd)
+{
+	static const struct link_ops ops = { on_key_message, on_key_gone };
+	struct link *l;
+	int r;
+
+	TRY(link_new(&l, a->self->base, fd, ROLE_AUTH, ROLE_KEY, &ops, a));
+	link_free(a->key);
+	a->key = l;
+	link_enter(l, W_UP);
+	return SSH_OK;
+}
+
+/* ---- connections ----------------------------------------------------------------------- */
+
+static int add_login(struct authd *a, int fd, const struct ipc_PEER_LINK *m)
+{
+	uint8_t id[SSH_HASH_MAX];
+	struct login *l;
+	unsigned n;
+	int r;
+
+	login_free(table_get(&a->logins, m->conn));
+	if ((r = login_new(&l, a, fd, m->conn, &m->peer, &m->local)) < 0) {
+		log_ev(LOGL_ERROR, "connection %llu cannot log in: %s", (unsigned long long)m->conn, err_text(r));
+		return SSH_OK;	/* that connection's loss only */
+	}
+	if ((n = idbook_take(&a->early, m->conn, id)) > 0)
+		login_session_id(l, view_of(id, n));
+	return SSH_OK;
+}
+
+int authd_message(struct child *self, struct ipc_msg *m)
+{
+	struct authd *a = self->ctx;
+
+	if (m->type == IPC_PEER_GONE)
+		return SSH_OK;	/* the socket says so itself */
+	if (m->type != IPC_PEER_LINK)
+		return SSH_E_RULE;
+	switch (m->u.PEER_LINK.peer_role) {
+	case ROLE_CONN:
+		return add_login(a, ipc_take_fd(m, 0), &m->u.PEER_LINK);
+	case ROLE_KEY:
+		return set_key(a, ipc_take_fd(m, 0));
+	default:
+		return SSH_E_RULE;
+	}
+}

@@ -1,0 +1,133 @@
+/*
+ * keysign - holds the private host keys and signs exchange hashes
+ *
+ * SYNOPSIS    keysign                     started by coppiced, link on descriptor 3
+ *             keysign --generate DIR      makes the host keys that are missing in DIR
+ *             keysign --check FILE...     exit 0 when at least one of them can be loaded
+ * RUNS AS     coppice-key, empty root directory; a few system calls on descriptors it has, nothing else
+ * HEARS       SIGN (connection); WELCOME CONFIG PEER_LINK PEER_GONE PING (supervisor)
+ * SAYS        SIGNED (connection); SESSION_ID (auth); HOSTKEYS (nursery);
+ *             HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
+ * NEVER       touches a network socket; opens a file after READY; holds a key that was encrypted on disk
+ * IF IT DIES  the supervisor restarts it; connections repeat their open SIGN
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "conf/conf.h"
+#include "guard/hostkeys.h"
+#include "guard/keydir.h"
+#include "guard/signer.h"
+#include "ipc/child.h"
+#include "ipc/sandbox.h"
+#include "ssh/crypto/crypto.h"
+
+static void to_stderr(void *ctx, enum log_level level, const char *line)
+{
+	(void)ctx, (void)level;
+	dprintf(2, "keysign: %s\n", line);
+}
+
+static int check_files(char **paths)
+{
+	struct hostkeys keys = { .n = 0 };
+	int r;
+
+	for (; *paths != NULL; paths++)
+		hostkeys_load(&keys, *paths);
+	r = keys.n > 0 ? 0 : 1;
+	hostkeys_drop(&keys);
+	return r;
+}
+
+static int tool(int argc, char **argv)
+{
+	log_to(to_stderr, NULL);
+	if (crypto_init() < 0) {
+		log_ev(LOGL_ERROR, "%s", err_text(SSH_E_CRYPTO));
+		return 1;
+	}
+	if (argc == 3 && strcmp(argv[1], "--generate") == 0)
+		return keydir_generate(argv[2]) == SSH_OK ? 0 : 1;
+	if (argc >= 3 && strcmp(argv[1], "--check") == 0)
+		return check_files(argv + 2);
+	dprintf(2, "usage: keysign --generate DIR | --check FILE...\n");
+	return 255;
+}
+
+/* The slice into its values; NULL with a sentence in e. */
+static struct conf_values *values_of(struct view slice, struct conf_error *e)
+{
+	struct conf_values *v = NULL;
+	struct conf *c;
+
+	if (conf_parse(&c, slice, "keysign", e) < 0)
+		return NULL;
+	if (conf_resolve(c, NULL, &v, e) < 0)
+		v = NULL;
+	conf_free(c);
+	return v;
+}
+
+static int load(struct signer *s, const struct child *self)
+{
+	struct conf_error e = { "" };
+	struct conf_values *v = values_of(view_of(self->conf, self->conf_len), &e);
+
+	if (crypto_init() < 0 || v == NULL) {
+		log_ev(LOGL_ERROR, "keysign: %s", v == NULL ? e.text : err_text(SSH_E_CRYPTO));
+		conf_values_free(v);
+		return SSH_E_CONFIG;
+	}
+	log_set_level(v->LogLevel);
+	for (size_t i = 0; i < v->HostKey.n; i++)
+		hostkeys_load(&s->keys, v->HostKey.v[i]);
+	conf_values_free(v);
+	if (s->keys.n == 0) {
+		log_ev(LOGL_ERROR, "no hostkeys available -- exiting.");
+		return SSH_E_KEYFILE;
+	}
+	/* On fault: only what is touched, and never a reason not to start. */
+	if (mlockall(MCL_CURRENT | MCL_ONFAULT) != 0)
+		log_ev(LOGL_DEBUG, "host keys are not locked into memory");
+	return SSH_OK;
+}
+
+/* Other host keys need a new process (schema.def: RESTART); the supervisor sees to that. */
+static int reconfigure(struct child *self, const char *slice, size_t len, char *why, size_t size)
+{
+	struct conf_error e = { "" };
+	struct conf_values *v = values_of(view_of(slice, len), &e);
+
+	(void)self;
+	if (v == NULL) {
+		snprintf(why, size, "%s", e.text);
+		return SSH_E_CONFIG;
+	}
+	log_set_level(v->LogLevel);
+	conf_values_free(v);
+	return SSH_OK;
+}
+
+int main(int argc, char **argv)
+{
+	static struct child self;
+	static struct signer signer;
+
+	if (argc > 1)
+		return tool(argc, argv);
+	child_begin(&self, ROLE_KEY);
+	signer_init(&signer, &self);
+	self.message = signer_message;
+	self.reconfigure = reconfigure;
+	self.ctx = &signer;
+	if (load(&signer, &self) < 0)
+		return 1;
+	child_lock(&self, sandbox_keysign);
+	child_ready(&self);
+	return child_run(&self);
+}

@@ -1,0 +1,312 @@
+#include "guard/signer.h"
+
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "guard/budget.h"
+#include "ipc/child.h"
+#include "ssh/crypto/crypto.h"
+
+#define REPLAY_BATCH    64u	/* session ids in one go: the link's queue must have room for live ones */
+#define REPLAY_PAUSE_US 5000
+
+/* One connection's link. */
+struct signer_client {
+	struct list at;
+	struct signer *signer;
+	struct link *link;
+	uint64_t conn;
+	char peer[ADDR_TEXT_MAX];
+	struct budget budget;
+	uint8_t id[SSH_HASH_MAX];	/* its session id, for an auth that comes later */
+	size_t id_len;
+	int told;			/* the auth of now has it */
+	struct event *later;		/* a request that must wait for the budget */
+	struct { int open; uint32_t req; uint8_t key, hash_len; char alg[SSH_ALG_NAME_MAX + 1]; uint8_t hash[SSH_HASH_MAX]; } ask;
+};
+
+struct nursery { struct list at; struct link *link; };
+
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+void signer_init(struct signer *s, struct child *self)
+{
+	memset(s, 0, sizeof *s);
+	s->self = self;
+	list_init(&s->clients);
+	list_init(&s->nurseries);
+}
+
+/* ---- session ids for auth ------------------------------------------------------ */
+
+static void tell_id(struct signer_client *c)
+{
+	struct ipc_SESSION_ID m = { .conn = c->conn, .hash = view_of(c->id, c->id_len) };
+
+	if (c->signer->auth != NULL && !c->told && c->id_len > 0)
+		c->told = link_send(c->signer->auth, IPC_SESSION_ID, &m) == SSH_OK;
+}
+
+static void on_replay(evutil_socket_t fd, short what, void *arg)
+{
+	struct signer *s = arg;
+	struct timeval pause = { 0, REPLAY_PAUSE_US };
+	unsigned sent = 0;
+
+	(void)fd, (void)what;
+	LIST_EACH(at, &s->clients) {
+		struct signer_client *c = LIST_OF(at, struct signer_client, at);
+
+		if (s->auth == NULL || c->told || c->id_len == 0)
+			continue;
+		if (sent++ == REPLAY_BATCH || link_queued(s->auth) >= REPLAY_BATCH) {
+			evtimer_add(s->replay, &pause);
+			return;
+		}
+		tell_id(c);
+	}
+}
+
+/* ---- signing ------------------------------------------------------------------- */
+
+static void client_free(struct signer_client *c)
+{
+	list_remove(&c->at);
+	link_free(c->link);
+	if (c->later != NULL)
+		event_free(c->later);
+	free(c);
+}
+
+/* The request is lawful: known key, an algorithm of that key, the length of a hash we use. */
+static const struct sig_alg *row_of(const struct signer *s, const struct ipc_SIGN *m)
+{
+	const struct sig_alg *row = sig_alg_find(m->alg);
+
+	if (m->key >= s->keys.n || row == NULL || row->kind != privkey_kind(s->keys.v[m->key]))
+		return NULL;
+	return m->hash.len == 32 || m->hash.len == 48 || m->hash.len == 64 ? row : NULL;
+}
+
+static int sign_now(struct signer_client *c)
+{
+	struct ipc_SIGNED answer = { .req = c->ask.req, .status = SIGNED_FAILED };
+	struct view hash = view_of(c->ask.hash, c->ask.hash_len);
+	struct buf sig;
+	struct wr w;
+	int r;
+
+	c->ask.open = 0;
+	if (c->id_len == 0) {
+		memcpy(c->id, hash.p, hash.len);
+		c->id_len = hash.len;
+	}
+	tell_id(c);	/* before SIGNED: the client may log in at once */
+	buf_init(&sig, SSH_SIG_MAX, NULL);
+	w = wr_to(&sig);
+	r = privkey_sign(c->signer->keys.v[c->ask.key], sig_alg_find(view_str(c->ask.alg)), hash, &w);
+	if (r == SSH_OK && (r = wr_done(&w)) == SSH_OK) {
+		answer.status = SIGNED_OK;
+		answer.sig = view_of(buf_head(&sig), buf_len(&sig));
+	} else {
+		log_ev(LOGL_ERROR, "host key signature failed: %s", err_text(r));
+	}
+	r = link_send(c->link, IPC_SIGNED, &answer);
+	buf_drop(&sig);
+	return r;
+}
+
+static void ask_later(struct signer_client *c, uint64_t ms)
+{
+	struct timeval t = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+	evtimer_add(c->later, &t);
+}
+
+static void on_later(evutil_socket_t fd, short what, void *arg)
+{
+	struct signer_client *c = arg;
+	uint64_t wait;
+
+	(void)fd, (void)what;
+	if (!c->ask.open)
+		return;
+	if ((wait = budget_take(&c->budget, now_ms())) > 0)
+		ask_later(c, wait);
+	else if (sign_now(c) < 0)
+		client_free(c);
+}
+
+static int broke_rules(const struct signer_client *c, const char *what)
+{
+	log_ev(LOGL_WARN, "ev=violation conn=%llu peer=%s: %s", (unsigned long long)c->conn, c->peer, what);
+	return SSH_E_RULE;
+}
+
+static int on_sign(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	struct signer_client *c = ctx;
+	const struct ipc_SIGN *q = &m->u.SIGN;
+	uint64_t wait;
+
+	(void)l;
+	if (m->type != IPC_SIGN)
+		return broke_rules(c, "not a request to sign");
+	if (c->ask.open)
+		return broke_rules(c, "a second SIGN before the first was answered");
+	if (row_of(c->signer, q) == NULL || q->alg.len > SSH_ALG_NAME_MAX)
+		return broke_rules(c, "SIGN with an unknown key, algorithm or hash length");
+	c->ask.open = 1;
+	c->ask.req = q->req;
+	c->ask.key = q->key;
+	c->ask.hash_len = (uint8_t)q->hash.len;
+	memcpy(c->ask.hash, q->hash.p, q->hash.len);
+	memcpy(c->ask.alg, q->alg.p, q->alg.len);
+	c->ask.alg[q->alg.len] = '\0';
+	if ((wait = budget_take(&c->budget, now_ms())) == 0)
+		return sign_now(c);
+	log_ev(LOGL_VERBOSE, "ev=budget conn=%llu peer=%s wait_ms=%llu", (unsigned long long)c->conn, c->peer,
+	    (unsigned long long)wait);
+	ask_later(c, wait);
+	return SSH_OK;
+}
+
+static void on_client_gone(struct link *l, int error, void *ctx)
+{
+	(void)l, (void)error;
+	client_free(ctx);
+}
+
+static int add_client(struct signer *s, int fd, const struct ipc_PEER_LINK *m)
+{
+	static const struct link_ops ops = { on_sign, on_client_gone };
+	struct signer_client *c = calloc(1, sizeof *c);
+	int r = SSH_E_NOMEM;
+
+	if (c == NULL || (c->later = evtimer_new(s->self->base, on_later, c)) == NULL)
+		close(fd);
+	else
+		r = link_new(&c->link, s->self->base, fd, ROLE_KEY, ROLE_CONN, &ops, c);
+	if (r < 0) {	/* that connection's loss only */
+		log_ev(LOGL_ERROR, "connection %llu has no signer: %s", (unsigned long long)m->conn, err_text(r));
+		if (c != NULL && c->later != NULL)
+			event_free(c->later);
+		free(c);
+		return SSH_OK;
+	}
+	c->signer = s;
+	c->conn = m->conn;
+	addr_text(&m->peer, c->peer);
+	budget_init(&c->budget);
+	list_add_tail(&s->clients, &c->at);
+	link_enter(c->link, W_UP);
+	return SSH_OK;
+}
+
+/* ---- the other links --------------------------------------------------------------- */
+
+static int refuse_all(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	(void)l, (void)m, (void)ctx;
+	return SSH_E_RULE;
+}
+
+static void on_auth_gone(struct link *l, int error, void *ctx)
+{
+	struct signer *s = ctx;
+
+	(void)error;
+	link_free(l);
+	if (s->auth == l)
+		s->auth = NULL;
+}
+
+static int set_auth(struct signer *s, int fd)
+{
+	static const struct link_ops ops = { refuse_all, on_auth_gone };
+	struct link *l;
+	int r;
+
+	if (s->replay == NULL && (s->replay = evtimer_new(s->self->base, on_replay, s)) == NULL) {
+		close(fd);
+		return SSH_E_NOMEM;
+	}
+	TRY(link_new(&l, s->self->base, fd, ROLE_KEY, ROLE_AUTH, &ops, s));
+	link_free(s->auth);
+	s->auth = l;
+	link_enter(l, W_UP);
+	LIST_EACH(at, &s->clients)
+		LIST_OF(at, struct signer_client, at)->told = 0;
+	on_replay(-1, 0, s);
+	return SSH_OK;
+}
+
+static void on_nursery_gone(struct link *l, int error, void *ctx)
+{
+	struct nursery *n = ctx;
+
+	(void)error;
+	link_free(l);
+	list_remove(&n->at);
+	free(n);
+}
+
+static int add_nursery(struct signer *s, int fd)
+{
+	static const struct link_ops ops = { refuse_all, on_nursery_gone };
+	struct nursery *n = calloc(1, sizeof *n);
+	int r;
+
+	if (n == NULL) {
+		close(fd);
+		return SSH_E_NOMEM;
+	}
+	if ((r = link_new(&n->link, s->self->base, fd, ROLE_KEY, ROLE_NUR, &ops, n)) < 0) {
+		free(n);
+		return r;
+	}
+	list_add_tail(&s->nurseries, &n->at);
+	link_enter(n->link, W_UP);
+	for (unsigned i = 0; i < s->keys.n; i++) {
+		struct ipc_HOSTKEYS m = { .index = (uint8_t)i, .count = (uint8_t)s->keys.n,
+			.blob = privkey_blob(s->keys.v[i]) };
+
+		if (link_send(n->link, IPC_HOSTKEYS, &m) < 0) {
+			on_nursery_gone(n->link, SSH_E_GONE, n);	/* it will be replaced and ask again */
+			return SSH_OK;
+		}
+	}
+	return SSH_OK;
+}
+
+int signer_message(struct child *self, struct ipc_msg *m)
+{
+	struct signer *s = self->ctx;
+
+	if (m->type == IPC_PEER_GONE)
+		return SSH_OK;	/* the socket says so itself */
+	if (m->type != IPC_PEER_LINK)
+		return SSH_E_RULE;
+	switch (m->u.PEER_LINK.peer_role) {
+	case ROLE_CONN:
+		return add_client(s, ipc_take_fd(m, 0), &m->u.PEER_LINK);
+	case ROLE_AUTH:
+		return set_auth(s, ipc_take_fd(m, 0));
+	case ROLE_NUR:
+		return add_nursery(s, ipc_take_fd(m, 0));
+	default:
+		return SSH_E_RULE;
+	}
+}

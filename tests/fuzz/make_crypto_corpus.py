@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Writes the seed corpora of peer_input and keyfile; needs ssh-keygen. Run from anywhere."""
+import base64, pathlib, struct, subprocess, tempfile
+
+here = pathlib.Path(__file__).resolve().parent / "corpus"
+P, V, R, F, K, I = range(6)     # doors of peer_input.c
+
+
+def s(b):
+    return struct.pack(">I", len(b)) + b
+
+
+def mpint(v):
+    b = v.to_bytes((v.bit_length() + 8) // 8, "big") if v else b""
+    return s(b)
+
+
+def put(target, name, data):
+    d = here / target
+    d.mkdir(parents=True, exist_ok=True)
+    (d / name).write_bytes(data)
+
+
+def string(b, o):
+    n = struct.unpack(">I", b[o:o + 4])[0]
+    return b[o + 4:o + 4 + n], o + 4 + n
+
+
+def keys():
+    with tempfile.TemporaryDirectory() as tmp:
+        for name, args in {"ed25519": "-t ed25519", "p256": "-t ecdsa -b 256", "p384": "-t ecdsa -b 384",
+                           "rsa": "-t rsa -b 2048", "encrypted": "-t ed25519"}.items():
+            path = pathlib.Path(tmp) / name
+            subprocess.run(["ssh-keygen", "-q", *args.split(), "-f", path, "-C", "seed",
+                            "-N", "secret" if name == "encrypted" else ""], check=True)
+            put("keyfile", name, path.read_bytes())
+            blob = base64.b64decode(path.with_suffix(".pub").read_text().split()[1])
+            put("keyfile", name + "_word", base64.b64encode(blob))
+            put("peer_input", "parse_" + name, bytes([P]) + blob)
+            if name == "encrypted":
+                continue
+            raw = base64.b64decode("".join(path.read_text().split("\n")[1:-2]))
+            o = 15
+            for _ in range(3):
+                _, o = string(raw, o)
+            _, o = string(raw, o + 4)
+            section, o = string(raw, o)
+            put("peer_input", "private_" + name, bytes([K]) + section[8:])
+            for sig, body in {"ssh-ed25519": s(bytes(64)), "ecdsa-sha2-nistp256": s(mpint(7) + mpint(9)),
+                              "rsa-sha2-512": s(b"\x01" * 256)}.items():
+                put("peer_input", f"verify_{name}_{sig}", bytes([V]) + s(blob) + s(sig.encode()) + body)
+
+
+def degenerate():
+    p, order = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
+    order8 = 2707385501144840649318225287225658788936804267575313519463743609750303021958
+    small = [0, 1, p - 1, order8, p - order8, p, p + 1]
+    for i, y in enumerate(small):
+        for sign in (0, 1):
+            key = (y | sign << 255).to_bytes(32, "little")
+            blob = s(b"ssh-ed25519") + s(key)
+            put("peer_input", f"ed25519_small_{i}_{sign}", bytes([P]) + blob)
+            put("peer_input", f"verify_small_{i}_{sign}",
+                bytes([V]) + s(blob) + s(b"ssh-ed25519") + s(key + order.to_bytes(32, "little")))
+            put("peer_input", f"respond_{i}_{sign}", bytes([R]) + key)
+            put("peer_input", f"finish_{i}_{sign}", bytes([F]) + key)
+    for n in (0, 1, 9, 31, 33, 64):
+        put("peer_input", f"respond_len_{n}", bytes([R]) + b"\x09" * n)
+    put("peer_input", "respond_9", bytes([R]) + b"\x09" + bytes(31))
+    put("peer_input", "finish_9", bytes([F]) + b"\x09" + bytes(31))
+    for name, q in {"compressed": b"\x02" + b"\x11" * 32, "overlong": b"\x02" + b"\x11" * 64, "infinity": b"\0",
+                    "zero": b"\x04" + bytes(64)}.items():
+        put("peer_input", "p256_" + name, bytes([P]) + s(b"ecdsa-sha2-nistp256") + s(b"nistp256") + s(q))
+    for name, (e, n) in {"zero": (65537, 0), "even": (65537, 2**2047), "e1": (1, 2**2047 + 1), "e0": (0, 2**2047 + 1),
+                         "huge": (65537, 2**16384 + 1), "top": (3, 2**16384 - 1)}.items():
+        put("peer_input", "rsa_" + name, bytes([P]) + s(b"ssh-rsa") + mpint(e) + mpint(n))
+
+
+def ciphers():
+    rows = [("chacha20-poly1305@openssh.com", "", 64, 0, 0), ("aes128-gcm@openssh.com", "", 16, 12, 0),
+            ("aes256-gcm@openssh.com", "", 32, 12, 0), ("aes192-ctr", "hmac-sha2-512", 24, 16, 64),
+            ("aes256-ctr", "hmac-sha2-256-etm@openssh.com", 32, 16, 32)]
+    for cipher, mac, key, iv, mkey in rows:
+        for encrypt in (0, 1):
+            body = s(cipher.encode()) + s(mac.encode()) + bytes([encrypt]) + s(b"k" * key) + s(b"i" * iv) + s(b"m" * mkey)
+            put("peer_input", f"import_{cipher.split('@')[0]}_{encrypt}", bytes([I]) + s(body))
+
+
+keys()
+degenerate()
+ciphers()

@@ -1,0 +1,57 @@
+#include "conf/algs.h"
+
+#include "tests/unit/conf/help.h"
+
+#define CIPHERS "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr"
+
+static void ciphers(const char *edit, const char *expected)
+{
+	char line[256];
+	struct conf_values *v;
+
+	snprintf(line, sizeof line, "Ciphers %s\n", edit);
+	v = values(line);
+	cr_assert_str_eq(v->Ciphers, expected);
+	conf_values_free(v);
+}
+
+Test(conf_algs, default_lists)
+{
+	struct conf_values *v = values("");
+
+	cr_assert_str_eq(v->Ciphers, CIPHERS);
+	cr_assert_not_null(strstr(v->KexAlgorithms, "curve25519-sha256,curve25519-sha256@libssh.org"));
+	cr_assert_not_null(strstr(v->MACs, "hmac-sha2-256-etm@openssh.com"));
+	cr_assert_str_eq(v->HostKeyAlgorithms, v->PubkeyAcceptedAlgorithms);
+	cr_assert_not_null(strstr(v->HostKeyAlgorithms, "ssh-ed25519"));
+	conf_values_free(v);
+}
+
+Test(conf_algs, edits)
+{
+	ciphers("aes256-ctr,aes128-ctr", "aes256-ctr,aes128-ctr");
+	ciphers("aes256-ctr,aes256-ctr", "aes256-ctr");
+	ciphers("*-ctr", "aes128-ctr,aes192-ctr,aes256-ctr");
+	ciphers("+aes128-ctr", CIPHERS);
+	ciphers("-aes*", "chacha20-poly1305@openssh.com");
+	ciphers("-nothing", CIPHERS);
+	ciphers("-aes1?8-ctr,aes19?-ctr,aes256-ctr,chacha*", "aes128-gcm@openssh.com,aes256-gcm@openssh.com");
+	ciphers("^aes256-ctr,aes192-ctr", "aes256-ctr,aes192-ctr,chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,"
+	    "aes256-gcm@openssh.com,aes128-ctr");
+}
+
+Test(conf_algs, sentences)
+{
+	refused("Ciphers foo\n", "t line 1: Bad SSH2 cipher spec 'foo'.");
+	refused("Ciphers aes128-ctr,foo\n", "t line 1: Bad SSH2 cipher spec 'foo'.");
+	refused("Ciphers +foo\n", "t line 1: Bad SSH2 cipher spec 'foo'.");
+	refused("Ciphers ^foo\n", "t line 1: Bad SSH2 cipher spec 'foo'.");
+	refused("Ciphers aes128-ctr,,aes256-ctr\n", "t line 1: Bad SSH2 cipher spec ',aes256-ctr'.");
+	refused("Ciphers AES128-CTR\n", "t line 1: Bad SSH2 cipher spec 'AES128-CTR'.");
+	refused("Ciphers +\n", "t line 1: Bad SSH2 cipher spec ''.");
+	refused("Ciphers -*\n", "t line 1: '-*' leaves no algorithm");
+	refused("MACs umac\n", "t line 1: Bad SSH2 mac spec 'umac'.");
+	refused("KexAlgorithms diffie\n", "t line 1: Bad SSH2 KexAlgorithms 'diffie'.");
+	refused("HostKeyAlgorithms ssh-dss\n", "t line 1: Bad key types 'ssh-dss'.");
+	refused("PubkeyAcceptedAlgorithms aes128-ctr\n", "t line 1: Bad key types 'aes128-ctr'.");
+}

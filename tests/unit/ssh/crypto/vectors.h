@@ -1,0 +1,57 @@
+#ifndef TESTS_UNIT_SSH_CRYPTO_VECTORS_H
+#define TESTS_UNIT_SSH_CRYPTO_VECTORS_H
+
+/*
+ * vectors - two packets in a row for each cipher, computed with Python's cryptography (OpenSSL) and hmac:
+ * key 01 02 …, GCM IV a0 a1 a2 a3 ff…ff (its counter wraps), CTR counter ff…fe (wraps), MAC key 40 41 …,
+ * sequence numbers 2^32 - 1 and 0, body bytes 7 i + 3.
+ */
+struct vector { const char *cipher, *mac; unsigned len[2]; const char *sealed[2]; };
+
+static const struct vector vectors[] = {
+	{ "chacha20-poly1305@openssh.com", "", { 28, 92 }, {
+	    "fcad3d93da46ba88da874cdb335b9f855ca97614b277b614efc759361e6adadc2fc2913be2f12048791afa90",
+	    "a65964626080c60e78e4840da0097f00c080c85488a60e71d652f1a882103fcc0776660d293ca668d4899d16e070a1bf"
+	    "8eb57179c11ec658cff7ef2bfc8964595b592283845968e239b42e8d0af35bd0a08ac48f09ee084e034862fc0ae5397b"
+	    "fbe57f1c52b51cce2941491c" } },
+	{ "aes128-gcm@openssh.com", "", { 36, 84 }, {
+	    "0000002018db4946364daf4bb0e103ddc88b01c5127840d633f573e9c813bbd67ea75364f56741bd24ef026687664ff9"
+	    "603085bc",
+	    "00000050e333b09278b3b8e81d3382bf7cc999bb3149a14cc00aec3d9fddecdaa98ba4b7b4ef9eb9a573483d7ef7fa99"
+	    "184aadc0b3c96cfbcd3cac81bfaa866e4a54f997ffb4db642156289e5a731e501dd696faae1b03d7f1a64846153a9675"
+	    "fa1c0bee" } },
+	{ "aes256-gcm@openssh.com", "", { 36, 84 }, {
+	    "000000203af14d6b2b2cadeff2d237911876613092290396c66041116c7a01cb0a2f6fecc5d86b51670a520e4b94e0f2"
+	    "8409449b",
+	    "000000504871e82791bdb40a3a2e8f99be58d7127b241be94b9f8734b31356f05538061cf3e1d2d1d7b078752a84d70b"
+	    "cb2b1065a92191b2025d3b4933e15f2873ab3674556786bfbde8a80ec435bbbab9d74d1284dbb1a20aa7ab472bf14595"
+	    "a198ec04" } },
+	{ "aes128-ctr", "hmac-sha2-256-etm@openssh.com", { 36, 84 }, {
+	    "00000020154d15e8e6b4205e678bef733bcf86c8665f42bc3ce305d312ca10a35b47a6a7eca754ac6effa6066d820063"
+	    "587a9c72d1594907666ec279ef7f71638406b810",
+	    "00000050d8fb9509319f3c22623362ff98acce48e9008791255403c8b499e587941b5d2ff7c6a031502afccd35ab1ef4"
+	    "ccffc836e148bb013e070211d29553761b50bdd67b4e1d255057b36deed963c77c374b61b0dd042319b99975167c546f"
+	    "9f89517e7cd3c03855bfa9f04f043f1348f51930" } },
+	{ "aes192-ctr", "hmac-sha2-512-etm@openssh.com", { 36, 84 }, {
+	    "00000020fb4f5208e31a6878d3a72d5a817c502d2ffa23dc3d74a7d5adaac189db6e20cba7432aee15ecaad57d30a162"
+	    "88b078a789e9257bb616de1aa8e77e69eeadccc98a5652c14f164b77efd7581a4f18140f9ef7d33c81d9e46237f8ef2c"
+	    "bb1b2274",
+	    "00000050be525d73d375b89edc4dad781692dc7978bf9e7e0a2791ee9db22a68c02d1d0d98067a3981dbc1fa8d33c94c"
+	    "4f32e4bd51b4317eccf770210d03e6ae38bc75cea79d73afbb1d0dcdff33c32b6e23c975bfa0ab05b097c7373653b1e4"
+	    "29e2c1b8c3a90ba1fb81a165916fd71b5c40a01ef012421e75b5075accb3c0340fa5cf621736bbf28d34432bc799b8df"
+	    "667b37d5" } },
+	{ "aes256-ctr", "hmac-sha2-256", { 32, 80 }, {
+	    "5e71dcffde3f65d5e8889b1fe1d2bf7dc51ff68d3a021b43d2c134c4005c1c63871992142fe095a7894aaaae2bbc3df5"
+	    "691145d3c6284ead6a5041ac0c0685c2",
+	    "a73c553a65716a5bbd1cb2ed0bf70f0d483672fed4be86b315776a076dc5804301b70ec55ebfe41de02ce9186c1283ca"
+	    "fc49cc4a6ceeed4b021c3b310c556ef7d427acd2e1ecbad5f197455ab3a6e2f6541c08a0f39e23406a33c18288c3c224"
+	    "28bbe1481b081be0e82dca6a068b0579" } },
+	{ "aes128-ctr", "hmac-sha2-512", { 32, 80 }, {
+	    "164704ecfa981c7243ef8b1757d3aaf4427ba658c00f19ff36ee34c7373bcabbd045e4bcbed1fa3bfbda564837c8e14f"
+	    "7c7e6cb36573e2c6c62231dbb2366a321adb85292366e53c10037dad61a6961e58fd7e68014cf484beccb6138ed4a9ee",
+	    "dbf1845d2db3000e4657069bf4b0e274cd246375d9b81fe490bdc1e3f8673133d3e284154cc60021d18f3ad0e0e3a44a"
+	    "852c9f25022b1efd3671b752376c91ca1f2a79414c7b8f41ca3d8723902b675dc2c4d13712a1d14a82520826719b3b70"
+	    "0c8410afbc1db71fad91e893dec45516bee0b89851a3ee6f9f61148265d45279cdce809e1d40cbce5e5e55dc89a6de6e" } },
+};
+
+#endif

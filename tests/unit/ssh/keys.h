@@ -1,0 +1,307 @@
+#ifndef TESTS_UNIT_SSH_KEYS_H
+#define TESTS_UNIT_SSH_KEYS_H
+
+/* keys - throw-away keys made by ssh-keygen 9.2 for these tests, with what `ssh-keygen -l` and the .pub say. */
+
+struct test_key { const char *name, *file, *pub, *fingerprint; };
+
+static const struct test_key test_keys[] = {
+	{ "ed25519",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW\n"
+	  "QyNTUxOQAAACAWvAINS16GaToS8EKa5H23dzLTO6F7IAd+TpXRKIQq2QAAAJDSILNe0iCz\n"
+	  "XgAAAAtzc2gtZWQyNTUxOQAAACAWvAINS16GaToS8EKa5H23dzLTO6F7IAd+TpXRKIQq2Q\n"
+	  "AAAEBOT4+1b1mpWx8bRtYDpJ1//C8QzVq1086X2dpEiMCwUha8Ag1LXoZpOhLwQprkfbd3\n"
+	  "MtM7oXsgB35OldEohCrZAAAADHRlc3QgZWQyNTUxOQE=\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBa8Ag1LXoZpOhLwQprkfbd3MtM7oXsgB35OldEohCrZ test ed25519\n",
+	  "SHA256:IiZYsxDfUJ8NtTw02++nXNJ8ncEy80WCUjKI8c/pn4Q" },
+	{ "p256",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAaAAAABNlY2RzYS\n"
+	  "1zaGEyLW5pc3RwMjU2AAAACG5pc3RwMjU2AAAAQQQHchy8p439UFWJa04RO58MkWeGhn3M\n"
+	  "iTF6GMrmaxvjeB4R7MQetnxsOoao/xiwTm7tDsFrFabcnePG3ockp4xZAAAAqD9ny4Q/Z8\n"
+	  "uEAAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBAdyHLynjf1QVYlr\n"
+	  "ThE7nwyRZ4aGfcyJMXoYyuZrG+N4HhHsxB62fGw6hqj/GLBObu0OwWsVptyd48behySnjF\n"
+	  "kAAAAgX4DPCHFk5VbZQu9h+9WDg3IWQBtYhlCCsnb/H59hllUAAAAJdGVzdCBwMjU2AQID\n"
+	  "BAUGBw==\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAIbmlzdHAyNTYAAABBBAdyHLynjf1QVYlrThE7nwyRZ4aG"
+	  "fcyJMXoYyuZrG+N4HhHsxB62fGw6hqj/GLBObu0OwWsVptyd48behySnjFk= test p256\n",
+	  "SHA256:Y+IymSikEhC20p6BFHoX+Dh56aZ00BXOwBPH+GJ2RCU" },
+	{ "rsa2048",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABFwAAAAdzc2gtcn\n"
+	  "NhAAAAAwEAAQAAAQEAvGQhNqqsEeVeSsUJJNG+EPzfjlX40kQmZmEwDGJSxL8nPSPG5Nf7\n"
+	  "lPivcPPiyG0tE3vL46y2NHUKbHTRMzb4hNu5kJeOY1Y2gZbHnVhCs6GpBJbXAaJORrJ5Dk\n"
+	  "RIT3c8X2fdf/Pbl9lHuDuvaQFQqzAzNsPjnLaTcTbpKf8+bYdUaDjCgcOZO4mBRZL8tsGS\n"
+	  "kK0Izx9dnVALPAonCfMVFKdgJ53HnP4BBfByqwEr5sZxKa1hShFfjGzz6Dy667eA/GVp0D\n"
+	  "blCRAnI9UM/tcW2rxIMOWpW8umjbB/cRduph3lGhMYf5DzDxK/kWL1Wyp2if2zUaqx04in\n"
+	  "+NVpZjf6YQAAA8jspfEN7KXxDQAAAAdzc2gtcnNhAAABAQC8ZCE2qqwR5V5KxQkk0b4Q/N\n"
+	  "+OVfjSRCZmYTAMYlLEvyc9I8bk1/uU+K9w8+LIbS0Te8vjrLY0dQpsdNEzNviE27mQl45j\n"
+	  "VjaBlsedWEKzoakEltcBok5GsnkOREhPdzxfZ91/89uX2Ue4O69pAVCrMDM2w+OctpNxNu\n"
+	  "kp/z5th1RoOMKBw5k7iYFFkvy2wZKQrQjPH12dUAs8CicJ8xUUp2Anncec/gEF8HKrASvm\n"
+	  "xnEprWFKEV+MbPPoPLrrt4D8ZWnQNuUJECcj1Qz+1xbavEgw5alby6aNsH9xF26mHeUaEx\n"
+	  "h/kPMPEr+RYvVbKnaJ/bNRqrHTiKf41WlmN/phAAAAAwEAAQAAAQAlwHb7anYy2+DqYNO1\n"
+	  "QiaxZssxzb6f/DIpv/4N7UIi1R963AmGYFW1A6S8oNLoUSCAUAWKqViV6IJfO4WUmsZwcU\n"
+	  "udUxGgjG09yMZVnJM5RgMFvWh2llzTQ/6IQlyvN/isMbcsZeSyaEM8AxHim/XbaDxLFDQv\n"
+	  "elLPlC5jURfkgKn4EvoUJXhNcEKofK8DaeuiSsMj71DN6LSfbJK0uGWJ6GgniLL3lOeztg\n"
+	  "WN3olxJ064ySp3XD9Dwwv5QdFSgFEsT9fp6eHDfs5QM4y3mnnUlt/i4pPPMIzWM64hoqad\n"
+	  "Wds3ywlwsQ+CUMH1yDE7kuZJYT0CjdY/Gp5/Um+ANnbxAAAAgQCF8g09bl1pVxZSDiiXRn\n"
+	  "dD5rGRtsemEef00b///l30hkZxnVG2KwQ860gMQQSwAO5gxViDbnEai0rL4wv2g9MYIVZb\n"
+	  "KvYl+TQRpzN5KwO9whzBLxDZgKO2aO36BW85uEEfwZ/+x18TV12ArafUgkcQov8B/IskSi\n"
+	  "g2MbJ5uLSrEwAAAIEA/+lRGiOBxmeHy+A0vTj7vzDOcusPDx0KSV2H/HTmfOxW8udjB/j5\n"
+	  "MopaCP7GNx3KALMFA0b7qfWJxsVRvV3cLPzj8JfYlJJcilocn/Xv7YgWBm41MxuBqds291\n"
+	  "uaDLHI3ZtSHJqV2yJXjOWLuSyd7wE/7qotDB28wnrqXJS3+YUAAACBALx01AGBuTVsx+kJ\n"
+	  "m8b8AouKAV8zIy5LYNyNag0VcmGSTEsFxe//P3mAVGeb0MW8Phz+QJoKNI3r1NCx+vGeRt\n"
+	  "txHCUm8h2ZckGtmEijek4B1nQYhuO6Sbaz/C+UgnckpVQv3HbhXWlgzl+hfLC7/JjCqfSw\n"
+	  "UvY3hjKbWo2EaAYtAAAADHRlc3QgcnNhMjA0OAECAwQFBg==\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC8ZCE2qqwR5V5KxQkk0b4Q/N+OVfjSRCZmYTAMYlLEvyc9I8bk1/uU+K9w8+LI"
+	  "bS0Te8vjrLY0dQpsdNEzNviE27mQl45jVjaBlsedWEKzoakEltcBok5GsnkOREhPdzxfZ91/89uX2Ue4O69pAVCrMDM2w+OctpNx"
+	  "Nukp/z5th1RoOMKBw5k7iYFFkvy2wZKQrQjPH12dUAs8CicJ8xUUp2Anncec/gEF8HKrASvmxnEprWFKEV+MbPPoPLrrt4D8ZWnQ"
+	  "NuUJECcj1Qz+1xbavEgw5alby6aNsH9xF26mHeUaExh/kPMPEr+RYvVbKnaJ/bNRqrHTiKf41WlmN/ph test rsa2048\n",
+	  "SHA256:BB5JThGbW76jiNOMHQVFCCJJHZ7bIvr8RCCCoXAAjYU" },
+	{ "rsa3072",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABlwAAAAdzc2gtcn\n"
+	  "NhAAAAAwEAAQAAAYEAhDzILVNoaMsHkn72ln72e1NE9r+2Bj1YK4ASkgnQD1B6/1XADbuS\n"
+	  "lc6fOo73T2MSsQLoxJwoaxFkr9/59qBtcckAZQ2ZdzoNVv8wZSX9HhIgU8jsdpkTe6vPbB\n"
+	  "fei2Xi5X1nS9kXmVW2TvZh5P1GE/yaknnaatTQ/KMcoWx1lAKMUo3WMoVSL4WTgDlvYCec\n"
+	  "uMvqvcxNrOvEd4pw7r0oPcvnQhRFX+oharS1yXwGgCag7vSamEuWv7NowX5MCdGodA9GR0\n"
+	  "C31vMdbb9m7JUydZ/RopjoUnTj5/vkRHx9eexpprvYYWTb72oyRom0lNpoouZfiTFRJkga\n"
+	  "voz/tmvpVirIlaxOUuNt1BVSvDRSzGAb5dYgNCkaAmKKbd1078O5174Qlhs+7Utdnj+a+y\n"
+	  "fXTAXiWggcUxnkSRUfzWiDfTMofSB0laz9UmEb7EkPvDAgwAkJiNr8FdyYjmYBimv8NMJB\n"
+	  "/z6/GS41L7ZGelesM7MvUaJkcQOiLPl7GtpCViUpAAAFiM8ASvLPAEryAAAAB3NzaC1yc2\n"
+	  "EAAAGBAIQ8yC1TaGjLB5J+9pZ+9ntTRPa/tgY9WCuAEpIJ0A9Qev9VwA27kpXOnzqO909j\n"
+	  "ErEC6MScKGsRZK/f+fagbXHJAGUNmXc6DVb/MGUl/R4SIFPI7HaZE3urz2wX3otl4uV9Z0\n"
+	  "vZF5lVtk72YeT9RhP8mpJ52mrU0PyjHKFsdZQCjFKN1jKFUi+Fk4A5b2AnnLjL6r3MTazr\n"
+	  "xHeKcO69KD3L50IURV/qIWq0tcl8BoAmoO70mphLlr+zaMF+TAnRqHQPRkdAt9bzHW2/Zu\n"
+	  "yVMnWf0aKY6FJ04+f75ER8fXnsaaa72GFk2+9qMkaJtJTaaKLmX4kxUSZIGr6M/7Zr6VYq\n"
+	  "yJWsTlLjbdQVUrw0UsxgG+XWIDQpGgJiim3ddO/Dude+EJYbPu1LXZ4/mvsn10wF4loIHF\n"
+	  "MZ5EkVH81og30zKH0gdJWs/VJhG+xJD7wwIMAJCYja/BXcmI5mAYpr/DTCQf8+vxkuNS+2\n"
+	  "RnpXrDOzL1GiZHEDoiz5exraQlYlKQAAAAMBAAEAAAGAAcD2nKycWAtynG2aTUZTdDDssL\n"
+	  "hmgcWtgNeFfNysHuU1Lw65lH+2LXjHNtUaOuTNpNMCOEf5PJZHTL0pM61Oq5wmqQXEURxQ\n"
+	  "J0+3b21Qt+XgpOEnda6JCh0DYWPIUUv2yuQItdekDvtf3BiQwCM1xeJrQGG6VQFhNis0St\n"
+	  "XFPMMd46MQQgJE+UQJv+vDFODhnLfOSK8ddpt33b1UdcNvdbEEblAWLXP4S9HSuWCE4OKM\n"
+	  "7tkH9djGyosRasOHNE13Vr/vNIDGV+nVPlJmxVZjh6WspGF24XWM1X1wuwCSoBe57sBdRq\n"
+	  "J2dBv5nP2wTZymEQuEc5jew9tzWq6WIXJPJ4CL6+Esnwj75/q7G4FuzlVcenOpJ4mHapbX\n"
+	  "ZrEllNGqEbJs46L6A3M7unE6FtPmEcyQtAXZPR1qaPqF+4yDjmEfMxE8o6CQSUad2bdzJT\n"
+	  "m7s+zaLgTNFQuuYoj26k7r+5L1t1BZFOMrklPfDQ1sWFSJALA/lbgazyc2RnhuArdrAAAA\n"
+	  "wBZIIrGV+zzcWPmwlYWoBVubeOM2t8l8HMf+QOb/BpKzpol9p4l1t+xPUdy0/8+BJVSLDs\n"
+	  "fhFrmVz3kxqkjFva11lZ5dBwX4U767KM3MLnERSOiTp2sC0hZUP8T9DOxkVWAdVueuxDgr\n"
+	  "dCW/G8r++cNrTF5J87jqCsbEkKcN9czyWQW0ewZip2tfmnIv0QHLC3VpLzkQj/3eU9saPK\n"
+	  "njZYRqkgtr+tdS30QrYFUqMYLSbynlTXLX7ixOQnrAxHrKZgAAAMEAufDxpiJuFhw1x6WV\n"
+	  "zw/bMwBRsUirrdrKxwNXCb9CoYHWJ3HOLNdWvEforA/4gagD4cNA7bd6MGZHyu+mqC/Wiz\n"
+	  "h+iGMDGBiVnbZ4n1bPyDhnlkafdCGa9DlrpUA2BaZe+GH1utld0wQHuHCZjMDYZlkGpluW\n"
+	  "WdmuZn7567s0sOrZSrrle7fSq7+0ueAL4bLs8pGYHF8BzuQrurnhZRn/1ya66ig1srHZ30\n"
+	  "SPKT4eACSlyRqHUXtdlYODxsHK3qDbAAAAwQC2D9BBGxfr40c6mhvOyK5iB288cATNUTZs\n"
+	  "VxThNZumSnbiglZLNffmYSd/F9A2EHgvkCXKKcRJ6Ik6z7guQi4LMa+XDSjOOaf38BTNhn\n"
+	  "usL+iYwriBlTr7oI6ZU8bmzWvygZVp8zG6h/uFm2dTA57SDIhF/lO3krjWSOSe6q/6FEz7\n"
+	  "MK2gNLamwdzpq3ksjYVkJ3ImJSiD6SE3Bit0QSki3V50QMjBFEy8QsYEVPvKvNQVPpdghQ\n"
+	  "ULG892pJ8vn0sAAAAMdGVzdCByc2EzMDcyAQIDBAUGBw==\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABgQCEPMgtU2hoyweSfvaWfvZ7U0T2v7YGPVgrgBKSCdAPUHr/VcANu5KVzp86jvdP"
+	  "YxKxAujEnChrEWSv3/n2oG1xyQBlDZl3Og1W/zBlJf0eEiBTyOx2mRN7q89sF96LZeLlfWdL2ReZVbZO9mHk/UYT/JqSedpq1ND8"
+	  "oxyhbHWUAoxSjdYyhVIvhZOAOW9gJ5y4y+q9zE2s68R3inDuvSg9y+dCFEVf6iFqtLXJfAaAJqDu9JqYS5a/s2jBfkwJ0ah0D0ZH"
+	  "QLfW8x1tv2bslTJ1n9GimOhSdOPn++REfH157Gmmu9hhZNvvajJGibSU2mii5l+JMVEmSBq+jP+2a+lWKsiVrE5S423UFVK8NFLM"
+	  "YBvl1iA0KRoCYopt3XTvw7nXvhCWGz7tS12eP5r7J9dMBeJaCBxTGeRJFR/NaIN9Myh9IHSVrP1SYRvsSQ+8MCDACQmI2vwV3JiO"
+	  "ZgGKa/w0wkH/Pr8ZLjUvtkZ6V6wzsy9RomRxA6Is+Xsa2kJWJSk= test rsa3072\n",
+	  "SHA256:U5NrfFajfcD6saHHKgO2Ueby+kJvRs7DjD+HPKXadWk" },
+	{ "rsa4096",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAACFwAAAAdzc2gtcn\n"
+	  "NhAAAAAwEAAQAAAgEAlDgsPfGnvSYYS5nkgmybHP8b/xC3VEPJ3ynDTue0W1Ee5URXeTLY\n"
+	  "qm7bT7BkIzHcraMBBuWW2Zi3ISV9wuQ+gcsVBkNT17uoxCcknXX4c7K8pHtD65i7lE0fhD\n"
+	  "rjIkiBLTcy0qWh7NT9abwcabyd3Xu4Yv9QO8tlOHcK6TCWGMjXgIYaKczyhp5Qqm43ks0u\n"
+	  "oQFHfvpvRDG7vcNYoQVfOYX51iXdWnxu6qTalFrJOL4867luLkB90ujxVWm+h43Emuas8F\n"
+	  "rdmn4teJVQ3/EzNWn75Jle6xvDvu4BFQiCkuE1TJL5/jFDm4db3yqkuwB24evT+Ah5KEZn\n"
+	  "2SEChHFGuUQCL2fQba4TpNUMZb9bEPIzqMmcKnjsWv5TkMO4E/bBCb68atMaJ9YwXlLXNE\n"
+	  "9B3KgL1ARpCzUYmUPBcO03ZtNxtqZ/nMYjXhQaq+5Fnlp6D4zyXEmD3MYL2krB4F4eSWLq\n"
+	  "A2qoQocJGaxbB4KzR7jdhHKKJKVJSSNT4/TBBaZTcRMi5/YrMzsUByTfO/7HMuQylEQvR1\n"
+	  "/GVRsU3Kjmzlt4fQIEEa5lniV9YNLwRpqUdAo0ZGByPTM7s6K83m0qaX6PvVBWJ92uRreS\n"
+	  "vYhJIxGsi187L5BJYo/uSjl9Kv3Glfc6vjgKY/am0u5OlahzErqnmbRqgQ8fIKXY17hkd/\n"
+	  "MAAAdIO2qY8DtqmPAAAAAHc3NoLXJzYQAAAgEAlDgsPfGnvSYYS5nkgmybHP8b/xC3VEPJ\n"
+	  "3ynDTue0W1Ee5URXeTLYqm7bT7BkIzHcraMBBuWW2Zi3ISV9wuQ+gcsVBkNT17uoxCcknX\n"
+	  "X4c7K8pHtD65i7lE0fhDrjIkiBLTcy0qWh7NT9abwcabyd3Xu4Yv9QO8tlOHcK6TCWGMjX\n"
+	  "gIYaKczyhp5Qqm43ks0uoQFHfvpvRDG7vcNYoQVfOYX51iXdWnxu6qTalFrJOL4867luLk\n"
+	  "B90ujxVWm+h43Emuas8Frdmn4teJVQ3/EzNWn75Jle6xvDvu4BFQiCkuE1TJL5/jFDm4db\n"
+	  "3yqkuwB24evT+Ah5KEZn2SEChHFGuUQCL2fQba4TpNUMZb9bEPIzqMmcKnjsWv5TkMO4E/\n"
+	  "bBCb68atMaJ9YwXlLXNE9B3KgL1ARpCzUYmUPBcO03ZtNxtqZ/nMYjXhQaq+5Fnlp6D4zy\n"
+	  "XEmD3MYL2krB4F4eSWLqA2qoQocJGaxbB4KzR7jdhHKKJKVJSSNT4/TBBaZTcRMi5/YrMz\n"
+	  "sUByTfO/7HMuQylEQvR1/GVRsU3Kjmzlt4fQIEEa5lniV9YNLwRpqUdAo0ZGByPTM7s6K8\n"
+	  "3m0qaX6PvVBWJ92uRreSvYhJIxGsi187L5BJYo/uSjl9Kv3Glfc6vjgKY/am0u5OlahzEr\n"
+	  "qnmbRqgQ8fIKXY17hkd/MAAAADAQABAAACABFcGj5vu8mJGTEIR2hz3PUCoh5NMGkI/toJ\n"
+	  "k6uoXV+RUDuNC2u8EKlhji6MBnvNdBR4MioYdi2/17m6S5D/LPJZvU7RpZPFEclWRlEU8f\n"
+	  "JnHaDBeTKHsyH1qHp9xSriRWhCKKHdrr9E26C93LFmWzJc3RCR6QKf2hfzcA6LghZJYQgs\n"
+	  "wgq29jQzKFfVzIzVRaAA54VP7VFA5prICEI6aq1GQP1GdmG0j5nMO3eYbIHzXMJFInT+A7\n"
+	  "P8qYDAqlqeYvJmOxzJn7PfvGanomR1j8hdRJiWfV9ZuKL3pZ53iTI3zgd3yBpFXdmXpc3X\n"
+	  "ukSBaOshX7RowFFUcbGkzp0sK/ALA9TfSp87SHlsowaBaoYbM3fD6CIHQXMCgyTkceKKzv\n"
+	  "GFL6Y0NNRSJGqw1i4o4vm89ILHu332nyncpA4iWf98SkP1ZLYUOSPh/+FMoLhUO19N06ER\n"
+	  "iGrmaybu7TIMwkvXrdv0AwbLAzGrgVGPclZYpQVl6JxUj7B1OvuOEWFJyn5gv1q5z7FMG1\n"
+	  "RyelEyITVXXr2qWKyOcJa8tVf3Ywkb1tY26yrzUoctiKDk+l7fdIA3Q+LcA6KY0PBkMmuP\n"
+	  "p7Q1kgqnQPILr7OgNw5IyBssgQS28/5MFUh7G3DFaQ4iFbgXQ5s8VI2pjw10dV+OpJ0t2t\n"
+	  "mz+go5m9Nkdi5nC+TFAAABADxNSAFAVdynmGxfzDp0fDNN334kfYZa77fMu4Mcfg8aJjTX\n"
+	  "WAwYj7w4ZnXTJmHI9jBWlkV02E1HzlRCDM7zEWm2rmG8RfKqltEHQ0kc1L5ylwmRkSXO9p\n"
+	  "nnp+LzdsvxWJM5C6bz2+/5FdAeYzIcuqE1FD4eyuNfkoub53IftqgrZLKK7axY5ZqHm5hs\n"
+	  "/uCqvBDayTGKUMKVic6IgE1VLoFWfPbHORM94hvhyJpFXd/JntdkM0RWJ2s3CKJafiu88K\n"
+	  "XSL2FIYzcG16w46gbGUFMZ+20xVTGmO6/MyrNGDBsdpbeAW1Q2NH0rRsJ4fAmXhQD4ZfUb\n"
+	  "oZSr9O+EW0G3JyMAAAEBAMr5opOyPd54SWacBZxsS3u9JfEU3Biricom/u920oQ8DBxNDE\n"
+	  "SVwZZtaY1OvvByVWBflseQA4xCACN+BsNHeslh4RDFUHrtcyfx6NJYXOx32VtBXA2YvoEt\n"
+	  "GMaLWjn+DEGdXlYkOBMU9ObMRm9sRUvREKg0RWWATHf16UW/O4M00C+1862EM7K42EHvx7\n"
+	  "2S2BnppNXGXoHxRY/N/nXXVZ8VSjCIB07UwXA19yl61KHviP0/wSPtezEYjsFTJSz2wOv1\n"
+	  "a14+KIshaCLOctso6LfRegD54XdjTmvP5BB8diP0HESw/R1d2u2BSpHc6Cot9QDoep6JJM\n"
+	  "A8xW78CuWW/W0AAAEBALrwpBIHi8IqOOGUtQjSt2t7dwV3qTOB559wMsqQCDtpjFohCTzJ\n"
+	  "1KM/Ge2CT5Hg2EPeNV6oM9Rm8ZSePPbxqtPhMIo/ybx7PwZK3AzVqTAHh7FbevCOR/3XSk\n"
+	  "bkX+kpAb+pc693mgj8JywDe2Uz+QQS6l4/rJ2vdh2hjm8vhlbSVkXwHuguNPDGd6NNmt8y\n"
+	  "8CyV4w+Ap04Q665tMa0LEFbHVC2J1IRCOweKiO5QqHINnRxOE5Ko8izMUVx5lEXNMkFAFJ\n"
+	  "G3R4NGJgGH5G0cidzZIbjyhrVxLgaEM+pobY1NYAXfBdaJ2Z1WJcBuispgtvzPS4EUk3pB\n"
+	  "i/su55uwzt8AAAAMdGVzdCByc2E0MDk2AQIDBAUGBw==\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAACAQCUOCw98ae9JhhLmeSCbJsc/xv/ELdUQ8nfKcNO57RbUR7lRFd5MtiqbttPsGQj"
+	  "MdytowEG5ZbZmLchJX3C5D6ByxUGQ1PXu6jEJySddfhzsryke0PrmLuUTR+EOuMiSIEtNzLSpaHs1P1pvBxpvJ3de7hi/1A7y2U4"
+	  "dwrpMJYYyNeAhhopzPKGnlCqbjeSzS6hAUd++m9EMbu9w1ihBV85hfnWJd1afG7qpNqUWsk4vjzruW4uQH3S6PFVab6HjcSa5qzw"
+	  "Wt2afi14lVDf8TM1afvkmV7rG8O+7gEVCIKS4TVMkvn+MUObh1vfKqS7AHbh69P4CHkoRmfZIQKEcUa5RAIvZ9BtrhOk1Qxlv1sQ"
+	  "8jOoyZwqeOxa/lOQw7gT9sEJvrxq0xon1jBeUtc0T0HcqAvUBGkLNRiZQ8Fw7Tdm03G2pn+cxiNeFBqr7kWeWnoPjPJcSYPcxgva"
+	  "SsHgXh5JYuoDaqhChwkZrFsHgrNHuN2EcookpUlJI1Pj9MEFplNxEyLn9iszOxQHJN87/scy5DKURC9HX8ZVGxTcqObOW3h9AgQR"
+	  "rmWeJX1g0vBGmpR0CjRkYHI9MzuzorzebSppfo+9UFYn3a5Gt5K9iEkjEayLXzsvkElij+5KOX0q/caV9zq+OApj9qbS7k6VqHMS"
+	  "uqeZtGqBDx8gpdjXuGR38w== test rsa4096\n",
+	  "SHA256:MKdEoFPdbiVAiTtNbPxIWJYU+PltIF5QekneoXVetdk" },
+	{ "encrypted",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni1jdHIAAAAGYmNyeXB0AAAAGAAAABB0EqOBA+\n"
+	  "WVWzSYeNOJd1mHAAAAEAAAAAEAAAAzAAAAC3NzaC1lZDI1NTE5AAAAINnPEzhtMnPn/33s\n"
+	  "OTtAs67RiGArtAPHhtqh9AVKJ4W3AAAAoAa8RfHgzuHnvNyMohfQGR2qNS1LZvLS0LT6bl\n"
+	  "jHEOlr3cJZ1jXWkWe1GVkTmlVbeJTnUCapCfevVKcfqF6m0/TjBev3Zk5aDU7pLw/L9b1L\n"
+	  "uc+UMKQ6GefcFK7TAEcc+Lq0QDJMhyXU2MIdtGXevR0UYoRrLVVMwXFM0w/nnOBjefsiuc\n"
+	  "VMWUmVVrcrjoRB0ARSRW41Y9S8XBK2/QOcK8U=\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAINnPEzhtMnPn/33sOTtAs67RiGArtAPHhtqh9AVKJ4W3 test encrypted\n",
+	  "SHA256:GRChvU+RKO+Y4xql2yUkJjPjRvL0lKmZXy/lsXIep94" },
+	{ "encrypted_aead",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAAHWNoYWNoYTIwLXBvbHkxMzA1QG9wZW5zc2guY29tAAAABm\n"
+	  "JjcnlwdAAAABgAAAAQXZqRW1tXp0/P79f0n5/dBQAAABAAAAABAAAAMwAAAAtzc2gtZWQy\n"
+	  "NTUxOQAAACB6SqCdBPTb63pO+iq+Ec5xvDPYpFkx/fZNUha38tHagQAAAJj38Ybi/0Wxho\n"
+	  "0NgaJhFcHPB54uFqmkDari1Ma3QMrHuW3RRXd2P/iGhSb10beQyrHx9p4PUUkY7fr6Ilv5\n"
+	  "xfDDmpj96KehIlMswJPm7aENSY8J1CUi2fK5BlMopyipvgFgkWCtkH9G6FizIsvZVkch7U\n"
+	  "CtpSEKV761ni638zBflXINoF9fcfB3AjpttrEP3jh1n6ZLTlJREIWUfmZlw1C5GhSZYjnA\n"
+	  "M4o=\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHpKoJ0E9Nvrek76Kr4RznG8M9ikWTH99k1SFrfy0dqB test encrypted_aead\n",
+	  "SHA256:cqFoRsYz1HWCK0eGB5dy2TuVoZuNRhfAHXb7oMj+dMI" },
+	{ "p384",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAiAAAABNlY2RzYS\n"
+	  "1zaGEyLW5pc3RwMzg0AAAACG5pc3RwMzg0AAAAYQQp9v3+siaRycRYJuENpE/w2R/PLiXf\n"
+	  "0l+DyCeqDJyy3X9BLq95QmbDscIrjWK+9dXIPlNhmXh7dkmvEbl8+5SCcgyCj8R1PqhkgM\n"
+	  "JdD+irEpnss1prifaOYxCMKBJ8I2AAAADY9j4ED/Y+BA8AAAATZWNkc2Etc2hhMi1uaXN0\n"
+	  "cDM4NAAAAAhuaXN0cDM4NAAAAGEEKfb9/rImkcnEWCbhDaRP8Nkfzy4l39Jfg8gnqgycst\n"
+	  "1/QS6veUJmw7HCK41ivvXVyD5TYZl4e3ZJrxG5fPuUgnIMgo/EdT6oZIDCXQ/oqxKZ7LNa\n"
+	  "a4n2jmMQjCgSfCNgAAAAMQC5ixL3IY/90/e+51mPy+TFeDftQxjbtZUd3ifL9xxuuWBpZf\n"
+	  "rqF2uvZyQwP9kGVrsAAAAJdGVzdCBwMzg0AQIDBAUG\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ecdsa-sha2-nistp384 AAAAE2VjZHNhLXNoYTItbmlzdHAzODQAAAAIbmlzdHAzODQAAABhBCn2/f6yJpHJxFgm4Q2kT/DZH88u"
+	  "Jd/SX4PIJ6oMnLLdf0Eur3lCZsOxwiuNYr711cg+U2GZeHt2Sa8RuXz7lIJyDIKPxHU+qGSAwl0P6KsSmeyzWmuJ9o5jEIwoEnwj"
+	  "YA== test p384\n",
+	  "SHA256:sOkyJTz2Xk03/zrFAyYMGhJN8eidiI9n2tR9HuoZ7UQ" },
+	{ "dsa",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAABsgAAAAdzc2gtZH\n"
+	  "NzAAAAgQDFeyiow2/Ck0up9lt9IkDFIbLI6ekdZQtC3CzPl7TmQ3riPs0qMNenQ9d0S5WT\n"
+	  "bPS4Hz9IMMShdhYU+IyR69vc+iDZMHsrIy2CupU4i9Xv254SojcrC/yf8hMi6Dan3aGwfw\n"
+	  "+jyFUr5lG3UEAEXi3a8rSk8mKJrjGx5kLTF8nLvwAAABUA3pM52MGV39pxm1cg/Pn1mW6g\n"
+	  "JpEAAACAUS8pWa4UCMyPIlaMDGQyzZ1tUHaATWZZmSsoyVzI9FUwPCagmZd9dpPLiqLYEq\n"
+	  "3QNqq//GidCL4v00Rk/mLf/a3FoFtkgUn6EesPDDrgOOlOnxQYkkkWav2NpSjJMQZlAkhF\n"
+	  "3B14K8kPEgFhJpN8VgwunyH/niZwHzCOlQEzhH4AAACBAJ/8O3MwxHYqlrqqWoLk+Hd5Cm\n"
+	  "G9JuBBoWA52DxgARjmzxint6+UumaLduOWXNi2RsbuE9Ykes8fm5tlFKNEvTDZrDYHJvcq\n"
+	  "dVUxx11moDJziqNwj/iUS0chvm1Ldp2vlK603cuLd0wt7RRwTfGzsI+K5lUF+gKw63R1fx\n"
+	  "wYb3y6AAAB4CEQXaAhEF2gAAAAB3NzaC1kc3MAAACBAMV7KKjDb8KTS6n2W30iQMUhssjp\n"
+	  "6R1lC0LcLM+XtOZDeuI+zSow16dD13RLlZNs9LgfP0gwxKF2FhT4jJHr29z6INkweysjLY\n"
+	  "K6lTiL1e/bnhKiNysL/J/yEyLoNqfdobB/D6PIVSvmUbdQQAReLdrytKTyYomuMbHmQtMX\n"
+	  "ycu/AAAAFQDekznYwZXf2nGbVyD8+fWZbqAmkQAAAIBRLylZrhQIzI8iVowMZDLNnW1Qdo\n"
+	  "BNZlmZKyjJXMj0VTA8JqCZl312k8uKotgSrdA2qr/8aJ0Ivi/TRGT+Yt/9rcWgW2SBSfoR\n"
+	  "6w8MOuA46U6fFBiSSRZq/Y2lKMkxBmUCSEXcHXgryQ8SAWEmk3xWDC6fIf+eJnAfMI6VAT\n"
+	  "OEfgAAAIEAn/w7czDEdiqWuqpaguT4d3kKYb0m4EGhYDnYPGABGObPGKe3r5S6Zot245Zc\n"
+	  "2LZGxu4T1iR6zx+bm2UUo0S9MNmsNgcm9yp1VTHHXWagMnOKo3CP+JRLRyG+bUt2na+Urr\n"
+	  "Tdy4t3TC3tFHBN8bOwj4rmVQX6ArDrdHV/HBhvfLoAAAAUZyPMsveYIJ0YNO9xN9kR6fEI\n"
+	  "1/kAAAAIdGVzdCBkc2EBAg==\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ssh-dss AAAAB3NzaC1kc3MAAACBAMV7KKjDb8KTS6n2W30iQMUhssjp6R1lC0LcLM+XtOZDeuI+zSow16dD13RLlZNs9LgfP0gw"
+	  "xKF2FhT4jJHr29z6INkweysjLYK6lTiL1e/bnhKiNysL/J/yEyLoNqfdobB/D6PIVSvmUbdQQAReLdrytKTyYomuMbHmQtMXycu/"
+	  "AAAAFQDekznYwZXf2nGbVyD8+fWZbqAmkQAAAIBRLylZrhQIzI8iVowMZDLNnW1QdoBNZlmZKyjJXMj0VTA8JqCZl312k8uKotgS"
+	  "rdA2qr/8aJ0Ivi/TRGT+Yt/9rcWgW2SBSfoR6w8MOuA46U6fFBiSSRZq/Y2lKMkxBmUCSEXcHXgryQ8SAWEmk3xWDC6fIf+eJnAf"
+	  "MI6VATOEfgAAAIEAn/w7czDEdiqWuqpaguT4d3kKYb0m4EGhYDnYPGABGObPGKe3r5S6Zot245Zc2LZGxu4T1iR6zx+bm2UUo0S9"
+	  "MNmsNgcm9yp1VTHHXWagMnOKo3CP+JRLRyG+bUt2na+UrrTdy4t3TC3tFHBN8bOwj4rmVQX6ArDrdHV/HBhvfLo= test dsa\n",
+	  "SHA256:HEAHeWRu6XK/TvRGGBca+aiCSTcHYUFrosJET6MKTt8" },
+	{ "rsa1024",
+	  "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+	  "b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAlwAAAAdzc2gtcn\n"
+	  "NhAAAAAwEAAQAAAIEA7w2ie3iY9Qyxety2mfQLOPHzhQdH5GoxPbd/THkj6oMsxY2hUApC\n"
+	  "pbWgGN2svx3ZWXgZK1p1jhJIw+UFN/aoiMaj1gv4lqpGJFe5OZZq75sJ9UklywKmBBR9np\n"
+	  "FeQMaOYdH5JtoE8HBonONTgL4ONdJ8Nl/VcWcIY+/B1lsIP0EAAAIIMfViSjH1YkoAAAAH\n"
+	  "c3NoLXJzYQAAAIEA7w2ie3iY9Qyxety2mfQLOPHzhQdH5GoxPbd/THkj6oMsxY2hUApCpb\n"
+	  "WgGN2svx3ZWXgZK1p1jhJIw+UFN/aoiMaj1gv4lqpGJFe5OZZq75sJ9UklywKmBBR9npFe\n"
+	  "QMaOYdH5JtoE8HBonONTgL4ONdJ8Nl/VcWcIY+/B1lsIP0EAAAADAQABAAAAgBSaCDa73f\n"
+	  "LAdUsxWktKTO1LbME6L2fv/u5isgXVKtM7GtCrtAtB1xyQ2otKD2kpGWIsh37E/PyRdtPr\n"
+	  "GNgJ2dxFGc0ZqARg91MmE4ALsSwqZW9qFroPpeUDk+3UfxlthYsB/URpArHyezaSX1TtTK\n"
+	  "RsNd4iqDjBybJrjepkXXwBAAAAQQCtz5UyalGQf/ycLusch3/pT67N0FOOjlYHd83Hd9fa\n"
+	  "WOjbfSbDkyhwVYdEaMQistKCbdLLR/yjqQpCAYLz8fsoAAAAQQD+wha11rw6VSiXhnT6MZ\n"
+	  "oPLfFv4GQHoTSbhL5PEcH3u29oftq2AZL+VZZCcvZdzqb1DBd1XAIGCQ1/N5RE44zJAAAA\n"
+	  "QQDwN/KrebFrD0F9LWn+zDI2NjjPkKLiXRM2ko6nPhXOJTwK0zVf4jvZ6I2gnAoqguy9yZ\n"
+	  "QDkZMvkl10JqJvtnK5AAAADHRlc3QgcnNhMTAyNAECAwQFBg==\n"
+	  "-----END OPENSSH PRIVATE KEY-----\n",
+	  "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDvDaJ7eJj1DLF63LaZ9As48fOFB0fkajE9t39MeSPqgyzFjaFQCkKltaAY3ay/"
+	  "HdlZeBkrWnWOEkjD5QU39qiIxqPWC/iWqkYkV7k5lmrvmwn1SSXLAqYEFH2ekV5Axo5h0fkm2gTwcGic41OAvg410nw2X9VxZwhj"
+	  "78HWWwg/QQ== test rsa1024\n",
+	  "SHA256:ZkYC43TSjwT3Dh9sv40b8z5QRIUoxn40RRpaABXCszs" },
+	{ "pem",
+	  "-----BEGIN RSA PRIVATE KEY-----\n"
+	  "MIIEogIBAAKCAQEAtaBZLqK098fiMK7h+UecHoUflIAFdioiLHBIjnGyR/5UZFbX\n"
+	  "L9FhUrmTiSEifiFzT1Hf0RYXjEBkslRoEjMgdsdLhba195igH3Rk7hX6DJwy129+\n"
+	  "rYuvgDmDKlFFnl34I6tZMAt1dXxM8tbyrOsxQBFySvEvd8JAThZGzxZeRRVFi/Gs\n"
+	  "CReToqv9Pq88qvMq08JOMVmbqjbY58BMdmXHOtcSv66I6RABfK5BiOwKZVdqebtn\n"
+	  "6QYHfw2apoHvQ7j/guTKe/Lks2CteaZpPqojsnRcZRYA35dG+SMR+/GOZhPi5pwx\n"
+	  "oqN3+dU+7jBFFTUPfioBx+usOtMMxdC6nILX2wIDAQABAoIBABscAfO6CXTqetJ1\n"
+	  "Z/lDPQQ5LouFyEro4wzq/Yl1Yvzn80S+yYOzpukoFeNj9LgK2iE+wT9+IqmmeuE7\n"
+	  "RAVjaDcSbC1bJjH8r/nB78axtQ7oyZXqaGgS73EeJHvOgauvrvfz/W30Z+XPVdTx\n"
+	  "TGuO91zuvbZ95W3kqqB9JriGSC/bSey9Fg+w17D6dqZaWd5cHz0iNM9tDFPvGohP\n"
+	  "5+EmtPy/6s265RzXsIjgnuSTlFcdI9VxzIZ1GTXxKJNb4N9nJU3dIaLemjH3zut1\n"
+	  "NcJkx2kvPfAZDP3lMteo5IWM6nSMvofUKH/c7tMk7uslCEsGNkk+d6dhduN1hA52\n"
+	  "R1dBDIECgYEA+MGG9Oqy+wMnnFJohkoJ2kVmBgddMAAtxleg5tJprwoPJLl8AqpI\n"
+	  "TSILa2PxlX4sRMxn9JkGko9yQBNovR/EGSoFeO1UNgvtD9Pc38J8+AHP+9MyE3NB\n"
+	  "9m58c6TlyLmlqiSHMvTkHZAIbeVlJDJ+ryqnnNZ0mZwvkGHKDLpy1jsCgYEAuupe\n"
+	  "6up/1Ga5GIORZbPR4Fs84PUFRcvCCJTE/8HbKxmR+lVlsR6Rwdfboe3Z0v55UePS\n"
+	  "lm02yjmAstxCYdeJyqHgbkrU+//NnoEXwUp9n7slQ4mzAywbF5J048j0bYuU0jUB\n"
+	  "QPEgD7h5l7gIVHCl6CpZfhImJX2Z0MPaj5b+yuECgYAnO15tghZ4QCcfIGAbzdF/\n"
+	  "+zH8AW1RBLYzcd6OiODiGlQJFrfYM8LzZ0slxL11NlEFCLfce8Xtl3INaQI70aa7\n"
+	  "0UTLraJ6Y6cft+o94A6VjrOeo9BiAOuGUiaOlpMm9SCLlPc9siHIB89MhcFN1Cjm\n"
+	  "t3N36Nq630chHksfdshlwQKBgCDNMn0NTAONR1xK8oAjj2hM+qELvrIh8NoqqWus\n"
+	  "rHai1SBWTjNIBxI6fFutbvV9HPNHBNTLM7tHXhOFXczn01GRGN6iGUBkAsSXKQEN\n"
+	  "voACiqaQiq661cJMPGEhCewTe7lr/d1Us2iu2f/LFwMihar5i5z5OGKJ6S1ewYND\n"
+	  "X1FhAoGAVFWskk3qGKvdA9UsbM7SVScB9COtk97b/a9dYyXJk9zsDd6S6V1DZiyu\n"
+	  "WMMTMwJkSYjqvUnuEu60bKD+CRFlxUreKs6xCz7WK6zLjAZIngiFDovFawlP8EtO\n"
+	  "DRquk5QekNFcMMPRf6iVkCAVbFSs+DFYNhvHWZqfqNhUAbsXnPQ=\n"
+	  "-----END RSA PRIVATE KEY-----\n",
+	  "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQC1oFkuorT3x+IwruH5R5wehR+UgAV2KiIscEiOcbJH/lRkVtcv0WFSuZOJISJ+"
+	  "IXNPUd/RFheMQGSyVGgSMyB2x0uFtrX3mKAfdGTuFfoMnDLXb36ti6+AOYMqUUWeXfgjq1kwC3V1fEzy1vKs6zFAEXJK8S93wkBO"
+	  "FkbPFl5FFUWL8awJF5Oiq/0+rzyq8yrTwk4xWZuqNtjnwEx2Zcc61xK/rojpEAF8rkGI7AplV2p5u2fpBgd/DZqmge9DuP+C5Mp7"
+	  "8uSzYK15pmk+qiOydFxlFgDfl0b5IxH78Y5mE+LmnDGio3f51T7uMEUVNQ9+KgHH66w60wzF0Lqcgtfb test pem\n",
+	  "SHA256:mAo2CsPBqrVnqvusAo4ltAfkhMXVGeRexWV4iAhInHQ" },
+};
+
+static const struct test_key *test_key(const char *name) __attribute__((unused));
+static const struct test_key *test_key(const char *name)
+{
+	for (unsigned i = 0; i < sizeof test_keys / sizeof test_keys[0]; i++) {
+		const char *a = test_keys[i].name, *b = name;
+
+		while (*a && *a == *b)
+			a++, b++;
+		if (*a == *b)
+			return &test_keys[i];
+	}
+	return 0;
+}
+
+#endif
