@@ -44,8 +44,11 @@ static int next_wish(struct ssh *s, int number)
 	return 1;
 }
 
-/* Both sides with one cipher to the end of a small session; what each said goes to wire[]. */
-static void converse(const char *cipher, struct buf wire[2])
+/*
+ * Both sides with one cipher to the end of a small session; what each said goes to wire[]. by: the side that
+ * brings the cipher about; the other is as the targets have it, so that its recording can be played to it.
+ */
+static void converse(const char *cipher, enum ssh_role by, struct buf wire[2])
 {
 	struct fuzz_side f[2];
 	int moved, asked = 0;
@@ -54,9 +57,11 @@ static void converse(const char *cipher, struct buf wire[2])
 		fuzz_side_new(&f[i], (enum ssh_role)i);
 		buf_init(&wire[i], 1 << 20, NULL);
 	}
-	ssh_free(f[SSH_CLIENT].ssh);		/* the client decides; the server stays as the targets have it */
-	f[SSH_CLIENT].policy.ciphers[0] = f[SSH_CLIENT].policy.ciphers[1] = cipher;
-	FUZZ_MUST(ssh_new(&f[SSH_CLIENT].ssh, SSH_CLIENT, &f[SSH_CLIENT].env, &f[SSH_CLIENT].policy) == SSH_OK);
+	ssh_free(f[by].ssh);
+	f[by].policy.ciphers[0] = f[by].policy.ciphers[1] = cipher;
+	FUZZ_MUST(ssh_new(&f[by].ssh, by, &f[by].env, &f[by].policy) == SSH_OK);
+	if (by == SSH_SERVER)
+		fuzz_side_keys(&f[by]);
 	do {
 		moved = 0;
 		for (int i = 0; i < 2; i++) {
@@ -69,7 +74,7 @@ static void converse(const char *cipher, struct buf wire[2])
 				append(&wire[i], out, n);
 			moved |= fuzz_move(&f[i], &f[!i]);
 		}
-		if (!moved && asked < 3)
+		if (!moved && by == SSH_CLIENT && asked < 3)
 			moved = next_wish(f[SSH_CLIENT].ssh, asked++);
 	} while (moved);
 	for (int i = 0; i < 2; i++)
@@ -85,11 +90,13 @@ static void record_streams(void)
 	for (size_t i = 0; (cipher = alg_name(ALG_CIPHER, i, &on)) != NULL; i++) {
 		struct buf wire[2], with_seed;
 
-		converse(cipher, wire);
-		snprintf(name, sizeof name, "client-%zu", i);
-		save("transport_server", name, &wire[SSH_CLIENT]);
+		converse(cipher, SSH_SERVER, wire);
 		snprintf(name, sizeof name, "server-%zu", i);
 		save("transport_client", name, &wire[SSH_SERVER]);
+		buf_drop(&wire[0]), buf_drop(&wire[1]);
+		converse(cipher, SSH_CLIENT, wire);
+		snprintf(name, sizeof name, "client-%zu", i);
+		save("transport_server", name, &wire[SSH_CLIENT]);
 		buf_init(&with_seed, 1 << 20, NULL);
 		append(&with_seed, "seed0000", 8);
 		append(&with_seed, buf_head(&wire[SSH_CLIENT]), buf_len(&wire[SSH_CLIENT]));
