@@ -32,19 +32,18 @@ static int add_line(struct buf *b, const char *name, size_t n, const char *comma
 
 static int fill_subsystems(struct buf *b, const struct conf_list *l)
 {
-	int sftp = 0, r;
+	int r;
 
-	for (size_t i = 0; i < l->n; i++) {
+	for (size_t i = 0; i < l->n; i++) {	/* the default for sftp is conf's */
 		const char *s = l->v[i] + strspn(l->v[i], " \t");
 		size_t n = strcspn(s, " \t");
 		const char *command = s + n + strspn(s + n, " \t");
 
 		if (n == 0 || *command == '\0')
 			continue;
-		sftp |= n == 4 && strncmp(s, "sftp", 4) == 0;
 		TRY(add_line(b, s, n, command));
 	}
-	return sftp ? SSH_OK : add_line(b, "sftp", 4, "internal-sftp");
+	return SSH_OK;
 }
 
 static int fill_env(struct buf *b, const struct conf_list *l)

@@ -78,6 +78,8 @@ static void set_timer(struct login *l, uint64_t us)
 {
 	struct timeval t = { .tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000) };
 
+	/* From now, not from when the loop woke: what was done since must not show. */
+	event_base_update_cache_time(l->authd->self->base);
 	evtimer_add(l->timer, &t);
 }
 

@@ -147,13 +147,14 @@ static int walk(char *real, const char *home, const struct strict_owner *o, char
 
 int strict_open(const char *path, const struct strict_owner *o, char *why, size_t size)
 {
-	char *real = realpath(path, NULL), *home = realpath(o->home, NULL);
-	int fd = -1;
+	char *real = realpath(path, NULL), *home;
+	int fd = -1, error = errno;
 
 	why[0] = '\0';
+	home = realpath(o->home, NULL);
 	if (real == NULL) {
-		if (errno != ENOENT && errno != ENOTDIR)
-			refuse(why, size, "Could not open user authorized keys %s: %s", path, strerror(errno));
+		if (error != ENOENT && error != ENOTDIR)
+			refuse(why, size, "Could not open user authorized keys %s: %s", path, strerror(error));
 	} else {
 		size_t n = home != NULL ? strlen(home) : 0;
 

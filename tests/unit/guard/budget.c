@@ -1,0 +1,44 @@
+#include "guard/budget.h"
+
+#include <criterion/criterion.h>
+
+Test(budget, one_at_once_then_burst_then_slow)
+{
+	struct budget b;
+	uint64_t t = 1000000;
+
+	budget_init(&b);
+	cr_assert_eq(budget_take(&b, t), 0, "the first key exchange");
+	cr_assert_eq(budget_take(&b, t), 0, "first rekey of the burst");
+	cr_assert_eq(budget_take(&b, t), 0, "second rekey of the burst");
+	cr_assert_eq(budget_take(&b, t), BUDGET_INTERVAL_MS);
+	cr_assert_eq(budget_take(&b, t + 4000), BUDGET_INTERVAL_MS - 4000, "a refusal costs nothing");
+	cr_assert_eq(budget_take(&b, t + BUDGET_INTERVAL_MS), 0);
+	cr_assert_eq(budget_take(&b, t + BUDGET_INTERVAL_MS), BUDGET_INTERVAL_MS);
+}
+
+Test(budget, the_bucket_never_holds_more_than_the_burst)
+{
+	struct budget b;
+	uint64_t t = 5;
+
+	budget_init(&b);
+	budget_take(&b, t);
+	t += 3600 * 1000;
+	cr_assert_eq(budget_take(&b, t), 0);
+	cr_assert_eq(budget_take(&b, t), 0);
+	cr_assert_gt(budget_take(&b, t), 0);
+}
+
+/* Whatever the pattern of asking: never more than 3 + t/10 s signatures in time t. */
+Test(budget, rate_is_bounded)
+{
+	struct budget b;
+	unsigned given = 0;
+
+	budget_init(&b);
+	for (uint64_t t = 1; t <= 1000000; t += 7)
+		given += budget_take(&b, t) == 0;
+	cr_assert_leq(given, 1 + BUDGET_BURST + 1000000 / BUDGET_INTERVAL_MS);
+	cr_assert_geq(given, 1000000 / BUDGET_INTERVAL_MS);
+}

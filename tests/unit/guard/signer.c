@@ -1,0 +1,157 @@
+#include "guard/signer.h"
+
+#include <criterion/criterion.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "ssh/crypto/crypto.h"
+#include "tests/unit/guard/rig.h"
+
+static struct rig rig;
+static struct signer signer;
+static uint8_t hash[64];
+
+static void make(void)
+{
+	cr_assert_eq(crypto_init(), SSH_OK);
+	rig_make(&rig, ROLE_KEY);
+	signer_init(&signer, &rig.self);
+	rig.self.message = signer_message;
+	rig.self.ctx = &signer;
+	cr_assert_eq(privkey_generate(&signer.keys.v[0], KEY_ED25519, 0), SSH_OK);
+	cr_assert_eq(privkey_generate(&signer.keys.v[1], KEY_P256, 0), SSH_OK);
+	signer.keys.n = 2;
+	memset(hash, 0x42, sizeof hash);
+}
+
+TestSuite(signer, .init = make, .timeout = 60);
+
+static void ask(int fd, uint32_t req, uint8_t key, const char *alg, size_t n)
+{
+	struct ipc_SIGN m = { .req = req, .key = key, .alg = view_str(alg), .hash = view_of(hash, n) };
+
+	cr_assert_eq(link_say(fd, ROLE_CONN, ROLE_KEY, W_UP, IPC_SIGN, &m, NULL, 0), SSH_OK);
+}
+
+static int signed_ok(int fd, uint32_t req, unsigned key, const char *alg, size_t n)
+{
+	struct pubkey *p;
+	int ok;
+
+	if (!rig_wait(&rig, fd, ROLE_CONN, ROLE_KEY) || rig.m.type != IPC_SIGNED || rig.m.u.SIGNED.req != req ||
+	    rig.m.u.SIGNED.status != SIGNED_OK)
+		return 0;
+	cr_assert_eq(pubkey_parse(&p, privkey_blob(signer.keys.v[key]), NULL), SSH_OK);
+	ok = pubkey_verify(p, sig_alg_find(view_str(alg)), view_of(hash, n), rig.m.u.SIGNED.sig) == VERIFY_ACCEPT;
+	pubkey_free(p);
+	return ok;
+}
+
+Test(signer, signs_with_each_key)
+{
+	int a = rig_peer(&rig, ROLE_CONN, 1), b = rig_peer(&rig, ROLE_CONN, 2);
+
+	ask(a, 7, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(a, 7, 0, "ssh-ed25519", 32));
+	ask(b, 8, 1, "ecdsa-sha2-nistp256", 64);
+	cr_assert(signed_ok(b, 8, 1, "ecdsa-sha2-nistp256", 64));
+}
+
+Test(signer, nurseries_get_the_public_keys_and_only_those)
+{
+	int n = rig_peer(&rig, ROLE_NUR, 0);
+
+	for (unsigned i = 0; i < 2; i++) {
+		cr_assert(rig_wait(&rig, n, ROLE_NUR, ROLE_KEY));
+		cr_assert_eq(rig.m.type, IPC_HOSTKEYS);
+		cr_assert_eq(rig.m.u.HOSTKEYS.index, i);
+		cr_assert_eq(rig.m.u.HOSTKEYS.count, 2);
+		cr_assert(view_same(rig.m.u.HOSTKEYS.blob, privkey_blob(signer.keys.v[i])));
+	}
+	cr_assert(rig_silent(&rig, n, 20));
+}
+
+/* auth must know the id before the client can log in with it. */
+Test(signer, session_id_goes_to_auth_before_the_signature)
+{
+	int a = rig_peer(&rig, ROLE_AUTH, 0), c = rig_peer(&rig, ROLE_CONN, 4711);
+
+	ask(c, 1, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(c, 1, 0, "ssh-ed25519", 32));
+	cr_assert_eq(link_wait(a, ROLE_AUTH, ROLE_KEY, W_UP, 5, &rig.m, rig.storage), SSH_OK, "already there");
+	cr_assert_eq(rig.m.type, IPC_SESSION_ID);
+	cr_assert_eq(rig.m.u.SESSION_ID.conn, 4711);
+	cr_assert(view_same(rig.m.u.SESSION_ID.hash, view_of(hash, 32)));
+	/* A rekey's hash is no session id. */
+	hash[0] ^= 1;
+	ask(c, 2, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(c, 2, 0, "ssh-ed25519", 32));
+	cr_assert(rig_silent(&rig, a, 20));
+}
+
+Test(signer, a_new_auth_is_told_the_ids_of_the_living)
+{
+	enum { N = 300 };	/* more than a link's queue holds */
+	static int c[N];
+	static unsigned char seen[N];
+	int old = rig_peer(&rig, ROLE_AUTH, 0), a;
+
+	for (unsigned i = 0; i < N; i++) {
+		c[i] = rig_peer(&rig, ROLE_CONN, i);
+		hash[0] = (uint8_t)i;
+		ask(c[i], i, 0, "ssh-ed25519", 32);
+		cr_assert(signed_ok(c[i], i, 0, "ssh-ed25519", 32));
+		cr_assert(rig_wait(&rig, old, ROLE_AUTH, ROLE_KEY));
+	}
+	hash[0] = 99;
+	ask(c[5], 1, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(c[5], 1, 0, "ssh-ed25519", 32));
+	close(c[7]);
+	rig_turn(&rig, 20);
+	a = rig_peer(&rig, ROLE_AUTH, 0);
+	cr_assert_eq(rig_wait(&rig, old, ROLE_AUTH, ROLE_KEY), 0, "the old link is closed");
+	for (unsigned i = 0; i < N - 1; i++) {
+		cr_assert(rig_wait(&rig, a, ROLE_AUTH, ROLE_KEY));
+		cr_assert_lt(rig.m.u.SESSION_ID.conn, N);
+		cr_assert_eq(rig.m.u.SESSION_ID.hash.p[0], (uint8_t)rig.m.u.SESSION_ID.conn, "the first one, not the rekey's");
+		cr_assert_eq(seen[rig.m.u.SESSION_ID.conn]++, 0);
+	}
+	cr_assert_eq(seen[7], 0);
+	cr_assert(rig_silent(&rig, a, 30));
+}
+
+Test(signer, over_the_budget_waits)
+{
+	int c = rig_peer(&rig, ROLE_CONN, 1);
+
+	for (uint32_t i = 0; i < 3; i++) {
+		ask(c, i, 0, "ssh-ed25519", 32);
+		cr_assert(signed_ok(c, i, 0, "ssh-ed25519", 32), "%u", i);
+	}
+	ask(c, 3, 0, "ssh-ed25519", 32);
+	cr_assert(rig_silent(&rig, c, 200));
+	/* and asking on meanwhile breaks the rules */
+	ask(c, 4, 0, "ssh-ed25519", 32);
+	cr_assert_eq(rig_wait(&rig, c, ROLE_CONN, ROLE_KEY), 0);
+}
+
+Test(signer, unlawful_requests_end_the_link)
+{
+	static const struct { uint8_t key; const char *alg; size_t n; } rows[] = {
+		{ 2, "ssh-ed25519", 32 }, { 255, "ssh-ed25519", 32 }, { 0, "ecdsa-sha2-nistp256", 32 }, { 1, "ssh-ed25519", 32 },
+		{ 0, "rsa-sha2-512", 32 }, { 0, "", 32 }, { 0, "ssh-ed25519x", 32 }, { 0, "ssh-ed25519", 0 }, { 0, "ssh-ed25519", 31 },
+		{ 0, "ssh-ed25519", 33 }, { 0, "ssh-ed25519", 63 },
+	};
+	int other = rig_peer(&rig, ROLE_CONN, 1000);
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int c = rig_peer(&rig, ROLE_CONN, i);
+
+		ask(c, 1, rows[i].key, rows[i].alg, rows[i].n);
+		cr_assert_eq(rig_wait(&rig, c, ROLE_CONN, ROLE_KEY), 0, "row %zu", i);
+		close(c);
+	}
+	ask(other, 1, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(other, 1, 0, "ssh-ed25519", 32), "others are served");
+}
