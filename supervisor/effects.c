@@ -47,6 +47,7 @@ static struct kid *kid_new(struct daemon *d, const struct kid_row *row, const ch
 	k->d = d;
 	k->row = row;
 	k->last_status = -1;
+	k->up_ms = daemon_now();
 	list_init(&k->pending);
 	snprintf(k->name, sizeof k->name, "%s", name);
 	if (row->count == COUNT_ONE)

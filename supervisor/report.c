@@ -65,8 +65,11 @@ const char *report_line(char *out, size_t size, const struct report *r)
 
 	if (r->pid > 0)
 		snprintf(pid, sizeof pid, " pid=%d", r->pid);
+	report_how(how, sizeof how, r->wstatus);
+	if (strcmp(r->role, "supervisor") == 0)		/* no process: it ends by a decision */
+		snprintf(how, sizeof how, "shutdown");
 	snprintf(out, size, "ev=exit node=%s role=%s%s how=%s lived=%s restarts=%u/%u in=%us do=%s", r->node, r->role, pid,
-	    report_how(how, sizeof how, r->wstatus), report_time(lived, sizeof lived, r->lived_ms), r->restarts,
+	    how, report_time(lived, sizeof lived, r->lived_ms), r->restarts,
 	    r->intensity, r->period_ms / 1000, sup_did_name(r->did));
 	return out;
 }
