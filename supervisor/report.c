@@ -104,6 +104,7 @@ enum log_level report_level(const struct report *r)
 	case SUP_DID_STOP:
 		break;
 	}
-	/* A user's program may end as it likes. */
-	return report_crashed(r->wstatus) && strcmp(r->role, "worker") != 0 && r->did != SUP_DID_STOP ? LOGL_WARN : LOGL_DEBUG;
+	if (!report_crashed(r->wstatus) || r->by_us || r->did == SUP_DID_STOP)
+		return LOGL_DEBUG;
+	return strcmp(r->role, "worker") != 0 ? LOGL_WARN : LOGL_DEBUG;	/* a user's program may end as it likes */
 }
