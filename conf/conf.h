@@ -79,7 +79,7 @@ int  conf_dump(const struct conf_values *, struct buf *);
 /* Port x ListenAddress x AddressFamily as addresses to bind, in order. *addrs: yours, free() it. */
 int  conf_listeners(const struct conf_values *, struct addr **addrs, size_t *n, struct conf_error *);
 
-/* RekeyLimit as numbers; 0: the cipher's own limit, and no limit in time. */
+/* RekeyLimit (kept as "BYTES SECONDS", "default" and "none" for 0) as numbers; 0: the cipher's own limit, and no limit in time. */
 int  conf_rekey_limit(const struct conf_values *, uint64_t *bytes, uint32_t *seconds);
 
 /* ---- patterns (ssh_config(5) PATTERNS) ---- */

@@ -281,7 +281,7 @@ static int parse_line(struct parser *p, const char *s, size_t len)
 
 int parse_text(struct parser *p, const char *name, const char *text, size_t len)
 {
-	const char *end = text + len;
+	const char *end = len > 0 ? text + len : text;	/* an empty view may be NULL */
 	int r;
 
 	p->at.file = name;

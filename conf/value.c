@@ -1,5 +1,6 @@
 #include "conf/value.h"
 
+#include <inttypes.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -144,17 +145,31 @@ int conf_rekey_limit(const struct conf_values *v, uint64_t *bytes, uint32_t *sec
 	return r;
 }
 
-static int set_string(const struct keyword *k, char **to, const struct words *w, const char *text, struct why *why)
+/* Kept as "BYTES SECONDS" in plain numbers, or the words for 0, so that every reader needs to know just one form. */
+static int set_rekey(char **to, const struct words *w, struct why *why)
 {
 	uint64_t bytes;
 	uint32_t seconds;
+	char text[64];
 
+	if (rekey_parse(w->v[0], w->v[1], &bytes, &seconds) < 0)
+		return bad(why, "bad RekeyLimit '%.60s%s%.60s'", w->v[0], w->n > 1 ? " " : "", w->n > 1 ? w->v[1] : "");
+	if (bytes > 0)
+		snprintf(text, sizeof text, "%" PRIu64, bytes);
+	else
+		snprintf(text, sizeof text, "default");
+	if (seconds > 0)
+		snprintf(text + strlen(text), sizeof text - strlen(text), " %" PRIu32, seconds);
+	else
+		strcat(text, " none");
+	return (*to = strdup(text)) != NULL ? SSH_OK : SSH_E_NOMEM;
+}
+
+static int set_string(const struct keyword *k, char **to, const struct words *w, const char *text, struct why *why)
+{
 	switch (keyword_form(k)) {
 	case FORM_REKEY:
-		if (rekey_parse(w->v[0], w->v[1], &bytes, &seconds) < 0)
-			return bad(why, "bad RekeyLimit '%.60s%s%.60s'", w->v[0], w->n > 1 ? " " : "",
-			    w->n > 1 ? w->v[1] : "");
-		return asprintf(to, "%s %s", w->v[0], w->n > 1 ? w->v[1] : "none") < 0 ? SSH_E_NOMEM : SSH_OK;
+		return set_rekey(to, w, why);
 	case FORM_TEXT:
 		for (const char *p = text; *p != '\0'; p++)
 			if (*p < 0x20 || *p > 0x7e)

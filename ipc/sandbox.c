@@ -27,7 +27,7 @@
 	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_rt_sigreturn, SYS_rt_sigprocmask, \
 	SYS_rt_sigaction, SYS_tgkill, SYS_futex, SYS_exit, SYS_exit_group, SYS_restart_syscall, SYS_poll, SYS_ppoll, \
 	SYS_fcntl, SYS_fstat, SYS_newfstatat, SYS_lseek, SYS_pread64, SYS_timerfd_create, SYS_timerfd_settime, \
-	SYS_eventfd2, SYS_gettimeofday, SYS_time, SYS_rseq, SYS_set_robust_list, SYS_sigaltstack
+	SYS_eventfd2, SYS_gettimeofday, SYS_time, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_rseq, SYS_set_robust_list, SYS_sigaltstack
 
 /* What a library may try and must be told no, without dying of it. */
 #define CALLS_REFUSED \
@@ -118,7 +118,7 @@ static void filter(const struct child *c, const struct seccomp_program *p)
 		refuse_to_run(c, "system call filter");
 }
 
-/* Everything a role without root's powers gives up before its filter. */
+/* Everything a role without root's powers gives up before its filter. Filters are compiled before it: that writes a memfd. */
 static void give_up_powers(const struct child *c)
 {
 	if (privileged(c)) {
@@ -136,19 +136,21 @@ void sandbox_acceptor(const struct child *c)
 {
 	static const int allow[] = { CALLS_LOOP, SYS_accept4, SYS_accept, SYS_setsockopt, SYS_getsockname, SYS_getpeername,
 		SYS_sendto, SYS_shutdown, SYS_dup, -1 };
+	struct seccomp_program *program = seccomp_compile(allow, refused);
 
 	give_up_powers(c);
 	limit(c, RLIMIT_NPROC, 0);
-	filter(c, seccomp_compile(allow, refused));
+	filter(c, program);
 }
 
 void sandbox_keysign(const struct child *c)
 {
 	static const int allow[] = { CALLS_LOOP, SYS_mlock, SYS_munlock, -1 };
+	struct seccomp_program *program = seccomp_compile(allow, refused);
 
 	give_up_powers(c);
 	limit(c, RLIMIT_NPROC, 0);
-	filter(c, seccomp_compile(allow, refused));
+	filter(c, program);
 }
 
 static struct seccomp_program *worker_program;	/* compiled once in the nursery, inherited by every worker */
@@ -157,11 +159,12 @@ void sandbox_nursery(const struct child *c)
 {
 	static const int nursery[] = { CALLS_NURSERY, -1 };
 	static const int worker[] = { CALLS_CONNECTION, SYS_ioctl, -1 };
+	struct seccomp_program *program = seccomp_compile(nursery, refused_nursery);
 
 	if ((worker_program = seccomp_compile(worker, refused_connection)) == NULL)
 		refuse_to_run(c, "system call filter");
 	give_up_powers(c);
-	filter(c, seccomp_compile(nursery, refused_nursery));
+	filter(c, program);
 }
 
 void sandbox_connection(const struct child *c)
@@ -175,7 +178,7 @@ void sandbox_connection(const struct child *c)
 void sandbox_reporter(const struct child *c)
 {
 	static const int allow[] = { CALLS_LOOP, SYS_socket, SYS_connect, SYS_sendto, SYS_openat, SYS_getsockopt,
-		SYS_recvfrom, SYS_stat, SYS_getuid, SYS_geteuid, SYS_ioctl, -1 };
+		SYS_recvfrom, SYS_stat, SYS_ioctl, -1 };
 	static const int no[] = { SYS_open, SYS_access, SYS_readlink, SYS_prlimit64, SYS_uname, -1 };
 
 	if (privileged(c))

@@ -172,6 +172,12 @@ Test(conf_value, rekey_limit)
 		cr_assert(bytes == good[i].bytes && seconds == good[i].seconds, "%s", good[i].text);
 		conf_values_free(v);
 	}
+	struct conf_values *v = values("RekeyLimit 1G 1h\n");
+	cr_assert_str_eq(v->RekeyLimit, "1073741824 3600");	/* one form for all readers */
+	conf_values_free(v);
+	v = values("RekeyLimit 0\n");
+	cr_assert_str_eq(v->RekeyLimit, "default none");
+	conf_values_free(v);
 	refused("RekeyLimit 15\n", "t line 1: bad RekeyLimit '15'");
 	refused("RekeyLimit 1X\n", "t line 1: bad RekeyLimit '1X'");
 	refused("RekeyLimit 9999999999G\n", "t line 1: bad RekeyLimit '9999999999G'");
