@@ -5,13 +5,13 @@
 /*
  * budget - how often one connection may have something signed. Pure: the clock is an argument.
  *
- * One signature for the first key exchange. After it a bucket of two that refills by one every ten
- * seconds, for rekeys: a connection process in wrong hands cannot use the host key as an oracle for
- * other handshakes at any useful speed.
+ * One signature for the first key exchange. After it a bucket for rekeys, generous enough that a client
+ * with RekeyLimit=1M is not held up at full speed (it rekeys many times a second), tight enough that a
+ * connection process in wrong hands cannot keep keysign from serving the others. What is over waits.
  */
 
-#define BUDGET_BURST       2u
-#define BUDGET_INTERVAL_MS 10000u
+#define BUDGET_BURST       64u
+#define BUDGET_INTERVAL_MS 50u
 
 struct budget {
 	int first_done;		/* the signature of the first key exchange is out */

@@ -102,9 +102,15 @@ static void on_terminate(evutil_socket_t sig, short what, void *arg)
 
 static void on_hangup(evutil_socket_t sig, short what, void *arg)
 {
+	struct daemon *d = arg;
+
 	(void)sig, (void)what;
+	if (d->opt.inetd) {	/* whoever connected us to the client is gone */
+		daemon_stop(d);
+		return;
+	}
 	log_ev(LOGL_INFO, "Received SIGHUP; re-reading the configuration.");
-	reload(arg);
+	reload(d);
 }
 
 static void on_child(evutil_socket_t sig, short what, void *arg)
@@ -163,7 +169,7 @@ void boot_done(struct daemon *d)
 		return;
 	d->up = 1;
 	if (d->ids.made_up)
-		log_ev(LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
+		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
 	detach_write_pid(d);
 	detach_done(d);
@@ -197,9 +203,6 @@ static int prepare(struct daemon *d)
 
 static void clean_up(struct daemon *d)
 {
-	struct kid *root = d->kids[KID_ROOT];
-
-	(void)root;
 	control_close(d);
 	d->stopping = 1;
 	fx_drop(d);

@@ -64,7 +64,7 @@ static int add_own_keys(struct daemon *d)
 	int n = 0;
 
 	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
-		snprintf(path, sizeof path, "%s/ssh_host_%s_key", d->places.keys, types[i]);
+		snprintf(path, sizeof path, "%s/coppice_host_%s_key", d->places.keys, types[i]);
 		if (access(path, F_OK) == 0 && options_add(&d->opt, "HostKey", path) == SSH_OK)
 			n++;
 	}

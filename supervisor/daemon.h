@@ -56,6 +56,7 @@ struct kid {
 	enum sup_event answer;
 	uint64_t up_ms;			/* when its process or supervisor node last started */
 	int last_status;		/* wait status; -1: none */
+	int killed;			/* that end was our doing */
 	pid_t last_pid;
 	uint64_t lived_ms;
 	char last_exit[64];		/* "" : never ended */

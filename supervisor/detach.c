@@ -135,9 +135,10 @@ static void own_line(void *ctx, enum log_level level, const char *line)
 {
 	struct daemon *d = ctx;
 	int reporter = d->tree != NULL && proc_of(d, KID_REPORTER) != NULL;
+	/* While it is replaced a line waits for the next one; with syslog as the sink only errors at start go to who started us. */
+	int waits = (d->up && !d->stopping) || (d->sink < 0 && d->log_trusted.send >= 0 && (d->detached || level > LOGL_WARN));
 
-	/* With syslog as the sink a line waits for the next reporter; errors at start are for who started us. */
-	if (reporter || (d->sink < 0 && d->log_trusted.send >= 0 && (d->detached || level > LOGL_WARN || d->up))) {
+	if (reporter || waits) {
 		to_reporter(d, level, line);
 		return;
 	}

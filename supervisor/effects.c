@@ -47,6 +47,7 @@ static struct kid *kid_new(struct daemon *d, const struct kid_row *row, const ch
 	k->d = d;
 	k->row = row;
 	k->last_status = -1;
+	k->up_ms = daemon_now();
 	list_init(&k->pending);
 	snprintf(k->name, sizeof k->name, "%s", name);
 	if (row->count == COUNT_ONE)
@@ -175,7 +176,7 @@ static void report(struct kid *k, enum sup_did did)
 	struct report r = {
 		.node = fx_path(k, path, sizeof path), .role = leaf ? k->row->name : "supervisor", .pid = leaf ? k->last_pid : 0,
 		.wstatus = leaf ? k->last_status : -1, .restarts = sup_window(s, daemon_now()), .intensity = s->spec.intensity,
-		.period_ms = s->spec.period_ms, .did = did,
+		.period_ms = s->spec.period_ms, .did = did, .by_us = k->killed,
 		.lived_ms = leaf ? k->lived_ms : daemon_now() - k->up_ms,
 	};
 

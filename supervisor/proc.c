@@ -77,6 +77,7 @@ static void ended(struct proc *p, int wstatus)
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
+		k->killed = p->killed;
 		k->lived_ms = daemon_now() - p->born_ms;
 		if (role == ROLE_WRK)
 			worker_ended(k, wstatus);

@@ -9,10 +9,10 @@ Test(budget, one_at_once_then_burst_then_slow)
 
 	budget_init(&b);
 	cr_assert_eq(budget_take(&b, t), 0, "the first key exchange");
-	cr_assert_eq(budget_take(&b, t), 0, "first rekey of the burst");
-	cr_assert_eq(budget_take(&b, t), 0, "second rekey of the burst");
+	for (unsigned i = 0; i < BUDGET_BURST; i++)
+		cr_assert_eq(budget_take(&b, t), 0, "rekey %u of the burst", i);
 	cr_assert_eq(budget_take(&b, t), BUDGET_INTERVAL_MS);
-	cr_assert_eq(budget_take(&b, t + 4000), BUDGET_INTERVAL_MS - 4000, "a refusal costs nothing");
+	cr_assert_eq(budget_take(&b, t + 20), BUDGET_INTERVAL_MS - 20, "a refusal costs nothing");
 	cr_assert_eq(budget_take(&b, t + BUDGET_INTERVAL_MS), 0);
 	cr_assert_eq(budget_take(&b, t + BUDGET_INTERVAL_MS), BUDGET_INTERVAL_MS);
 }
@@ -25,12 +25,12 @@ Test(budget, the_bucket_never_holds_more_than_the_burst)
 	budget_init(&b);
 	budget_take(&b, t);
 	t += 3600 * 1000;
-	cr_assert_eq(budget_take(&b, t), 0);
-	cr_assert_eq(budget_take(&b, t), 0);
+	for (unsigned i = 0; i < BUDGET_BURST; i++)
+		cr_assert_eq(budget_take(&b, t), 0);
 	cr_assert_gt(budget_take(&b, t), 0);
 }
 
-/* Whatever the pattern of asking: never more than 3 + t/10 s signatures in time t. */
+/* Whatever the pattern of asking: never more than first, burst and t / interval signatures in time t. */
 Test(budget, rate_is_bounded)
 {
 	struct budget b;

@@ -25,7 +25,7 @@ static void make(void)
 	memset(hash, 0x42, sizeof hash);
 }
 
-TestSuite(signer, .init = make, .timeout = 60);
+TestSuite(signer, .init = make);
 
 static void ask(int fd, uint32_t req, uint8_t key, const char *alg, size_t n)
 {

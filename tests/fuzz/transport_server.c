@@ -1,0 +1,9 @@
+#include "tests/fuzz/ssh_fuzz.h"
+
+/* Raw bytes to a server: identification, framing, negotiation, key exchange. */
+int LLVMFuzzerTestOneInput(const uint8_t *, size_t);
+
+int LLVMFuzzerTestOneInput(const uint8_t *d, size_t n)
+{
+	return fuzz_raw(SSH_SERVER, d, n);
+}

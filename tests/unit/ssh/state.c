@@ -1,0 +1,212 @@
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "ssh/session.h"
+#include "tests/unit/ssh/pair.h"
+#include "tests/unit/ssh/talk.h"
+
+/* state - a live connection moved between any two packets goes on as if nothing had been. */
+
+struct moves { unsigned done, later; };
+
+static int replace(struct pair *p, enum ssh_role side)
+{
+	struct buf state;
+	struct ssh *s;
+	int r;
+
+	buf_init(&state, 16 << 20, NULL);
+	r = ssh_export(p->side[side], &state);
+	if (r == SSH_OK) {
+		cr_assert_eq(ssh_import(&s, &p->env[side], &p->policy[side], view_of(buf_head(&state), buf_len(&state)),
+		    p->now), SSH_OK);
+		ssh_free(p->side[side]);
+		p->side[side] = s;
+		for (unsigned i = 0; side == SSH_SERVER && i < p->hostkey_count; i++)
+			cr_assert_eq(ssh_add_hostkey(s, i, privkey_blob(p->hostkeys[i])), SSH_OK);
+	}
+	buf_drop(&state);
+	return r;
+}
+
+static int move_it(struct pair *p, enum ssh_role side)
+{
+	struct moves *m = p->user;
+	int r = replace(p, side);
+
+	if (r == SSH_OK)
+		m->done++;
+	else if (r == SSH_E_NOT_NOW)
+		m->later++;
+	else
+		cr_assert_eq(r, ssh_error(p->side[side]), "%s", err_name(r));
+	return 0;
+}
+
+static size_t bytewise(struct pair *p, size_t n)
+{
+	(void)p;
+	return n > 0;
+}
+
+static size_t by_97(struct pair *p, size_t n)
+{
+	(void)p;
+	return n < 97 ? n : 97;
+}
+
+static void moved_everywhere(const char *cipher, pair_cut *cut)
+{
+	struct pair still, moved;
+	struct moves m = { 0, 0 };
+
+	talk_init(&still, cipher);
+	talk_run(&still);
+	talk_init(&moved, cipher);
+	privkey_free(moved.hostkeys[0]);
+	moved.hostkeys[0] = still.hostkeys[0];
+	moved.cut = cut;
+	moved.boundary = move_it;
+	moved.user = &m;
+	talk_run(&moved);
+	cr_assert_gt(m.done, 50u, "%u moves, %u refused", m.done, m.later);
+	for (int i = 0; i < 2; i++) {
+		cr_assert_eq(buf_len(&still.wire[i]), buf_len(&moved.wire[i]));
+		cr_assert_arr_eq(buf_head(&still.wire[i]), buf_head(&moved.wire[i]), buf_len(&still.wire[i]));
+		cr_assert_eq(buf_len(&still.events[i]), buf_len(&moved.events[i]));
+		cr_assert_arr_eq(buf_head(&still.events[i]), buf_head(&moved.events[i]), buf_len(&still.events[i]));
+	}
+	moved.hostkey_count = 0;
+	pair_free(&moved);
+	pair_free(&still);
+}
+
+Test(state, every_boundary_of_every_cipher, .timeout = 300)
+{
+	const char *cipher;
+	int on;
+
+	for (size_t i = 0; (cipher = alg_name(ALG_CIPHER, i, &on)) != NULL; i++) {
+		moved_everywhere(cipher, NULL);
+		moved_everywhere(cipher, by_97);
+	}
+	moved_everywhere("aes128-gcm@openssh.com", bytewise);
+	moved_everywhere("aes128-ctr", bytewise);
+}
+
+Test(state, not_now)
+{
+	struct pair p;
+	struct buf b;
+	struct ssh_event e;
+
+	pair_init(&p);
+	buf_init(&b, 1 << 20, NULL);
+	cr_assert_eq(pair_start(&p), SSH_OK);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(ssh_export(p.side[i], &b), SSH_E_NOT_NOW, "nothing agreed on yet");
+	while (ssh_next(p.side[SSH_SERVER], &e))
+		;
+	cr_assert_eq(ssh_export(p.side[SSH_SERVER], &b), SSH_E_NOT_NOW);
+	pair_run(&p);
+	cr_assert_eq(ssh_rekey(p.side[SSH_CLIENT]), SSH_OK);
+	cr_assert_eq(ssh_export(p.side[SSH_CLIENT], &b), SSH_E_NOT_NOW, "a key exchange is open");
+	pair_run(&p);
+	cr_assert_eq(buf_len(&b), 0u);
+	cr_assert_eq(ssh_export(p.side[SSH_CLIENT], &b), SSH_OK);
+	ssh_disconnect(p.side[SSH_CLIENT], 11, "bye");
+	cr_assert_eq(ssh_export(p.side[SSH_CLIENT], &b), SSH_E_CLOSED);
+	buf_drop(&b);
+	pair_free(&p);
+}
+
+static void exported(struct pair *p, enum ssh_role side, struct buf *b)
+{
+	pair_init(p);
+	pair_login(p);
+	pair_channel(p);
+	buf_init(b, 1 << 20, NULL);
+	cr_assert_eq(ssh_export(p->side[side], b), SSH_OK);
+}
+
+Test(state, every_truncation_is_refused)
+{
+	for (int side = 0; side < 2; side++) {
+		struct pair p;
+		struct buf b;
+		struct ssh *s;
+
+		exported(&p, (enum ssh_role)side, &b);
+		for (size_t n = 0; n < buf_len(&b); n++) {
+			cr_assert_eq(ssh_import(&s, &p.env[side], &p.policy[side], view_of(buf_head(&b), n), 0), SSH_E_STATE);
+			cr_assert_null(s);
+		}
+		cr_assert_eq(buf_append(&b, "x", 1), SSH_OK);
+		cr_assert_eq(ssh_import(&s, &p.env[side], &p.policy[side], view_of(buf_head(&b), buf_len(&b)), 0), SSH_E_STATE);
+		buf_drop(&b);
+		pair_free(&p);
+	}
+}
+
+/* Any one byte may be wrong: an object or SSH_E_STATE, and the object can be used and freed. */
+Test(state, every_changed_byte_is_survived)
+{
+	for (int side = 0; side < 2; side++) {
+		struct pair p;
+		struct buf b;
+		struct ssh *s;
+
+		exported(&p, (enum ssh_role)side, &b);
+		for (size_t n = 0; n < buf_len(&b); n++)
+			for (int bit = 0; bit < 8; bit += 7) {
+				struct ssh_event e;
+				int r;
+
+				buf_head(&b)[n] ^= (uint8_t)(1 << bit);
+				r = ssh_import(&s, &p.env[side], &p.policy[side], view_of(buf_head(&b), buf_len(&b)), 0);
+				cr_assert(r == SSH_OK || r == SSH_E_STATE, "%s", err_name(r));
+				cr_assert_eq(r == SSH_OK, s != NULL);
+				if (s != NULL) {
+					ssh_rekey(s);
+					while (ssh_next(s, &e))
+						;
+				}
+				ssh_free(s);
+				buf_head(&b)[n] ^= (uint8_t)(1 << bit);
+			}
+		buf_drop(&b);
+		pair_free(&p);
+	}
+}
+
+Test(state, the_old_version_goes_on_in_rekeys)
+{
+	struct pair p;
+
+	pair_init(&p);
+	p.policy[SSH_SERVER].version = "SSH-2.0-Older_1";
+	pair_login(&p);
+	p.policy[SSH_SERVER].version = "SSH-2.0-Newer_2";
+	cr_assert_eq(replace(&p, SSH_SERVER), SSH_OK);
+	cr_assert_eq(ssh_rekey(p.side[SSH_CLIENT]), SSH_OK);
+	pair_run(&p);
+	cr_assert_eq(ssh_error(p.side[SSH_CLIENT]), SSH_OK, "the exchange hash has the version that was sent");
+	cr_assert_eq(p.kex_done[SSH_CLIENT], 2u);
+	pair_free(&p);
+}
+
+Test(state, age_of_the_keys_is_kept)
+{
+	struct pair p;
+
+	pair_init(&p);
+	p.policy[SSH_SERVER].rekey_ms = 3600000;
+	pair_login(&p);
+	p.now += 3000000;
+	ssh_tick(p.side[SSH_SERVER], p.now);
+	cr_assert_eq(replace(&p, SSH_SERVER), SSH_OK);
+	ssh_tick(p.side[SSH_SERVER], p.now);
+	cr_assert_eq(ssh_deadline(p.side[SSH_SERVER]), p.now + 600000);
+	pair_free(&p);
+}
