@@ -424,7 +424,7 @@ class Server:
 
     def tree(self):
         """Every node as a dict, depth first, with "path" (names from the root)."""
-        r = self.ctl("--json", "tree")
+        r = self.ctl("tree", "--json")
         same(r.returncode, 0, "status of coppicectl (%r)" % r.stderr)
         nodes = []
 
