@@ -296,6 +296,16 @@ def test_ten_channels_at_once():
         master.finish()
 
 
+def test_channels_one_after_the_other():
+    """Each gets its own status, however often a place in the server's tables was used before."""
+    with Server() as s:
+        master = Master(s, 1, "alice")
+        for i in range(40):
+            r = s.ssh("alice", "echo %d; exit %d" % (i, i), options=("ControlPath=" + master.path, "ControlMaster=no"))
+            same((r.stdout, r.returncode), (b"%d\n" % i, i), "output and status of channel %d" % i)
+        master.finish()
+
+
 def test_max_sessions():
     with Server("MaxSessions 2") as s:
         master = Master(s, 1, "alice")
