@@ -357,7 +357,7 @@ class Server:
                 text = f.read()
             check(not text.strip(), "sanitizer report\n" + text[:3000])
         if COPPICE and not self.crash_expected:
-            bad = [x for x in self.log().splitlines() if re.search(r"\bhow=signal|AddressSanitizer|runtime error:|Assertion .* failed", x)]
+            bad = [x for x in self.log().splitlines() if re.search(r"\bhow=signal:(SEGV|ABRT|BUS|FPE|ILL|SYS|TRAP)|AddressSanitizer|runtime error:|Assertion .* failed", x)]
             check(not bad, "a process crashed", *bad[:5])
 
     def kill(self):

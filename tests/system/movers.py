@@ -27,7 +27,7 @@ class Mover:
         self.server, self.user, self.control = server, user, control
         self.address = "127.1.0.%d" % number
         self.name = "%s-%d" % (type(self).__name__.lower(), number)
-        self.stopping = False
+        self.stopping = self.excused = False
         self.progress = 0
         self.fault = None
         self.process = None
@@ -39,7 +39,7 @@ class Mover:
         return tuple(out)
 
     def wrong(self, text):
-        if self.fault is None and not self.stopping:
+        if self.fault is None and not self.stopping and not self.excused:
             self.fault = "%s: %s (after %d)" % (self.name, text, self.progress)
 
     def ended(self):

@@ -122,7 +122,7 @@ def kill_session_part(field, rng, kind):
     same_client = [m for m in field.movers if m.address == target.address]
     victims = same_client if kind == "connection" else [m for m in same_client if isinstance(m, like)]
     for m in victims:
-        m.stopping = True           # its end is no fault
+        m.excused = True            # its end is no fault
     began = time.monotonic()
     os.kill(pid, signal.SIGKILL)
     want = len(victims) if kind == "connection" else 1
@@ -130,23 +130,20 @@ def kill_session_part(field, rng, kind):
     took = time.monotonic() - began
     check(not alive(pid), "it is still there")
     gone = [m for m in victims if m.ended()]
+    same(len(gone), want, "ended clients")
     for m in gone:
         check(m.process.returncode != 0, "%s ended with status 0 after a SIGKILL" % m.name)
         field.movers.remove(m)
         m.finish()
-    same(len(gone), want, "ended clients")
+    for m in victims:
+        m.excused = False           # a sibling of the same kind: it goes on
     if kind == "connection":
         others = [p for k, pids in parts.items() if k != "connection" for p in pids]
         wait_until(lambda: not any(alive(p) for p in others), 15, text="workers of a dead connection live on")
         for master in [m for m in field.masters if m.address == target.address]:
             field.masters.remove(master)
             master.finish()
-    # what was marked and lives on (a sibling of the same kind) is replaced by a fresh one, as are the dead
-    for m in victims:
-        if m not in gone:
-            m.finish()
-            field.movers.remove(m)
-    replace(field, victims, kind)
+    replace(field, gone, kind)
     return took
 
 
@@ -275,7 +272,7 @@ def test_the_nursery_is_fresh_after_a_worker_crash():
     with Server() as s:
         s.crash_expected = True
         session = s.popen("bob", "exec cat")
-        node = wait_until(lambda: [n for n in s.tree() if n["name"].startswith("connection") and n["user"] == "bob"], 20, text="no session")[0]
+        node = wait_until(lambda: [n for n in s.tree() if n["name"].startswith("connection") and n.get("user") == "bob"], 20, text="no session")[0]
         nursery = s.pid_of("nursery")
         os.kill(node["pid"], signal.SIGSEGV)
         same(session.wait(20), 255, "status of the client")
