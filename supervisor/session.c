@@ -269,6 +269,7 @@ int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 	if (s->grace != NULL)
 		event_del(s->grace);
 	tell_fate(s, FATE_AUTHENTICATED);
+	introduce_authed(s);
 	worker_serve_parked(s);
 	return SSH_OK;
 }
