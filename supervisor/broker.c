@@ -156,8 +156,6 @@ static int on_ready(struct proc *p)
 		return SSH_OK;
 	if (p->role == ROLE_NUR)
 		nursery_ready(d);
-	if (p->role == ROLE_CONN)
-		session_connection_ready(p->kid->session);
 	fx_event(p->kid, SUP_EV_READY, SUP_NORMAL);
 	return SSH_OK;
 }

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -131,21 +132,28 @@ static int to_reporter(struct daemon *d, enum log_level level, const char *line)
 	return r;
 }
 
+/* Without the reporter. */
+static void direct(struct daemon *d, enum log_level level, const char *line)
+{
+	if (d->sink >= 0)
+		dprintf(d->sink, "coppiced[%d]: %s%s\n", (int)getpid(), level == LOGL_ERROR ? "error: " : "", line);
+	else if (d->detached)
+		syslog(LOG_AUTH | (level == LOGL_ERROR ? LOG_ERR : LOG_INFO), "%s", line);
+	if (!d->detached && (d->sink < 0 || d->opt.log_file != NULL))
+		dprintf(2, "%s\n", line);
+}
+
 static void own_line(void *ctx, enum log_level level, const char *line)
 {
 	struct daemon *d = ctx;
 	int reporter = d->tree != NULL && proc_of(d, KID_REPORTER) != NULL;
-	/* While it is replaced a line waits for the next one; with syslog as the sink only errors at start go to who started us. */
-	int waits = (d->up && !d->stopping) || (d->sink < 0 && d->log_trusted.send >= 0 && (d->detached || level > LOGL_WARN));
+	/* While it is replaced daily lines wait for the next one; an error may be the reason that none comes. */
+	int waits = level != LOGL_ERROR && d->log_trusted.send >= 0 && !d->stopping && (d->up || d->sink < 0);
 
-	if (reporter || waits) {
+	if (reporter || waits)
 		to_reporter(d, level, line);
-		return;
-	}
-	if (d->sink >= 0)
-		dprintf(d->sink, "coppiced[%d]: %s\n", (int)getpid(), line);
-	if (d->opt.log_file != NULL || d->sink < 0)
-		dprintf(2, "%s\n", line);
+	else
+		direct(d, level, line);
 }
 
 void detach_log_sink(struct daemon *d)

@@ -44,6 +44,22 @@ static const struct session *about(const struct proc *p)
 	return p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
 }
 
+static void tell_authed(struct proc *keysign, const struct session *s)
+{
+	int r = link_send(keysign->link, IPC_CONN_AUTHED, &(struct ipc_CONN_AUTHED){ .conn = s->conn });
+
+	if (r < 0)
+		log_ev(LOGL_WARN, "%s: keysign was not told of the login: %s", s->kid->name, err_text(r));
+}
+
+void introduce_authed(const struct session *s)
+{
+	struct proc *keysign = proc_of(s->d, KID_KEYSIGN);
+
+	if (keysign != NULL && keysign->link != NULL)
+		tell_authed(keysign, s);
+}
+
 void introduce_newcomer(struct proc *p)
 {
 	static const enum kid_id guards[] = { KID_KEYSIGN, KID_AUTH };
@@ -61,8 +77,11 @@ void introduce_guard(struct proc *g)
 	LIST_EACH(l, &g->d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p != g && p->greeted && needs(p->role, g->role))
-			introduce(g, p, about(p));
+		if (p == g || !p->greeted || !needs(p->role, g->role))
+			continue;
+		introduce(g, p, about(p));
+		if (g->role == ROLE_KEY && g->link != NULL && about(p) != NULL && about(p)->grant != NULL)
+			tell_authed(g, about(p));
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "supervisor/effects.h"
+#include "supervisor/ends.h"
 #include "supervisor/grant.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
@@ -145,7 +146,9 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 	char text[ADDR_TEXT_MAX];
 	struct session *s;
 
-	if (socks[0] < 0 || d->stopping) {
+	if (socks[0] < 0 || d->stopping || !ends_spare(SPARE_SESSION)) {
+		if (socks[0] >= 0 && !d->stopping)
+			log_ev(LOGL_ERROR, "connection from %s refused: %s", addr_text(&m->u.CONN_NEW.peer, text), strerror(EMFILE));
 		if (socks[0] >= 0)
 			close(socks[0]);
 		return link_send(acceptor->link, IPC_CONN_FATE, &ended) == SSH_E_FULL ? SSH_E_FULL : SSH_OK;
@@ -197,7 +200,7 @@ int session_connect(struct kid *k)
 {
 	struct session *s = k->session;
 	struct proc *p;
-	int pair[2], r;
+	int pair[2], r, saved;
 
 	if (link_pair(pair) < 0) {
 		log_ev(LOGL_ERROR, "%s refused: %s", s->kid->name, strerror(errno));
@@ -210,6 +213,7 @@ int session_connect(struct kid *k)
 	s->tries++;
 	p->greeted = 1;		/* a fork of the nursery needs no HELLO */
 	r = send_start(s, p);
+	saved = errno;
 	if (r == SSH_OK) {
 		introduce_newcomer(p);
 		r = nursery_fork(s->d, p, s->conn, pair[1]);
@@ -217,7 +221,7 @@ int session_connect(struct kid *k)
 		close(pair[1]);
 	}
 	if (r < 0) {
-		log_ev(LOGL_ERROR, "%s refused: %s", s->kid->name, err_text(r));
+		log_ev(LOGL_ERROR, "%s refused: %s", s->kid->name, r == SSH_E_SYS ? strerror(saved) : err_text(r));
 		proc_disown(p);
 	}
 	return r;
@@ -232,11 +236,6 @@ int session_connect_again(struct kid *k)
 	if (k->proc != NULL)
 		proc_disown(k->proc);
 	return session_connect(k);
-}
-
-void session_connection_ready(struct session *s)
-{
-	(void)s;
 }
 
 void session_connection_ended(struct session *s, int crashed)
@@ -270,6 +269,7 @@ int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 	if (s->grace != NULL)
 		event_del(s->grace);
 	tell_fate(s, FATE_AUTHENTICATED);
+	introduce_authed(s);
 	worker_serve_parked(s);
 	return SSH_OK;
 }

@@ -49,7 +49,6 @@ int  session_only(struct daemon *, int in, int out);
 int  session_connect(struct kid *connection);
 /* Its nursery died before the worker came of it. SSH_OK, or an error when that happened too often. */
 int  session_connect_again(struct kid *connection);
-void session_connection_ready(struct session *);
 void session_connection_ended(struct session *, int crashed);
 int  session_granted(struct daemon *, const struct ipc_AUTH_GRANTED *);
 /* Its node begins to stop: programs see their terminals and pipes close at once. */

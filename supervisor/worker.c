@@ -203,7 +203,10 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 		answer(s, m->req, status, 0, NULL, 0);
 		return SSH_OK;
 	}
-	if ((w = work_new(s, m, &plan)) == NULL) {
+	errno = 0;
+	if (!ends_spare(SPARE_WORKER))
+		errno = EMFILE;
+	if (errno == EMFILE || (w = work_new(s, m, &plan)) == NULL) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", s->kid->name, errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
 		answer(s, m->req, PLAN_FAILED, 0, NULL, 0);
 		return SSH_OK;

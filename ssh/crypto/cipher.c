@@ -401,3 +401,8 @@ int cipher_import(struct cipher **res, struct rd *r, const struct mem *mem)
 		return SSH_E_STATE;
 	return cipher_new(res, alg, mac, &keys, encrypt, mem);
 }
+
+int cipher_fits(const struct cipher *c, const struct cipher_alg *alg, const struct mac_alg *mac, int encrypt)
+{
+	return c->alg == alg && c->mac == mac && c->encrypt == (encrypt != 0);
+}

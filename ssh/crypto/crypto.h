@@ -105,6 +105,8 @@ int    cipher_open(struct cipher *, uint32_t seq, uint8_t *pkt, size_t n);
 /* Everything needed to go on elsewhere, between two packets; read it back with cipher_import(). */
 int    cipher_export(const struct cipher *, struct wr *);
 int    cipher_import(struct cipher **, struct rd *, const struct mem *);
+/* 1 when it is one of exactly these rows and this direction: what an importer must know before it uses it. */
+int    cipher_fits(const struct cipher *, const struct cipher_alg *, const struct mac_alg *, int encrypt);
 
 /* ---- public keys and signatures --------------------------------------------------- */
 enum verdict { VERIFY_REJECT = 0, VERIFY_ACCEPT = 0x5a };

@@ -8,6 +8,7 @@ Test(budget, one_at_once_then_burst_then_slow)
 	uint64_t t = 1000000;
 
 	budget_init(&b);
+	b.authed = 1;
 	cr_assert_eq(budget_take(&b, t), 0, "the first key exchange");
 	for (unsigned i = 0; i < BUDGET_BURST; i++)
 		cr_assert_eq(budget_take(&b, t), 0, "rekey %u of the burst", i);
@@ -23,6 +24,7 @@ Test(budget, the_bucket_never_holds_more_than_the_burst)
 	uint64_t t = 5;
 
 	budget_init(&b);
+	b.authed = 1;
 	budget_take(&b, t);
 	t += 3600 * 1000;
 	for (unsigned i = 0; i < BUDGET_BURST; i++)
@@ -37,8 +39,21 @@ Test(budget, rate_is_bounded)
 	unsigned given = 0;
 
 	budget_init(&b);
+	b.authed = 1;
 	for (uint64_t t = 1; t <= 1000000; t += 7)
 		given += budget_take(&b, t) == 0;
 	cr_assert_leq(given, 1 + BUDGET_BURST + 1000000 / BUDGET_INTERVAL_MS);
 	cr_assert_geq(given, 1000000 / BUDGET_INTERVAL_MS);
+}
+
+Test(budget, one_and_no_more_before_authentication)
+{
+	struct budget b;
+
+	budget_init(&b);
+	cr_assert_eq(budget_take(&b, 1000), 0);
+	cr_assert_eq(budget_take(&b, 1000), BUDGET_WAIT);
+	cr_assert_eq(budget_take(&b, 1000 + 3600 * 1000), BUDGET_WAIT);
+	b.authed = 1;
+	cr_assert_eq(budget_take(&b, 1000 + 3600 * 1000), 0);
 }
