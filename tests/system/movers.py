@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from lab import HOST, SCRATCH, check
+from lab import HOST, check, wait_until
 
 BLOCK = 8192
 PAUSE = 0.03
@@ -202,3 +202,11 @@ class Master:
     def finish(self):
         self.process.terminate()
         self.process.wait()
+
+
+def moving(mover):
+    """The same mover, once it is logged in and moves."""
+    wait_until(lambda: mover.progress > 0 or mover.fault, 30, text=mover.name + " does not begin")
+    check(not mover.fault, mover.fault)
+    return mover
+

@@ -216,6 +216,55 @@ def test_kill_everything_in_turn():
     print("     %d kills; slowest: %s" % (done, ", ".join("%s %.2f s" % (k, v) for k, v in sorted(slowest.items()))))
 
 
+def logins_under_way(kind, lives, kills):
+    """Ten logins in every stage when the guard dies: none may fail or be let in wrongly."""
+    rng = random.Random(SEED)
+    for life in range(lives):
+        with Server("MaxStartups 300:30:400", "LogLevel DEBUG1") as s:
+            s.crash_expected = True
+            for kill in range(kills):
+                pid = s.pid_of(kind)
+                good, bad = [], []
+                for _ in range(8):
+                    good.append(s.popen("alice", "echo in"))
+                    time.sleep(rng.random() * 0.03)
+                for _ in range(2):
+                    bad.append(s.popen("alice", "echo in", key_name="stranger"))
+                time.sleep(rng.random() * 0.03)
+                os.kill(pid, signal.SIGKILL)
+                for p in good:
+                    out, err = p.communicate(timeout=60)
+                    same((p.returncode, out), (0, b"in\n"), "kill %d of life %d, seed %d: a login under way (%r)" % (kill, life, SEED, err))
+                for p in bad:
+                    out, err = p.communicate(timeout=60)
+                    same((p.returncode, out), (255, b""), "a login with a foreign key")
+                wait_until(lambda: s.pid_of(kind) not in (0, pid), 20, text="%s did not come back" % kind)
+
+
+@coppiced_only
+@limit(600)
+def test_logins_under_way_while_keysign_dies():
+    logins_under_way("keysign", max(2, ROUNDS // 12), 4)
+
+
+@coppiced_only
+@limit(600)
+def test_logins_under_way_while_auth_dies():
+    logins_under_way("auth", max(2, ROUNDS // 12), 4)
+
+
+@coppiced_only
+@limit(600)
+def test_logins_under_way_while_the_nursery_dies():
+    logins_under_way("nursery", max(2, ROUNDS // 12), 4)
+
+
+@coppiced_only
+@limit(600)
+def test_logins_under_way_while_the_reporter_dies():
+    logins_under_way("reporter", max(2, ROUNDS // 12), 4)
+
+
 @coppiced_only
 @limit(120)
 def test_a_guard_beyond_its_intensity_takes_the_guards_along():
