@@ -456,7 +456,7 @@ def show_logs(name):
     for s in _open:
         lines = s.log().splitlines()
         print("---- log of %s, last lines" % name)
-        print("\n".join(x[:300] for x in lines[-40:]))
+        print("\n".join(x[:300] for x in lines[-int(os.environ.get("LAB_LINES", "40")):]))
         for path in glob.glob(s.dir + "/*san.*"):
             with open(path, errors="replace") as f:
                 print(f.read()[:4000])
