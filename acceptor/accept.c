@@ -168,8 +168,11 @@ static void out_of_descriptors(struct acceptor *a, int listener)
 			close(fd);
 	}
 	a->reserve = fcntl(link_fd(a->self->sup), F_DUPFD_CLOEXEC, 0);
-	log_ev(LOGL_ERROR, "accept: %s", strerror(why));
 	a->resting = 1;
+	if (a->told_ms == 0 || now_ms() - a->told_ms >= LIMITS_WINDOW_MS) {
+		a->told_ms = now_ms();
+		log_ev(LOGL_ERROR, "accept: %s", strerror(why));
+	}
 }
 
 /* 1: there may be more; 0: not now. */
@@ -257,6 +260,7 @@ int accept_init(struct acceptor *a, struct child *self, const struct conf_startu
 	limits_init(&a->limits, max, random_u32());
 	list_init(&a->listeners);
 	a->resting = 0;
+	a->told_ms = 0;
 	a->reserve = fcntl(link_fd(a->self->sup), F_DUPFD_CLOEXEC, 0);
 	a->resume = event_new(self->base, -1, 0, on_resume, a);
 	if (a->resume == NULL)

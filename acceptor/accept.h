@@ -16,6 +16,7 @@ struct acceptor {
 	struct event *resume;	/* runs while accepting is stopped */
 	int resting;		/* out of descriptors: no accept until the timer */
 	int reserve;		/* a descriptor to give up when there are none left; -1 */
+	uint64_t told_ms;	/* when that was last logged */
 };
 
 /* SSH_OK, SSH_E_NOMEM or SSH_E_SYS. */

@@ -3,6 +3,7 @@
 void budget_init(struct budget *b)
 {
 	b->first_done = 0;
+	b->authed = 0;
 	b->left = BUDGET_BURST;
 	b->since = 0;
 }
@@ -27,6 +28,8 @@ uint64_t budget_take(struct budget *b, uint64_t now_ms)
 		b->since = now_ms;
 		return 0;
 	}
+	if (!b->authed)
+		return BUDGET_WAIT;
 	refill(b, now_ms);
 	if (b->left == 0)
 		return b->since + BUDGET_INTERVAL_MS - now_ms;

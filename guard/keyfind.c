@@ -75,12 +75,13 @@ static uint8_t *read_file(int fd, size_t *len)
 	return text;
 }
 
-static int search_file(struct work *w, const char *path, struct authopts *o)
+static enum authkeys_found search_file(struct work *w, const char *path, struct authopts *o)
 {
 	struct authkeys_query q = { .blob = w->ask->blob, .peer = w->k->peer, .now = (int64_t)time(NULL) };
 	struct strict_owner owner = { .uid = w->k->uid, .home = w->k->home, .check = w->k->strict };
 	char why[HELPER_LINE_MAX];
-	int fd = strict_open(path, &owner, why, sizeof why), found;
+	int fd = strict_open(path, &owner, why, sizeof why);
+	enum authkeys_found found;
 	unsigned line = 0;
 	uint8_t *text;
 	size_t len;

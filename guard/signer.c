@@ -46,6 +46,7 @@ void signer_init(struct signer *s, struct child *self)
 	memset(s, 0, sizeof *s);
 	s->self = self;
 	list_init(&s->clients);
+	table_init(&s->by_conn);
 	list_init(&s->nurseries);
 }
 
@@ -84,6 +85,8 @@ static void on_replay(evutil_socket_t fd, short what, void *arg)
 static void client_free(struct signer_client *c)
 {
 	list_remove(&c->at);
+	if (table_get(&c->signer->by_conn, c->conn) == c)
+		table_remove(&c->signer->by_conn, c->conn);
 	link_free(c->link);
 	if (c->later != NULL)
 		event_free(c->later);
@@ -132,6 +135,8 @@ static void ask_later(struct signer_client *c, uint64_t ms)
 {
 	struct timeval t = { .tv_sec = (time_t)(ms / 1000), .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
 
+	if (ms == BUDGET_WAIT)
+		return;		/* CONN_AUTHED will ask again */
 	evtimer_add(c->later, &t);
 }
 
@@ -177,8 +182,8 @@ static int on_sign(struct link *l, struct ipc_msg *m, void *ctx)
 	c->ask.alg[q->alg.len] = '\0';
 	if ((wait = budget_take(&c->budget, now_ms())) == 0)
 		return sign_now(c);
-	log_ev(LOGL_VERBOSE, "ev=budget conn=%llu peer=%s wait_ms=%llu", (unsigned long long)c->conn, c->peer,
-	    (unsigned long long)wait);
+	log_ev(LOGL_VERBOSE, "ev=budget conn=%llu peer=%s wait_ms=%lld", (unsigned long long)c->conn, c->peer,
+	    wait == BUDGET_WAIT ? -1LL : (long long)wait);
 	ask_later(c, wait);
 	return SSH_OK;
 }
@@ -187,6 +192,18 @@ static void on_client_gone(struct link *l, int error, void *ctx)
 {
 	(void)l, (void)error;
 	client_free(ctx);
+}
+
+static int on_authed(struct signer *s, uint64_t conn)
+{
+	struct signer_client *c = table_get(&s->by_conn, conn);
+
+	if (c == NULL)
+		return SSH_OK;		/* it left meanwhile */
+	c->budget.authed = 1;
+	if (c->ask.open)
+		on_later(-1, 0, c);
+	return SSH_OK;
 }
 
 static int add_client(struct signer *s, int fd, const struct ipc_PEER_LINK *m)
@@ -208,6 +225,8 @@ static int add_client(struct signer *s, int fd, const struct ipc_PEER_LINK *m)
 	}
 	c->signer = s;
 	c->conn = m->conn;
+	if (table_put(&s->by_conn, c->conn, c) < 0)
+		log_ev(LOGL_ERROR, "connection %llu will have no rekeys signed: out of memory", (unsigned long long)c->conn);
 	addr_text(&m->peer, c->peer);
 	budget_init(&c->budget);
 	list_add_tail(&s->clients, &c->at);
@@ -297,6 +316,8 @@ int signer_message(struct child *self, struct ipc_msg *m)
 
 	if (m->type == IPC_PEER_GONE)
 		return SSH_OK;	/* the socket says so itself */
+	if (m->type == IPC_CONN_AUTHED)
+		return on_authed(s, m->u.CONN_AUTHED.conn);
 	if (m->type != IPC_PEER_LINK)
 		return SSH_E_RULE;
 	switch (m->u.PEER_LINK.peer_role) {

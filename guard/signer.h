@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/table.h"
 #include "guard/hostkeys.h"
 
 /*
@@ -19,6 +20,7 @@ struct signer {
 	struct child *self;
 	struct hostkeys keys;
 	struct list clients;		/* struct signer_client */
+	struct table by_conn;
 	struct link *auth;		/* NULL while auth is being replaced */
 	struct event *replay;		/* tells a new auth the session ids, a few at a time */
 	struct list nurseries;
@@ -29,7 +31,7 @@ enum signer_status { SIGNED_OK = 0, SIGNED_FAILED = 1 };
 
 /* Empty, before the keys are loaded. self: the process, borrowed. */
 void signer_init(struct signer *, struct child *self);
-/* For child.message: PEER_LINK and PEER_GONE. ctx of the child is the signer. */
+/* For child.message: PEER_LINK, PEER_GONE and CONN_AUTHED. ctx of the child is the signer. */
 int  signer_message(struct child *, struct ipc_msg *);
 
 #endif

@@ -50,9 +50,10 @@ static int of_root(struct places *p, const char *prefix)
 	return join(p->control, "/run/coppice/control", "");
 }
 
-static int of_user(struct places *p, const char *prefix, const char *(*env)(const char *))
+static int of_user(struct places *p, const char *prefix, unsigned uid, const char *(*env)(const char *))
 {
 	char dir[PLACE_MAX];
+	const char *run = env("XDG_RUNTIME_DIR");
 	int r;
 
 	if (xdg(dir, env, "XDG_CONFIG_HOME", "/.config") < 0)
@@ -60,13 +61,15 @@ static int of_user(struct places *p, const char *prefix, const char *(*env)(cons
 	TRY(join(p->conf, dir, "/coppice/coppiced.conf"));
 	TRY(xdg(dir, env, "XDG_STATE_HOME", "/.local/state"));
 	TRY(join(p->keys, dir, "/coppice"));
-	if (xdg(dir, env, "XDG_RUNTIME_DIR", "/.local/state") < 0)
-		return SSH_E_CONFIG;
-	TRY(join(p->pid_file, dir, "/coppice/coppiced.pid"));
-	return join(p->control, dir, "/coppice/control");
+	if (run != NULL && run[0] == '/')
+		TRY(join(dir, run, "/coppice"));
+	else
+		snprintf(dir, sizeof dir, "/tmp/coppice-%u", uid);
+	TRY(join(p->pid_file, dir, "/coppiced.pid"));
+	return join(p->control, dir, "/control");
 }
 
-int places_find(struct places *p, const char *exe, int is_root, const char *(*env)(const char *))
+int places_find(struct places *p, const char *exe, unsigned uid, const char *(*env)(const char *))
 {
 	char prefix[PLACE_MAX];
 	int r;
@@ -75,7 +78,7 @@ int places_find(struct places *p, const char *exe, int is_root, const char *(*en
 	TRY(join(prefix, exe, ""));
 	up(prefix, 2);
 	TRY(join(p->libexec, prefix, "/libexec/coppice"));
-	return is_root ? of_root(p, prefix) : of_user(p, prefix, env);
+	return uid == 0 ? of_root(p, prefix) : of_user(p, prefix, uid, env);
 }
 
 static const char *environment(const char *name)
@@ -91,5 +94,5 @@ int places_here(struct places *p)
 	if (n <= 0)
 		return SSH_E_SYS;
 	exe[n] = '\0';
-	return places_find(p, exe, geteuid() == 0, environment);
+	return places_find(p, exe, (unsigned)geteuid(), environment);
 }

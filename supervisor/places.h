@@ -5,7 +5,8 @@
 /*
  * places - where files are when nobody said so. An installed tree runs from wherever it was put: PREFIX is two
  * folders above the program. root: PREFIX/etc/coppice (or /etc/coppice for /usr), /run; an ordinary user:
- * XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR with the defaults of the XDG base directory specification.
+ * XDG_CONFIG_HOME, XDG_STATE_HOME with the defaults of the XDG base directory specification, and for the control
+ * socket and the pid file XDG_RUNTIME_DIR, or /tmp/coppice-UID where there is none (coppicectl looks there, too).
  */
 
 #define PLACE_MAX 4096u
@@ -18,8 +19,8 @@ struct places {
 	char libexec[PLACE_MAX];	/* PREFIX/libexec/coppice */
 };
 
-/* exe: path of the running program; env: getenv or a test's. SSH_OK, or SSH_E_CONFIG when no place can be named. */
-int places_find(struct places *, const char *exe, int is_root, const char *(*env)(const char *));
+/* exe: path of the running program; uid 0: root; env: getenv or a test's. SSH_OK, or SSH_E_CONFIG when no place can be named. */
+int places_find(struct places *, const char *exe, unsigned uid, const char *(*env)(const char *));
 /* As above for this process: /proc/self/exe, geteuid, the environment. */
 int places_here(struct places *);
 

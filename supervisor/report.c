@@ -65,8 +65,11 @@ const char *report_line(char *out, size_t size, const struct report *r)
 
 	if (r->pid > 0)
 		snprintf(pid, sizeof pid, " pid=%d", r->pid);
+	report_how(how, sizeof how, r->wstatus);
+	if (strcmp(r->role, "supervisor") == 0)		/* no process: it ends by a decision */
+		snprintf(how, sizeof how, "shutdown");
 	snprintf(out, size, "ev=exit node=%s role=%s%s how=%s lived=%s restarts=%u/%u in=%us do=%s", r->node, r->role, pid,
-	    report_how(how, sizeof how, r->wstatus), report_time(lived, sizeof lived, r->lived_ms), r->restarts,
+	    how, report_time(lived, sizeof lived, r->lived_ms), r->restarts,
 	    r->intensity, r->period_ms / 1000, sup_did_name(r->did));
 	return out;
 }
@@ -101,6 +104,7 @@ enum log_level report_level(const struct report *r)
 	case SUP_DID_STOP:
 		break;
 	}
-	/* A user's program may end as it likes. */
-	return report_crashed(r->wstatus) && strcmp(r->role, "worker") != 0 && r->did != SUP_DID_STOP ? LOGL_WARN : LOGL_DEBUG;
+	if (!report_crashed(r->wstatus) || r->by_us || r->did == SUP_DID_STOP)
+		return LOGL_DEBUG;
+	return strcmp(r->role, "worker") != 0 ? LOGL_WARN : LOGL_DEBUG;	/* a user's program may end as it likes */
 }

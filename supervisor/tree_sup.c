@@ -44,7 +44,7 @@ static int add_restart(struct sup_node *s)
 
 /* ---- stopping ----------------------------------------------------------------- */
 
-static void fall(struct sup_node *s, enum sup_job why)
+static void fall(struct sup_node *s, int why)
 {
 	if (sup_job_falls(s->job))
 		return;

@@ -46,7 +46,7 @@ def same(got, wanted, what="value"):
 
 
 def short(v):
-    return v if not isinstance(v, (str, bytes)) or len(v) < 600 else v[:300] + v[-300:]
+    return v if not isinstance(v, (str, bytes)) or len(v) < 2000 else v[:600] + v[-1400:]
 
 
 def coppiced_only(function):
@@ -271,7 +271,9 @@ class Server:
                 if self.user:
                     shutil.chown(path, self.user, self.user)
             lines.append("HostKey " + path)
-        defaults = ["LogLevel VERBOSE", "Subsystem sftp internal-sftp"]
+        defaults = ["LogLevel VERBOSE"]
+        if not any(x.startswith("Subsystem sftp") for x in self.lines):
+            defaults.append("Subsystem sftp internal-sftp")
         defaults += ["ControlSocket " + self.control] if COPPICE else ["UsePAM no"]
         # The first value wins: what a test says stands before the defaults, a Match block at the very end.
         match = next((i for i, x in enumerate(self.lines) if x.lower().startswith("match")), len(self.lines))

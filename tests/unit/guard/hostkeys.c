@@ -41,7 +41,7 @@ static void clean(void)
 	cr_assert_eq(system(command), 0);
 }
 
-TestSuite(hostkeys, .init = make, .fini = clean, .timeout = 120);
+TestSuite(hostkeys, .init = make, .fini = clean);
 
 static const char *named(const char *name)
 {

@@ -63,7 +63,7 @@ static void clean(void)
 	cr_assert_eq(system(command), 0);
 }
 
-TestSuite(keyfind, .init = make, .fini = clean, .timeout = 120);
+TestSuite(keyfind, .init = make, .fini = clean);
 
 /* Signed by s with sig_alg, for session id and user; asked with ask_alg and b's blob. */
 static int ask(const char *ask_alg, const struct privkey *b, const struct privkey *s, const char *sig_alg, const char *id,

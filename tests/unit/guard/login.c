@@ -96,7 +96,7 @@ static void clean(void)
 	cr_assert_eq(system(command), 0);
 }
 
-TestSuite(login, .init = make, .fini = clean, .timeout = 60);
+TestSuite(login, .init = make, .fini = clean);
 
 static void say(int fd, enum ipc_type type, const void *body)
 {

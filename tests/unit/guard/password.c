@@ -120,7 +120,7 @@ static void on_counted(void *ctx, enum password_result r)
 	results++;
 }
 
-Test(password, nobody_and_impossible_ones_are_refused_by_the_child, .timeout = 60)
+Test(password, nobody_and_impossible_ones_are_refused_by_the_child)
 {
 	struct event_base *base = event_base_new();
 	struct password *p;
@@ -141,7 +141,7 @@ Test(password, nobody_and_impossible_ones_are_refused_by_the_child, .timeout = 6
 }
 
 /* More than may run at once wait; cancelling some, running or waiting, holds nobody up. */
-Test(password, queue, .timeout = 60)
+Test(password, queue)
 {
 	struct event_base *base = event_base_new();
 	struct password *p[PASSWORDS_MAX * 3];

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "guard/budget.h"
 #include "ssh/crypto/crypto.h"
 #include "tests/unit/guard/rig.h"
 
@@ -25,7 +26,7 @@ static void make(void)
 	memset(hash, 0x42, sizeof hash);
 }
 
-TestSuite(signer, .init = make, .timeout = 60);
+TestSuite(signer, .init = make);
 
 static void ask(int fd, uint32_t req, uint8_t key, const char *alg, size_t n)
 {
@@ -46,6 +47,14 @@ static int signed_ok(int fd, uint32_t req, unsigned key, const char *alg, size_t
 	ok = pubkey_verify(p, sig_alg_find(view_str(alg)), view_of(hash, n), rig.m.u.SIGNED.sig) == VERIFY_ACCEPT;
 	pubkey_free(p);
 	return ok;
+}
+
+/* What the supervisor says once auth has granted the connection. */
+static void authed(uint64_t conn)
+{
+	struct ipc_msg m = { .type = IPC_CONN_AUTHED, .u.CONN_AUTHED.conn = conn };
+
+	cr_assert_eq(signer_message(&rig.self, &m), SSH_OK);
 }
 
 Test(signer, signs_with_each_key)
@@ -84,6 +93,7 @@ Test(signer, session_id_goes_to_auth_before_the_signature)
 	cr_assert_eq(rig.m.u.SESSION_ID.conn, 4711);
 	cr_assert(view_same(rig.m.u.SESSION_ID.hash, view_of(hash, 32)));
 	/* A rekey's hash is no session id. */
+	authed(4711);
 	hash[0] ^= 1;
 	ask(c, 2, 0, "ssh-ed25519", 32);
 	cr_assert(signed_ok(c, 2, 0, "ssh-ed25519", 32));
@@ -105,6 +115,7 @@ Test(signer, a_new_auth_is_told_the_ids_of_the_living)
 		cr_assert(rig_wait(&rig, old, ROLE_AUTH, ROLE_KEY));
 	}
 	hash[0] = 99;
+	authed(5);
 	ask(c[5], 1, 0, "ssh-ed25519", 32);
 	cr_assert(signed_ok(c[5], 1, 0, "ssh-ed25519", 32));
 	close(c[7]);
@@ -125,15 +136,25 @@ Test(signer, over_the_budget_waits)
 {
 	int c = rig_peer(&rig, ROLE_CONN, 1);
 
-	for (uint32_t i = 0; i < 3; i++) {
+	authed(1);
+	for (uint32_t i = 0; i < BUDGET_BURST + 4; i++) {
 		ask(c, i, 0, "ssh-ed25519", 32);
 		cr_assert(signed_ok(c, i, 0, "ssh-ed25519", 32), "%u", i);
 	}
-	ask(c, 3, 0, "ssh-ed25519", 32);
-	cr_assert(rig_silent(&rig, c, 200));
-	/* and asking on meanwhile breaks the rules */
-	ask(c, 4, 0, "ssh-ed25519", 32);
-	cr_assert_eq(rig_wait(&rig, c, ROLE_CONN, ROLE_KEY), 0);
+}
+
+/* Who asks on while a request waits is cut off: nothing is queued for it. */
+Test(signer, asking_on_over_the_budget_ends_the_link)
+{
+	int c = rig_peer(&rig, ROLE_CONN, 1);
+	uint32_t answers = 0;
+
+	authed(1);
+	for (uint32_t i = 0; i < BUDGET_BURST + 56; i++)
+		ask(c, i, 0, "ssh-ed25519", 32);
+	while (rig_wait(&rig, c, ROLE_CONN, ROLE_KEY))
+		cr_assert_eq(rig.m.u.SIGNED.req, answers++);
+	cr_assert_lt(answers, BUDGET_BURST + 56);
 }
 
 Test(signer, unlawful_requests_end_the_link)
@@ -154,4 +175,18 @@ Test(signer, unlawful_requests_end_the_link)
 	}
 	ask(other, 1, 0, "ssh-ed25519", 32);
 	cr_assert(signed_ok(other, 1, 0, "ssh-ed25519", 32), "others are served");
+}
+
+/* A process taken over before login has had its one signature; the grant releases what waited. */
+Test(signer, no_second_signature_before_the_grant)
+{
+	int c = rig_peer(&rig, ROLE_CONN, 9);
+
+	ask(c, 1, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(c, 1, 0, "ssh-ed25519", 32));
+	ask(c, 2, 0, "ssh-ed25519", 32);
+	cr_assert(rig_silent(&rig, c, 200));
+	authed(9);
+	cr_assert(signed_ok(c, 2, 0, "ssh-ed25519", 32));
+	authed(12345);		/* nobody: no harm */
 }

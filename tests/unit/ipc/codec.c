@@ -131,11 +131,11 @@ Test(codec, answers_exist_and_run_the_other_way)
 	}
 }
 
-Test(codec, only_auth_grants_and_only_granted_links_spawn)
+Test(codec, only_auth_grants_and_only_granted_links_touch_workers)
 {
 	cr_assert_eq(ipc_rule(IPC_AUTH_GRANTED)->from, R_AUTH);
-	cr_assert_eq(ipc_rule(IPC_SPAWN)->when, W_AUTHED);
-	cr_assert_eq(ipc_check(IPC_SPAWN, ROLE_CONN, ROLE_SUP, W_UP, 0), SSH_E_RULE);
+	cr_assert_eq(ipc_rule(IPC_WORKER_SIGNAL)->when, W_AUTHED);
+	cr_assert_eq(ipc_check(IPC_CHAN_SHUT, ROLE_CONN, ROLE_SUP, W_UP, 0), SSH_E_RULE);
 	cr_assert_eq(ipc_check(IPC_AUTH_GRANTED, ROLE_CONN, ROLE_SUP, W_UP, 0), SSH_E_RULE);
 }
 

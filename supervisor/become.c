@@ -1,0 +1,95 @@
+#include "supervisor/become.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "ipc/child.h"
+#include "ipc/datagram.h"
+#include "supervisor/grant.h"
+#include "supervisor/programs.h"
+#include "supervisor/session.h"
+#include "supervisor/spawn.h"
+
+static struct rlimit files = { 1024, 1024 };
+
+void become_remember_limits(void)
+{
+	struct rlimit more;
+
+	if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return;
+	more = files;
+	more.rlim_cur = more.rlim_max;	/* every session costs us a handful */
+	setrlimit(RLIMIT_NOFILE, &more);
+}
+
+/* In the child: ids for good. 0, or -1. */
+static int take_ids(const struct grant *g)
+{
+	gid_t *groups = calloc(g->ngroups + 1, sizeof *groups);
+	int r;
+
+	if (groups == NULL)
+		return -1;
+	for (size_t i = 0; i < g->ngroups; i++)
+		groups[i] = g->groups[i];
+	r = setgroups(g->ngroups, groups);
+	free(groups);
+	if (r < 0 || setresgid(g->gid, g->gid, g->gid) < 0 || setresuid(g->uid, g->uid, g->uid) < 0)
+		return -1;
+	/* No way back, or no way on. */
+	if (g->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))
+		return -1;
+	return getuid() == g->uid && geteuid() == g->uid && getgid() == g->gid && getegid() == g->gid ? 0 : -1;
+}
+
+static void become(const struct daemon *d, const struct grant *g, int program, int link, const char *title)
+{
+	const char *zone = getenv("TZ");
+	char tz[300] = "TZ=", *env[] = { zone != NULL ? tz : NULL, NULL };
+	char name[64] = "coppice: ", *argv[] = { name, NULL };
+	int at = CHILD_LINK_FD, high = fcntl(program, F_DUPFD_CLOEXEC, 32);
+
+	strncat(name, title, sizeof name - strlen(name) - 1);
+	if (zone != NULL)
+		strncat(tz, zone, sizeof tz - 4);
+	setsid();
+	umask(022);
+	setrlimit(RLIMIT_NOFILE, &files);
+	if (high < 0 || spawn_fds(&link, &at, 1) < 0)
+		_exit(254);
+	if (d->privileged && take_ids(g) < 0)
+		_exit(254);
+	spawn_unblock();
+	program_exec(high, argv, env);
+	_exit(255);
+}
+
+pid_t become_user(struct daemon *d, const struct grant *g, int program, struct work *w)
+{
+	int pair[2], saved;
+	pid_t pid = -1;
+
+	if (link_pair(pair) < 0)
+		return -1;
+	/* A fresh socket takes one message without waiting; it keeps its own copies of the descriptors. */
+	if (datagram_send(pair[0], w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT) == SSH_OK) {
+		if ((pid = spawn_fork()) == 0)
+			become(d, g, program, pair[1], w->kid->name);
+	} else {
+		errno = ENOBUFS;
+	}
+	saved = errno;
+	close(pair[0]);
+	close(pair[1]);
+	errno = saved;
+	return pid;
+}

@@ -1,0 +1,12 @@
+#ifndef SUPERVISOR_BECOME_H
+#define SUPERVISOR_BECOME_H
+#include "supervisor/worker.h"
+
+/* become - a fork that becomes the granted user and execs a helper. */
+
+/* Its pid, or -1 with errno. WORK (w->order) and w->theirs lie in its link already when it starts. */
+pid_t become_user(struct daemon *, const struct grant *, int program, struct work *w);
+/* Limits as they were when we were started; ours may be higher. */
+void  become_remember_limits(void);
+
+#endif

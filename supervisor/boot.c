@@ -1,0 +1,294 @@
+#include "supervisor/boot.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "supervisor/become.h"
+#include "supervisor/broker.h"
+#include "supervisor/config.h"
+#include "supervisor/control.h"
+#include "supervisor/detach.h"
+#include "supervisor/effects.h"
+#include "supervisor/listen.h"
+#include "supervisor/nursery.h"
+#include "supervisor/proc.h"
+#include "supervisor/programs.h"
+#include "supervisor/reload.h"
+#include "supervisor/session.h"
+
+#define BAD_CONFIG 255		/* as sshd exits */
+
+/* ---- before the tree ------------------------------------------------------------------- */
+
+/* -t, -T and -G: say and go. */
+static int test(struct daemon *d, struct conf *c, struct conf_values *v)
+{
+	int status = 0;
+
+	if (d->opt.dump)
+		status = config_dump(d, c);
+	else if (!config_keys_work(d, v)) {
+		fprintf(stderr, "coppiced: no hostkeys available -- exiting.\n");
+		status = 1;
+	}
+	conf_values_free(v);
+	conf_free(c);
+	return status;
+}
+
+static int choose_ids(struct daemon *d)
+{
+	if (!d->privileged)
+		return SSH_OK;
+	if (ids_choose(&d->ids, &ids_system) < 0) {
+		log_ev(LOGL_ERROR, "no unused numeric ids between %u and %u for our processes", IDS_FIRST, IDS_LAST);
+		return SSH_E_CONFIG;
+	}
+	return SSH_OK;
+}
+
+/* -i: the client is on 0 and 1, which become /dev/null. */
+static int take_client(struct daemon *d)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	struct stat in, out;
+
+	if (null < 0 || fstat(0, &in) < 0 || fstat(1, &out) < 0)
+		return SSH_E_SYS;
+	d->socks[0] = fcntl(0, F_DUPFD_CLOEXEC, 3);
+	if (!S_ISSOCK(in.st_mode) || in.st_ino != out.st_ino || in.st_dev != out.st_dev)
+		d->socks[1] = fcntl(1, F_DUPFD_CLOEXEC, 3);
+	dup2(null, 0);
+	dup2(null, 1);
+	if (!d->opt.to_stderr)	/* inetd gave us the client's socket there, too */
+		dup2(null, 2);
+	close(null);
+	return d->socks[0] < 0 ? SSH_E_SYS : SSH_OK;
+}
+
+/* Descriptors 0, 1, 2 must be taken, or a socket would get one of these numbers. */
+static void have_standard_fds(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= 2);
+	if (fd > 2)
+		close(fd);
+}
+
+/* ---- signals ------------------------------------------------------------------------------- */
+
+static void on_terminate(evutil_socket_t sig, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)what;
+	log_ev(LOGL_INFO, "Received signal %d; terminating.", (int)sig);
+	daemon_stop(d);
+}
+
+static void on_hangup(evutil_socket_t sig, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)sig, (void)what;
+	if (d->opt.inetd) {	/* whoever connected us to the client is gone */
+		daemon_stop(d);
+		return;
+	}
+	log_ev(LOGL_INFO, "Received SIGHUP; re-reading the configuration.");
+	reload(d);
+}
+
+static void on_child(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig, (void)what;
+	proc_reap(arg);
+}
+
+static int watch_signals(struct daemon *d)
+{
+	static const struct { int sig; event_callback_fn fn; } watched[] = {
+		{ SIGTERM, on_terminate }, { SIGINT, on_terminate }, { SIGHUP, on_hangup }, { SIGCHLD, on_child },
+	};
+
+	signal(SIGPIPE, SIG_IGN);
+	for (size_t i = 0; i < sizeof watched / sizeof watched[0]; i++) {
+		d->signals[i] = evsignal_new(d->base, watched[i].sig, watched[i].fn, d);
+		if (d->signals[i] == NULL || event_add(d->signals[i], NULL) < 0)
+			return SSH_E_SYS;
+	}
+	return SSH_OK;
+}
+
+void daemon_stop(struct daemon *d)
+{
+	struct kid *root = d->kids[KID_ROOT];
+
+	if (root == NULL || d->stopping)
+		return;
+	d->stopping = 1;
+	if (root->node->state == SUP_ST_DOWN)
+		event_base_loopbreak(d->base);
+	else
+		fx_stop(root);
+}
+
+/* ---- the tree -------------------------------------------------------------------------------- */
+
+/* -i: the client comes when everybody is there for it. */
+static void on_serve_only_one(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+	int in = d->socks[0], out = d->socks[1];
+
+	(void)fd, (void)what;
+	d->socks[0] = d->socks[1] = -1;
+	if (session_only(d, in, out) < 0)
+		daemon_stop(d);
+}
+
+void boot_done(struct daemon *d)
+{
+	struct timeval now = { 0, 0 };
+
+	if (d->up)
+		return;
+	d->up = 1;
+	if (d->ids.made_up)
+		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
+		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
+	detach_write_pid(d);
+	detach_done(d);
+	if (d->opt.inetd)
+		event_base_once(d->base, -1, EV_TIMEOUT, on_serve_only_one, d, &now);
+}
+
+static int prepare(struct daemon *d)
+{
+	struct event_config *cfg;
+
+	if (d->opt.inetd ? take_client(d) < 0 : listen_bind_all(d) < 0)
+		return BAD_CONFIG;
+	if (detach_log(d) < 0)
+		return BAD_CONFIG;
+	if (!d->opt.foreground && detach(d) < 0) {
+		log_ev(LOGL_ERROR, "cannot go to the background: %s", strerror(errno));
+		return 1;
+	}
+	if ((cfg = event_config_new()) == NULL)
+		return 1;
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	d->base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	if (d->base == NULL || watch_signals(d) < 0 || fx_plant(d) < 0 || listen_plant(d, 0) < 0) {
+		log_ev(LOGL_ERROR, "cannot start: %s", errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
+		return 1;
+	}
+	return 0;
+}
+
+static void clean_up(struct daemon *d)
+{
+	control_close(d);
+	d->stopping = 1;
+	fx_drop(d);
+	proc_drop_all(d);
+	nursery_drop(d);
+	listen_drop(d);
+	detach_remove_pid(d);
+	for (size_t i = 0; i < sizeof d->signals / sizeof d->signals[0]; i++)
+		if (d->signals[i] != NULL)
+			event_free(d->signals[i]);
+	if (d->base != NULL)
+		event_base_free(d->base);
+	broker_drop_slices(d);
+	table_drop(&d->by_pid);
+	table_drop(&d->sessions);
+	programs_close(d->program);
+	conf_values_free(d->values);
+	conf_free(d->conf);
+	d->values = NULL;
+	d->conf = NULL;
+}
+
+static int serve(struct daemon *d)
+{
+	int status = prepare(d);
+
+	if (status != 0)
+		return status;
+	control_open(d);
+	d->status = 1;
+	if (fx_start(d->kids[KID_ROOT]) < 0 || event_base_dispatch(d->base) < 0)
+		return 1;
+	if (d->status != 0)
+		log_ev(LOGL_ERROR, "the process tree gave up; exiting");
+	return d->status;
+}
+
+static void init(struct daemon *d)
+{
+	list_init(&d->procs);
+	list_init(&d->listeners);
+	list_init(&d->pending);
+	list_init(&d->nursery.queue);
+	table_init(&d->by_pid);
+	table_init(&d->sessions);
+	d->sink = d->start_pipe = d->socks[0] = d->socks[1] = -1;
+	d->log_trusted = d->log_untrusted = (struct log_pair){ -1, -1 };
+	for (int i = 0; i < PROG_COUNT; i++)
+		d->program[i] = -1;
+	d->privileged = geteuid() == 0;
+}
+
+int boot_run(struct daemon *d)
+{
+	struct conf_values *v = NULL;
+	struct conf *c = NULL;
+	struct conf_error e = { "" };
+	int only_test = d->opt.test || d->opt.dump, status;
+	unsigned changed;
+
+	init(d);
+	have_standard_fds();
+	detach_log_sink(d);
+	if (places_here(&d->places) < 0) {
+		fprintf(stderr, "coppiced: HOME is not set, and no XDG directories either\n");
+		return BAD_CONFIG;
+	}
+	if (programs_open(d->program, d->places.libexec, e.text, sizeof e.text) < 0 && !d->opt.dump) {
+		fprintf(stderr, "coppiced: %s\n", e.text);
+		return BAD_CONFIG;
+	}
+	if (config_find(d, &e) < 0 || config_load(d, !only_test, &c, &v, &e) < 0) {
+		fprintf(stderr, "%s\n", e.text);
+		programs_close(d->program);
+		return BAD_CONFIG;
+	}
+	if (only_test) {
+		status = test(d, c, v);
+		programs_close(d->program);
+		return status;
+	}
+	become_remember_limits();
+	if (config_take(d, c, v, &changed) < 0 || choose_ids(d) < 0)
+		status = BAD_CONFIG;
+	else
+		status = serve(d);
+	clean_up(d);
+	return status;
+}

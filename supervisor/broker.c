@@ -1,0 +1,187 @@
+#include "supervisor/broker.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "ipc/child.h"
+#include "supervisor/effects.h"
+#include "supervisor/introduce.h"
+#include "supervisor/listen.h"
+#include "supervisor/nursery.h"
+#include "supervisor/proc.h"
+#include "supervisor/session.h"
+#include "supervisor/worker.h"
+
+/* ---- configuration --------------------------------------------------------------- */
+
+static enum conf_reader reader_of(enum ipc_role role)
+{
+	switch (role) {
+	case ROLE_ACC:  return CONF_ACC;
+	case ROLE_NUR:  return CONF_CONN;
+	case ROLE_KEY:  return CONF_KEY;
+	case ROLE_AUTH: return CONF_AUTH;
+	case ROLE_REP:  return CONF_REP;
+	case ROLE_SUP: case ROLE_CONN: case ROLE_WRK: case ROLE_CTL: case ROLE_COUNT: break;
+	}
+	return (enum conf_reader)0;
+}
+
+int broker_slices(struct daemon *d, unsigned *changed)
+{
+	*changed = 0;
+	for (int role = 0; role < ROLE_COUNT; role++) {
+		struct buf b;
+		char *text;
+		int r;
+
+		if (reader_of((enum ipc_role)role) == 0)
+			continue;
+		buf_init(&b, CONF_FILE_MAX * 2, NULL);
+		r = conf_slice(d->conf, reader_of((enum ipc_role)role), &b);
+		if (r == SSH_OK && (text = malloc(buf_len(&b) + 1)) != NULL) {
+			if (buf_len(&b) > 0)
+				memcpy(text, buf_head(&b), buf_len(&b));
+			if (d->slice[role] == NULL || d->slice_len[role] != buf_len(&b)
+			    || memcmp(d->slice[role], text, buf_len(&b)) != 0)
+				*changed |= 1u << role;
+			free(d->slice[role]);
+			d->slice[role] = text;
+			d->slice_len[role] = buf_len(&b);
+		} else if (r == SSH_OK) {
+			r = SSH_E_NOMEM;
+		}
+		buf_drop(&b);
+		if (r < 0)
+			return r;
+	}
+	return SSH_OK;
+}
+
+void broker_drop_slices(struct daemon *d)
+{
+	for (int role = 0; role < ROLE_COUNT; role++)
+		free(d->slice[role]), d->slice[role] = NULL;
+}
+
+static int sealed(const char *text, size_t len)
+{
+	int fd = memfd_create("coppice-conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	size_t have = 0;
+
+	while (fd >= 0 && have < len) {
+		ssize_t n = pwrite(fd, text + have, len - have, (off_t)have);
+
+		if (n <= 0) {
+			close(fd);
+			return -1;
+		}
+		have += (size_t)n;
+	}
+	if (fd >= 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+int broker_configure(struct proc *p)
+{
+	struct daemon *d = p->d;
+	struct ipc_CONFIG m = { .generation = d->generation, .length = (uint32_t)d->slice_len[p->role] };
+	int fd;
+
+	if (d->slice[p->role] == NULL || (fd = sealed(d->slice[p->role], d->slice_len[p->role])) < 0)
+		return SSH_E_SYS;
+	return link_send_fds(p->link, IPC_CONFIG, &m, &fd, 1);
+}
+
+static int on_config_ok(struct proc *p, const struct ipc_CONFIG_OK *m)
+{
+	char why[LOG_LINE_MAX];
+
+	if (!m->accepted)
+		log_ev(LOGL_ERROR, "ev=config role=%s pid=%d: keeps its old configuration: %s", ipc_role_name(p->role), (int)p->pid,
+		    log_escape(why, sizeof why, m->why.p, m->why.len));
+	return SSH_OK;
+}
+
+/* ---- the first words ----------------------------------------------------------------- */
+
+static int on_hello(struct proc *p, const struct ipc_HELLO *m)
+{
+	struct daemon *d = p->d;
+	const struct kid_row *row = p->kid != NULL ? p->kid->row : kid_row(KID_NURSERY);
+	struct id_pair id = ids_of(&d->ids, row->account);
+	struct ipc_WELCOME w = {
+		.proto = IPC_PROTO, .node = p->kid != NULL ? p->kid->node->id : 0, .log_level = (uint8_t)log_get_level(),
+		.flags = d->privileged ? CHILD_PRIVILEGED : 0, .uid = id.uid, .gid = id.gid,
+	};
+	int sink = -1, r;
+
+	if (p->greeted || m->role != p->role || m->proto_min > IPC_PROTO || m->proto_max < IPC_PROTO)
+		return SSH_E_RULE;
+	if (p->role == ROLE_REP && d->sink >= 0 && (sink = fcntl(d->sink, F_DUPFD_CLOEXEC, 3)) < 0)
+		return SSH_E_SYS;
+	TRY(link_send_fds(p->link, IPC_WELCOME, &w, &sink, sink >= 0));
+	TRY(broker_configure(p));
+	p->greeted = 1;
+	introduce_newcomer(p);
+	if (p->role == ROLE_ACC)
+		return listen_give(p);
+	return SSH_OK;
+}
+
+static int on_ready(struct proc *p)
+{
+	struct daemon *d = p->d;
+
+	if (!p->greeted)
+		return SSH_E_RULE;
+	p->is_ready = 1;
+	link_enter(p->link, W_UP);
+	if (p->role == ROLE_KEY || p->role == ROLE_AUTH)
+		introduce_guard(p);
+	if (d->nursery.next == p) {
+		nursery_successor_ready(d);
+		return SSH_OK;
+	}
+	if (p->kid == NULL)
+		return SSH_OK;
+	if (p->role == ROLE_NUR)
+		nursery_ready(d);
+	fx_event(p->kid, SUP_EV_READY, SUP_NORMAL);
+	return SSH_OK;
+}
+
+/* ---- everything else --------------------------------------------------------------------- */
+
+int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	struct proc *p = ctx;
+	struct session *s = p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
+
+	(void)l;
+	if (p->role == ROLE_CONN && s == NULL)
+		return SSH_E_GONE;
+	switch (m->type) {
+	case IPC_HELLO:         return on_hello(p, &m->u.HELLO);
+	case IPC_READY:         return on_ready(p);
+	case IPC_CONFIG_OK:     return on_config_ok(p, &m->u.CONFIG_OK);
+	case IPC_PONG:          return SSH_OK;
+	case IPC_CONN_NEW:      return session_accept(p, m);
+	case IPC_FORKED:        return nursery_forked(p, &m->u.FORKED);
+	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
+	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
+	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
+	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
+	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);
+	default:                return SSH_E_RULE;
+	}
+}

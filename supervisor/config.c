@@ -1,0 +1,225 @@
+#include "supervisor/config.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "supervisor/broker.h"
+#include "supervisor/detach.h"
+#include "supervisor/spawn.h"
+
+#define KEYSIGN_MS 60000	/* an RSA key on a slow machine */
+
+static int complain(struct conf_error *e, const char *what, const char *why)
+{
+	snprintf(e->text, sizeof e->text, "%s: %s", what, why);
+	return SSH_E_CONFIG;
+}
+
+int config_find(struct daemon *d, struct conf_error *e)
+{
+	static char path[PLACE_MAX];
+
+	if (d->opt.conf != NULL && strcmp(d->opt.conf, "none") == 0)
+		return SSH_OK;
+	if (d->opt.conf != NULL) {
+		if (realpath(d->opt.conf, path) == NULL)
+			return complain(e, d->opt.conf, strerror(errno));
+		d->opt.conf = path;
+	} else if (access(d->places.conf, F_OK) == 0) {
+		d->opt.conf = d->places.conf;
+	} else {
+		d->opt.conf = "none";	/* the defaults are a whole configuration */
+	}
+	return SSH_OK;
+}
+
+/* ---- host keys of our own --------------------------------------------------------------- */
+
+static void generate_keys(struct daemon *d)
+{
+	char *argv[] = { (char *)(uintptr_t)"keysign", (char *)(uintptr_t)"--generate", d->places.keys, NULL };
+	char inside[PLACE_MAX + 4];
+	int status;
+
+	snprintf(inside, sizeof inside, "%s/x", d->places.keys);
+	detach_make_folder(inside, d->privileged ? 0755 : 0700);
+	status = spawn_keysign(d, argv, KEYSIGN_MS);
+	if (status != 0)
+		log_ev(LOGL_ERROR, "host keys in %s: keysign --generate failed (%d)", d->places.keys, status);
+}
+
+static int add_own_keys(struct daemon *d)
+{
+	static const char *const types[] = { "ed25519", "ecdsa", "rsa" };
+	char path[PLACE_MAX + 40];
+	int n = 0;
+
+	for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
+		snprintf(path, sizeof path, "%s/coppice_host_%s_key", d->places.keys, types[i]);
+		if (access(path, F_OK) == 0 && options_add(&d->opt, "HostKey", path) == SSH_OK)
+			n++;
+	}
+	return n;
+}
+
+static int load_once(struct daemon *d, struct conf **c, struct conf_values **v, struct conf_error *e)
+{
+	const char *path = strcmp(d->opt.conf, "none") != 0 ? d->opt.conf : NULL;
+	int r;
+
+	*c = NULL;
+	*v = NULL;
+	TRY(conf_load(c, path, d->opt.keyword, d->opt.keywords, e));
+	if ((r = conf_resolve(*c, NULL, v, e)) < 0) {
+		conf_free(*c);
+		*c = NULL;
+	}
+	return r;
+}
+
+int config_load(struct daemon *d, int generate, struct conf **c, struct conf_values **v, struct conf_error *e)
+{
+	int r;
+
+	TRY(load_once(d, c, v, e));
+	if ((*v)->HostKey.n > 0)
+		return SSH_OK;
+	if (generate)
+		generate_keys(d);
+	if (add_own_keys(d) == 0)
+		return SSH_OK;
+	conf_values_free(*v);
+	conf_free(*c);
+	return load_once(d, c, v, e);
+}
+
+int config_take(struct daemon *d, struct conf *c, struct conf_values *v, unsigned *changed)
+{
+	conf_values_free(d->values);
+	conf_free(d->conf);
+	d->conf = c;
+	d->values = v;
+	d->generation++;
+	log_set_level(v->LogLevel);
+	return broker_slices(d, changed);
+}
+
+int config_keys_work(struct daemon *d, const struct conf_values *v)
+{
+	char **argv = calloc(v->HostKey.n + 3, sizeof *argv);
+	int ok;
+
+	if (argv == NULL || v->HostKey.n == 0) {
+		free(argv);
+		return 0;
+	}
+	argv[0] = (char *)(uintptr_t)"keysign";
+	argv[1] = (char *)(uintptr_t)"--check";
+	for (size_t i = 0; i < v->HostKey.n; i++)
+		argv[i + 2] = v->HostKey.v[i];
+	ok = spawn_keysign(d, argv, KEYSIGN_MS) == 0;
+	free(argv);
+	return ok;
+}
+
+/* ---- -T -C ---------------------------------------------------------------------------------- */
+
+struct spec {
+	char user[256], addr[80], laddr[80], lport[16];
+	char *groups[64];
+	size_t ngroups;
+};
+
+static int one_word(struct spec *s, const char *word, struct conf_error *e)
+{
+	static const char *const ignored[] = { "host=", "rdomain=", NULL };
+
+	if (sscanf(word, "user=%255s", s->user) == 1 || sscanf(word, "addr=%79s", s->addr) == 1
+	    || sscanf(word, "laddr=%79s", s->laddr) == 1 || sscanf(word, "lport=%15s", s->lport) == 1)
+		return SSH_OK;
+	for (int i = 0; ignored[i] != NULL; i++)
+		if (strncmp(word, ignored[i], strlen(ignored[i])) == 0)
+			return SSH_OK;
+	return complain(e, "Invalid test mode specification", word);
+}
+
+static void find_groups(struct spec *s)
+{
+	const struct passwd *pw = getpwnam(s->user);
+	gid_t ids[64];
+	int n = 64;
+
+	if (pw == NULL || getgrouplist(s->user, pw->pw_gid, ids, &n) < 0)
+		return;
+	for (int i = 0; i < n; i++) {
+		const struct group *g = getgrgid(ids[i]);
+
+		if (g != NULL && (s->groups[s->ngroups] = strdup(g->gr_name)) != NULL)
+			s->ngroups++;
+	}
+}
+
+static int parse_client(const char *text, struct spec *s, struct conf_client *c, struct conf_error *e)
+{
+	char *copy = strdup(text), *save = NULL;
+	int r = copy != NULL ? SSH_OK : SSH_E_NOMEM;
+
+	for (char *word = copy ? strtok_r(copy, ",", &save) : NULL; word != NULL && r == SSH_OK; word = strtok_r(NULL, ",", &save))
+		r = one_word(s, word, e);
+	free(copy);
+	if (r == SSH_OK && s->addr[0] != '\0' && addr_parse_ip(&c->peer, s->addr) < 0)
+		r = complain(e, "Invalid address", s->addr);
+	if (r == SSH_OK && s->laddr[0] != '\0' && addr_parse_ip(&c->local, s->laddr) < 0)
+		r = complain(e, "Invalid address", s->laddr);
+	if (r < 0)
+		return r;
+	c->local.port = (uint16_t)strtoul(s->lport, NULL, 10);
+	if (s->user[0] != '\0') {
+		find_groups(s);
+		c->user = s->user;
+		c->groups = (const char *const *)s->groups;
+		c->ngroups = s->ngroups;
+	}
+	return SSH_OK;
+}
+
+static int print(const struct conf_values *v)
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, CONF_FILE_MAX, NULL);
+	if ((r = conf_dump(v, &b)) == SSH_OK && fwrite(buf_head(&b), 1, buf_len(&b), stdout) != buf_len(&b))
+		r = SSH_E_SYS;
+	buf_drop(&b);
+	return fflush(stdout) == 0 && r == SSH_OK ? 0 : 1;
+}
+
+int config_dump(struct daemon *d, const struct conf *c)
+{
+	struct conf_client client = { 0 };
+	struct conf_values *v = NULL;
+	struct spec spec = { .ngroups = 0 };
+	struct conf_error e;
+	int status = 255;
+
+	if (d->opt.client != NULL && parse_client(d->opt.client, &spec, &client, &e) < 0)
+		fprintf(stderr, "%s\n", e.text);
+	else if (conf_resolve(c, d->opt.client != NULL ? &client : NULL, &v, &e) < 0)
+		fprintf(stderr, "%s\n", e.text);
+	else
+		status = print(v);
+	conf_values_free(v);
+	for (size_t i = 0; i < spec.ngroups; i++)
+		free(spec.groups[i]);
+	return status;
+}

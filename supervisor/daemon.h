@@ -1,0 +1,127 @@
+#ifndef SUPERVISOR_DAEMON_H
+#define SUPERVISOR_DAEMON_H
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/list.h"
+#include "base/table.h"
+#include "conf/conf.h"
+#include "ipc/link.h"
+#include "supervisor/ids.h"
+#include "supervisor/kids.h"
+#include "supervisor/options.h"
+#include "supervisor/places.h"
+
+/*
+ * daemon - what the supervisor process knows. The tree decides (tree.h), everything here obeys: a kid is what
+ * belongs to one node of the tree, a proc is one Unix process, a session is the record of one client.
+ */
+
+struct event;
+struct event_base;
+struct session;
+struct listener;
+struct work;
+struct control;
+struct daemon;
+
+/* One Unix process. Made by spawn.c, nursery.c or worker.c, ended by proc.c when it was reaped. */
+struct proc {
+	struct daemon *d;
+	struct list all;		/* daemon.procs */
+	pid_t pid;			/* 0: the nursery has not told it yet */
+	uint64_t serial;		/* never used twice */
+	enum ipc_role role;
+	struct kid *kid;		/* whose process it is; NULL: a predecessor that has to end, or a successor */
+	struct link *link;
+	uint64_t born_ms;
+	unsigned greeted : 1;		/* it said HELLO and got its configuration */
+	unsigned is_ready : 1;
+	unsigned killed : 1;		/* by us: that it died of a signal is no crash */
+	unsigned broke_rules : 1;
+	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
+	unsigned asked;			/* nursery: forks it has not answered */
+	struct event *deadline;		/* then it is killed */
+};
+
+/* What belongs to one node of the tree. */
+struct kid {
+	struct daemon *d;
+	struct sup_node *node;
+	const struct kid_row *row;
+	char name[100];
+	struct proc *proc;
+	struct event *timer;
+	struct list pending;		/* in daemon.pending: answer waits for the tree */
+	enum sup_event answer;
+	uint64_t up_ms;			/* when its process or supervisor node last started */
+	int last_status;		/* wait status; -1: none */
+	int killed;			/* that end was our doing */
+	pid_t last_pid;
+	uint64_t lived_ms;
+	char last_exit[64];		/* "" : never ended */
+	struct session *session;	/* of a session, connection or worker */
+	struct listener *listener;	/* of a listener or acceptor */
+	struct work *work;		/* of a worker */
+};
+
+/* Both ends of the log sockets live as long as the daemon, so that lines wait while a reporter is replaced. */
+struct log_pair { int send, receive; };
+
+/* A client's link that waits for a nursery. */
+struct fork_wait { struct list link; uint64_t conn; int fd; };
+
+struct nursery {
+	struct proc *next;		/* its successor, not ready yet */
+	unsigned forks;			/* since the current one started */
+	int tainted;			/* a worker crashed: no more forks from this layout */
+	struct list queue;		/* struct fork_wait */
+	unsigned queued;
+	struct event *again;		/* a successor failed: try later */
+};
+
+struct daemon {
+	struct options opt;
+	struct places places;
+	struct conf *conf;
+	struct conf_values *values;
+	char *slice[ROLE_COUNT];	/* the configuration as each role got it last */
+	size_t slice_len[ROLE_COUNT];
+	uint64_t generation;
+	struct ids ids;
+	int privileged;
+
+	struct event_base *base;
+	struct event *signals[4];
+	struct sup_tree *tree;
+	struct kid *kids[KID_COUNT];	/* the rows there is one of */
+	struct list pending;
+	int obeying;			/* inside the loop that carries out actions */
+	int stopping;
+	int up;				/* the tree has been complete once */
+	int status;			/* of the process, at the end */
+
+	struct list procs;
+	struct table by_pid;
+	struct { pid_t pid; int wstatus; } strangers[64];	/* reaped before the nursery told us of them */
+	unsigned stranger_at;
+	uint64_t last_serial;
+	int program[PROG_COUNT];	/* descriptors; -1 */
+
+	struct table sessions;		/* by number of the connection */
+	struct nursery nursery;
+	struct list listeners;
+	struct control *control;
+
+	struct log_pair log_trusted, log_untrusted;
+	int sink;			/* for the reporter; -1: syslog */
+	int detached;
+	int start_pipe;			/* to the process the user started; -1 */
+	int socks[2];			/* -i: the client */
+};
+
+uint64_t daemon_now(void);		/* CLOCK_MONOTONIC, ms */
+/* Ends it all in order; the loop returns when the tree is down. */
+void daemon_stop(struct daemon *);
+
+#endif

@@ -1,0 +1,25 @@
+#ifndef SUPERVISOR_DETACH_H
+#define SUPERVISOR_DETACH_H
+#include "supervisor/daemon.h"
+
+/* detach - the life of the process itself: background, pid file, its own log lines. */
+
+/*
+ * Goes to the background. The process the user started waits until detach_done(), then exits 0; when the daemon ends
+ * before, it exits with its status. SSH_OK in the daemon.
+ */
+int  detach(struct daemon *);
+void detach_done(struct daemon *);
+/* The log socket pairs, and where -e and -E point. SSH_OK or SSH_E_SYS, with a sentence on stderr. */
+int  detach_log(struct daemon *);
+/* Own lines: to the reporter while there is one, else straight to stderr or the log file. */
+void detach_log_sink(struct daemon *);
+/* Path of the pid file and the control socket: as configured, or where an ordinary user may write; NULL: none. */
+const char *detach_pid_path(const struct daemon *);
+const char *detach_control_path(const struct daemon *);
+void detach_write_pid(struct daemon *);
+void detach_remove_pid(struct daemon *);
+/* The folder of a file, made if it is missing (one level). */
+void detach_make_folder(const char *file, unsigned mode);
+
+#endif

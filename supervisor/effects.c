@@ -1,0 +1,296 @@
+#include "supervisor/effects.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "supervisor/boot.h"
+#include "supervisor/listen.h"
+#include "supervisor/nursery.h"
+#include "supervisor/proc.h"
+#include "supervisor/report.h"
+#include "supervisor/session.h"
+#include "supervisor/spawn.h"
+#include "supervisor/worker.h"
+
+/* ---- kids ------------------------------------------------------------------- */
+
+static void kid_free(struct kid *k)
+{
+	list_remove(&k->pending);
+	if (k->timer != NULL)
+		event_free(k->timer);
+	if (k->proc != NULL)
+		proc_disown(k->proc);
+	if (k->row->count == COUNT_ONE)
+		k->d->kids[k->row->id] = NULL;
+	if (k->work != NULL)
+		worker_forget(k);
+	if (k->row->id == KID_SESSION)
+		session_forget(k->session);
+	else if (k->row->id == KID_LISTENER)
+		listen_forget(k->listener);
+	k->node->ctx = NULL;
+	free(k);
+}
+
+static struct kid *kid_new(struct daemon *d, const struct kid_row *row, const char *name)
+{
+	struct kid *k = calloc(1, sizeof *k);
+
+	if (k == NULL)
+		return NULL;
+	k->d = d;
+	k->row = row;
+	k->last_status = -1;
+	k->up_ms = daemon_now();
+	list_init(&k->pending);
+	snprintf(k->name, sizeof k->name, "%s", name);
+	if (row->count == COUNT_ONE)
+		d->kids[row->id] = k;
+	return k;
+}
+
+struct kid *fx_add(struct daemon *d, struct kid *parent, enum kid_id id, const char *name, int dynamic)
+{
+	struct kid *k = kid_new(d, kid_row(id), name);
+
+	if (k == NULL)
+		return NULL;
+	if ((k->node = sup_add(parent->node, &k->row->spec, dynamic)) == NULL) {
+		free(k);
+		return NULL;
+	}
+	k->node->ctx = k;
+	return k;
+}
+
+int fx_plant(struct daemon *d)
+{
+	struct kid *root = kid_new(d, kid_row(KID_ROOT), "coppiced");
+
+	list_init(&d->pending);
+	if (root == NULL || (d->tree = sup_tree_new(&root->row->spec)) == NULL)
+		return SSH_E_NOMEM;
+	root->node = sup_root(d->tree);
+	root->node->ctx = root;
+	for (int id = KID_ROOT + 1; id < KID_COUNT; id++) {
+		const struct kid_row *row = kid_row((enum kid_id)id);
+
+		if (row->count == COUNT_ONE && fx_add(d, d->kids[row->parent], row->id, row->name, 0) == NULL)
+			return SSH_E_NOMEM;
+	}
+	return SSH_OK;
+}
+
+static void drop_below(struct sup_node *n)
+{
+	LIST_EACH_SAFE(l, next, &n->children)
+		drop_below(LIST_OF(l, struct sup_node, link));
+	if (n->ctx != NULL)
+		kid_free(n->ctx);
+}
+
+void fx_drop(struct daemon *d)
+{
+	if (d->tree != NULL)
+		drop_below(sup_root(d->tree));
+	sup_tree_free(d->tree);
+	d->tree = NULL;
+}
+
+const char *fx_path(const struct kid *k, char *out, size_t size)
+{
+	char above[400];
+
+	if (k->node->parent == NULL || k->node->parent->parent == NULL)
+		snprintf(out, size, "%s", k->name);
+	else
+		snprintf(out, size, "%s/%s", fx_path(k->node->parent->ctx, above, sizeof above), k->name);
+	return out;
+}
+
+/* ---- actions ------------------------------------------------------------------ */
+
+static int start(struct kid *k)
+{
+	k->up_ms = daemon_now();
+	k->last_status = -1;
+	k->last_pid = 0;
+	k->lived_ms = 0;
+	switch (k->row->role) {
+	case ROLE_CONN: return session_connect(k);
+	case ROLE_WRK:  return worker_start(k);
+	case ROLE_NUR:  return nursery_start(k);
+	case ROLE_ACC: case ROLE_KEY: case ROLE_AUTH: case ROLE_REP: return spawn_helper(k);
+	case ROLE_SUP: case ROLE_CTL: case ROLE_COUNT: break;
+	}
+	return SSH_E_BUG;
+}
+
+static void end(struct kid *k, int insist)
+{
+	if (k->proc == NULL) {
+		fx_answer(k, SUP_EV_EXITED);
+		return;
+	}
+	if (insist)
+		proc_kill(k->proc);
+	else if (k->row->role == ROLE_WRK)
+		worker_hang_up(k);
+	else
+		proc_ask_to_end(k->proc);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	fx_event(arg, SUP_EV_TIMEOUT, SUP_NORMAL);
+}
+
+static void set_timer(struct kid *k, uint32_t ms)
+{
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	if (ms == 0) {
+		if (k->timer != NULL)
+			event_del(k->timer);
+		return;
+	}
+	if (k->timer == NULL)
+		k->timer = evtimer_new(k->d->base, on_timer, k);
+	/* Without memory for a timer there is no patience. */
+	if (k->timer == NULL || event_add(k->timer, &tv) < 0)
+		fx_answer(k, SUP_EV_TIMEOUT);
+}
+
+static void report(struct kid *k, enum sup_did did)
+{
+	char path[400], line[LOG_LINE_MAX];
+	const struct sup_node *s = k->node->parent != NULL ? k->node->parent : k->node;
+	int leaf = k->node->spec.kind == SUP_WORKER;
+	struct report r = {
+		.node = fx_path(k, path, sizeof path), .role = leaf ? k->row->name : "supervisor", .pid = leaf ? k->last_pid : 0,
+		.wstatus = leaf ? k->last_status : -1, .restarts = sup_window(s, daemon_now()), .intensity = s->spec.intensity,
+		.period_ms = s->spec.period_ms, .did = did, .by_us = k->killed,
+		.lived_ms = leaf ? k->lived_ms : daemon_now() - k->up_ms,
+	};
+
+	if (leaf)
+		report_last_exit(k->last_exit, sizeof k->last_exit, k->last_status);
+	else
+		snprintf(k->last_exit, sizeof k->last_exit, "shutdown");
+	log_ev(report_level(&r), "%s", report_line(line, sizeof line, &r));
+}
+
+static void is_up(struct kid *k)
+{
+	k->up_ms = daemon_now();
+	if (k->row->id == KID_LISTENER)
+		listen_announce(k->listener);
+	else if (k->row->id == KID_ROOT)
+		boot_done(k->d);
+}
+
+static void falls(struct kid *k)
+{
+	if (k->row->id == KID_SESSION)
+		session_falls(k->session);
+	else if (k->row->id == KID_ROOT)
+		k->d->stopping = 1;
+}
+
+static void obey(struct daemon *d, const struct sup_action *a)
+{
+	struct kid *k = a->node->ctx;
+
+	if (k == NULL)
+		return;
+	switch (a->verb) {
+	case SUP_DO_START:
+		if (start(k) < 0)
+			fx_answer(k, SUP_EV_FAILED);
+		break;
+	case SUP_DO_TERM:   end(k, 0); break;
+	case SUP_DO_KILL:   end(k, 1); break;
+	case SUP_DO_TIMER:  set_timer(k, a->ms); break;
+	case SUP_DO_REPORT: report(k, a->did); break;
+	case SUP_DO_UP:     is_up(k); break;
+	case SUP_DO_FALL:   falls(k); break;
+	case SUP_DO_FORGET: kid_free(k); break;
+	case SUP_DO_EXIT:
+		d->status = (int)a->ms;
+		event_base_loopbreak(d->base);
+		break;
+	}
+}
+
+static void obey_all(struct daemon *d)
+{
+	struct sup_action a;
+
+	while (sup_next(d->tree, &a))
+		obey(d, &a);
+}
+
+/* Carries out what the last call to the tree decided, and what follows from that. */
+static void settle(struct daemon *d)
+{
+	if (d->obeying)
+		return;
+	d->obeying = 1;
+	obey_all(d);
+	while (!list_empty(&d->pending)) {
+		struct kid *k = LIST_OF(d->pending.next, struct kid, pending);
+
+		list_remove(&k->pending);
+		sup_event(k->node, k->answer, k->answer == SUP_EV_EXITED ? SUP_SHUTDOWN : SUP_ABNORMAL, daemon_now());
+		obey_all(d);
+	}
+	d->obeying = 0;
+}
+
+void fx_answer(struct kid *k, enum sup_event ev)
+{
+	k->answer = ev;
+	list_remove(&k->pending);
+	list_add_tail(&k->d->pending, &k->pending);
+}
+
+void fx_event(struct kid *k, enum sup_event ev, enum sup_reason reason)
+{
+	struct daemon *d = k->d;
+
+	if (d->obeying) {	/* found out while carrying out an action: in its turn */
+		fx_answer(k, ev);
+		return;
+	}
+	sup_event(k->node, ev, reason, daemon_now());
+	settle(d);
+}
+
+int fx_start(struct kid *k)
+{
+	struct daemon *d = k->d;
+	int r;
+
+	if (d->obeying)
+		return SSH_E_NOT_NOW;
+	if ((r = sup_start(k->node, daemon_now())) == SSH_OK)
+		settle(d);
+	return r;
+}
+
+void fx_stop(struct kid *k)
+{
+	struct daemon *d = k->d;
+
+	if (d->obeying)
+		return;
+	sup_stop(k->node, daemon_now());
+	settle(d);
+}

@@ -1,0 +1,121 @@
+#include "supervisor/ends.h"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+#define PIPE_BYTES (256 * 1024)	/* one block of the connection's relay; the default of 64 KiB costs wake-ups */
+
+int ends_spare(unsigned n)
+{
+	int fds[SPARE_SESSION];
+	unsigned have = 0;
+
+	while (have < n && have < SPARE_SESSION && (fds[have] = fcntl(0, F_DUPFD_CLOEXEC, 3)) >= 0)
+		have++;
+	for (unsigned i = 0; i < have; i++)
+		close(fds[i]);
+	return have == n;
+}
+
+void ends_close_theirs(struct work *w)
+{
+	for (int i = 0; i < w->ntheirs; i++)
+		close(w->theirs[i]);
+	w->ntheirs = 0;
+}
+
+void ends_close(struct work *w, unsigned bits)
+{
+	for (int i = 0; i < END_COUNT; i++)
+		if ((bits & 1u << i) && w->ends[i] >= 0) {
+			close(w->ends[i]);
+			w->ends[i] = -1;
+		}
+}
+
+static int make_pipes(struct work *w)
+{
+	for (int i = 0; i < 3; i++) {
+		int p[2];
+
+		if (pipe2(p, O_CLOEXEC) < 0)
+			return SSH_E_SYS;
+		fcntl(p[0], F_SETPIPE_SZ, PIPE_BYTES);	/* best effort: an unprivileged user has a limit */
+		w->ends[i] = i == END_STDIN ? p[1] : p[0];
+		w->theirs[w->ntheirs++] = i == END_STDIN ? p[0] : p[1];
+	}
+	return SSH_OK;
+}
+
+static gid_t tty_group(gid_t otherwise)
+{
+	const struct group *g = getgrnam("tty");
+
+	return g != NULL ? g->gr_gid : otherwise;
+}
+
+static int make_pty(struct work *w, const struct ipc_SPAWN *m, const struct grant *g, int privileged, char tty[TTY_MAX])
+{
+	struct winsize ws = {
+		.ws_row = (unsigned short)m->rows, .ws_col = (unsigned short)m->cols,
+		.ws_xpixel = (unsigned short)m->xpixel, .ws_ypixel = (unsigned short)m->ypixel,
+	};
+	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+
+	if (master < 0)
+		return SSH_E_SYS;
+	w->ends[END_MASTER] = master;
+	if (unlockpt(master) < 0 || ptsname_r(master, tty, TTY_MAX) != 0)
+		return SSH_E_SYS;
+	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (slave < 0)
+		return SSH_E_SYS;
+	w->theirs[w->ntheirs++] = slave;
+	ioctl(master, TIOCSWINSZ, &ws);
+	/* mesg(1) and write(1) need group tty; without it nobody else gets at the terminal */
+	if (privileged && (fchown(slave, g->uid, tty_group(g->gid)) < 0 || fchmod(slave, getgrnam("tty") ? 0620 : 0600) < 0))
+		return SSH_E_SYS;
+	return SSH_OK;
+}
+
+int ends_make(struct work *w, const struct ipc_SPAWN *m, const struct grant *g, int privileged, char tty[TTY_MAX])
+{
+	int r;
+
+	for (int i = 0; i < END_COUNT; i++)
+		w->ends[i] = -1;
+	w->ntheirs = 0;
+	tty[0] = '\0';
+	r = m->pty ? make_pty(w, m, g, privileged, tty) : make_pipes(w);
+	if (r < 0) {
+		ends_close(w, ~0u);
+		ends_close_theirs(w);
+	}
+	return r;
+}
+
+int ends_duplicate(const struct work *w, int fds[3])
+{
+	int n = 0;
+
+	for (int i = 0; i < END_COUNT; i++) {
+		if (w->ends[i] < 0)
+			continue;
+		if (n == 3 || (fds[n] = fcntl(w->ends[i], F_DUPFD_CLOEXEC, 3)) < 0) {
+			while (n-- > 0)
+				close(fds[n]);
+			return -1;
+		}
+		n++;
+	}
+	return n;
+}

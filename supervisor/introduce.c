@@ -1,0 +1,99 @@
+#include "supervisor/introduce.h"
+
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "supervisor/proc.h"
+#include "supervisor/session.h"
+
+/* PEER_LINK to both; s: the client it is about, or NULL. */
+static void introduce(struct proc *a, struct proc *b, const struct session *s)
+{
+	struct ipc_PEER_LINK to_a = { .peer_role = (uint8_t)b->role }, to_b = { .peer_role = (uint8_t)a->role };
+	int pair[2], r;
+
+	if (a->link == NULL || b->link == NULL)
+		return;
+	if (s != NULL) {
+		to_a.conn = to_b.conn = s->conn;
+		to_a.peer = to_b.peer = s->peer;
+		to_a.local = to_b.local = s->local;
+	}
+	if (link_pair(pair) < 0) {
+		log_ev(LOGL_ERROR, "no link between %s and %s: out of descriptors", ipc_role_name(a->role), ipc_role_name(b->role));
+		return;
+	}
+	r = link_send_fds(a->link, IPC_PEER_LINK, &to_a, &pair[0], 1);
+	if (r < 0)
+		close(pair[1]);
+	else
+		r = link_send_fds(b->link, IPC_PEER_LINK, &to_b, &pair[1], 1);
+	if (r < 0)
+		log_ev(LOGL_WARN, "no link between %s and %s: %s", ipc_role_name(a->role), ipc_role_name(b->role), err_text(r));
+}
+
+/* Does a process of this role talk to that guard? */
+static int needs(enum ipc_role role, enum ipc_role guard)
+{
+	return role == ROLE_CONN || (guard == ROLE_KEY && (role == ROLE_NUR || role == ROLE_AUTH));
+}
+
+static const struct session *about(const struct proc *p)
+{
+	return p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
+}
+
+static void tell_authed(struct proc *keysign, const struct session *s)
+{
+	int r = link_send(keysign->link, IPC_CONN_AUTHED, &(struct ipc_CONN_AUTHED){ .conn = s->conn });
+
+	if (r < 0)
+		log_ev(LOGL_WARN, "%s: keysign was not told of the login: %s", s->kid->name, err_text(r));
+}
+
+void introduce_authed(const struct session *s)
+{
+	struct proc *keysign = proc_of(s->d, KID_KEYSIGN);
+
+	if (keysign != NULL && keysign->link != NULL)
+		tell_authed(keysign, s);
+}
+
+void introduce_newcomer(struct proc *p)
+{
+	static const enum kid_id guards[] = { KID_KEYSIGN, KID_AUTH };
+
+	for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
+		struct proc *g = proc_of(p->d, guards[i]);
+
+		if (g != NULL && needs(p->role, g->role))
+			introduce(g, p, about(p));
+	}
+}
+
+void introduce_guard(struct proc *g)
+{
+	LIST_EACH(l, &g->d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p == g || !p->greeted || !needs(p->role, g->role))
+			continue;
+		introduce(g, p, about(p));
+		if (g->role == ROLE_KEY && g->link != NULL && about(p) != NULL && about(p)->grant != NULL)
+			tell_authed(g, about(p));
+	}
+}
+
+void introduce_lost(struct daemon *d, enum ipc_role role)
+{
+	if (role != ROLE_KEY && role != ROLE_AUTH)
+		return;
+	LIST_EACH(l, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+		struct ipc_PEER_GONE m = { .peer_role = (uint8_t)role, .conn = about(p) != NULL ? about(p)->conn : 0 };
+
+		if (p->greeted && p->link != NULL && needs(p->role, role))
+			link_send(p->link, IPC_PEER_GONE, &m);
+	}
+}

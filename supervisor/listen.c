@@ -1,0 +1,262 @@
+#include "supervisor/listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "supervisor/effects.h"
+#include "supervisor/proc.h"
+
+/* ---- addresses ------------------------------------------------------------------ */
+
+union socket_address { struct sockaddr sa; struct sockaddr_in in; struct sockaddr_in6 in6; };
+
+static socklen_t to_sockaddr(union socket_address *out, const struct addr *a)
+{
+	memset(out, 0, sizeof *out);
+	if (a->family == ADDR_IPV4) {
+		out->in.sin_family = AF_INET;
+		out->in.sin_port = htons(a->port);
+		memcpy(&out->in.sin_addr, a->ip, 4);
+		return sizeof out->in;
+	}
+	out->in6.sin6_family = AF_INET6;
+	out->in6.sin6_port = htons(a->port);
+	out->in6.sin6_scope_id = a->scope;
+	memcpy(&out->in6.sin6_addr, a->ip, 16);
+	return sizeof out->in6;
+}
+
+static void from_sockaddr(struct addr *a, const union socket_address *in)
+{
+	memset(a, 0, sizeof *a);
+	if (in->sa.sa_family == AF_INET) {
+		a->family = ADDR_IPV4;
+		a->port = ntohs(in->in.sin_port);
+		memcpy(a->ip, &in->in.sin_addr, 4);
+	} else if (in->sa.sa_family == AF_INET6) {
+		a->family = ADDR_IPV6;
+		a->port = ntohs(in->in6.sin6_port);
+		a->scope = in->in6.sin6_scope_id;
+		memcpy(a->ip, &in->in6.sin6_addr, 16);
+	}
+}
+
+static void local_address(int fd, struct addr *a)
+{
+	union socket_address sa = { 0 };
+	socklen_t len = sizeof sa;
+
+	if (getsockname(fd, &sa.sa, &len) < 0)
+		memset(&sa, 0, sizeof sa);
+	from_sockaddr(a, &sa);
+}
+
+void listen_addresses(int fd, struct addr *peer, struct addr *local)
+{
+	union socket_address sa = { 0 };
+	socklen_t len = sizeof sa;
+
+	local_address(fd, local);
+	if (getpeername(fd, &sa.sa, &len) < 0)
+		memset(&sa, 0, sizeof sa);
+	from_sockaddr(peer, &sa);
+}
+
+static int same(const struct addr *a, const struct addr *b)
+{
+	return a->family == b->family && a->port == b->port && a->scope == b->scope && addr_same_ip(a, b);
+}
+
+/* ---- sockets -------------------------------------------------------------------- */
+
+static int bind_one(const struct addr *a)
+{
+	union socket_address sa;
+	socklen_t len = to_sockaddr(&sa, a);
+	int fd, on = 1, saved;
+	char ip[ADDR_TEXT_MAX];
+
+	fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0) {
+		log_ev(LOGL_ERROR, "socket for %s: %s", addr_ip_text(a, ip), strerror(errno));
+		return -1;
+	}
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (a->family == ADDR_IPV6)	/* 0.0.0.0 has a socket of its own */
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+	if (bind(fd, &sa.sa, len) == 0 && listen(fd, SOMAXCONN) == 0)
+		return fd;
+	saved = errno;
+	log_ev(LOGL_ERROR, "Bind to port %u on %s failed: %s.", addr_port(a), addr_ip_text(a, ip), strerror(saved));
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+static struct listener *listener_new(struct daemon *d, const struct addr *a)
+{
+	static uint32_t last;
+	struct listener *l = calloc(1, sizeof *l);
+
+	if (l == NULL || (l->fd = bind_one(a)) < 0) {
+		free(l);
+		return NULL;
+	}
+	l->d = d;
+	l->id = ++last;
+	l->asked = *a;
+	l->keep = 1;
+	local_address(l->fd, &l->local);
+	list_add_tail(&d->listeners, &l->link);
+	return l;
+}
+
+static struct listener *find(struct daemon *d, const struct addr *a)
+{
+	LIST_EACH(l, &d->listeners) {
+		struct listener *at = LIST_OF(l, struct listener, link);
+
+		if (same(&at->asked, a) && !at->keep)
+			return at;
+	}
+	return NULL;
+}
+
+/* Keeps those that are there, binds those that are not. How many there are; < 0: the addresses make no sense. */
+static int bind_wanted(struct daemon *d)
+{
+	struct conf_error e;
+	struct addr *addrs;
+	size_t n;
+	int r, count = 0;
+
+	if ((r = conf_listeners(d->values, &addrs, &n, &e)) < 0) {
+		log_ev(LOGL_ERROR, "%s", e.text);
+		return r;
+	}
+	LIST_EACH(l, &d->listeners)
+		LIST_OF(l, struct listener, link)->keep = 0;
+	for (size_t i = 0; i < n; i++) {
+		struct listener *l = find(d, &addrs[i]);
+
+		if (l != NULL)
+			l->keep = 1;
+		count += l != NULL || listener_new(d, &addrs[i]) != NULL;
+	}
+	free(addrs);
+	return count;
+}
+
+int listen_bind_all(struct daemon *d)
+{
+	int n = bind_wanted(d);
+
+	if (n == 0)
+		log_ev(LOGL_ERROR, "Cannot bind any address.");
+	return n > 0 ? SSH_OK : SSH_E_CONFIG;
+}
+
+/* ---- nodes ------------------------------------------------------------------------ */
+
+static int plant(struct listener *l, int start)
+{
+	struct daemon *d = l->d;
+	char text[ADDR_TEXT_MAX], name[100];
+	struct kid *acceptor;
+
+	snprintf(name, sizeof name, "listener %s", addr_text(&l->local, text));
+	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, start)) == NULL)
+		return SSH_E_NOMEM;
+	l->kid->listener = l;
+	if ((acceptor = fx_add(d, l->kid, KID_ACCEPTOR, "acceptor", 0)) == NULL) {
+		l->kid->listener = NULL;
+		fx_stop(l->kid);
+		l->kid = NULL;
+		return SSH_E_NOMEM;
+	}
+	acceptor->listener = l;
+	return start ? fx_start(l->kid) : SSH_OK;
+}
+
+int listen_plant(struct daemon *d, int start)
+{
+	int r = SSH_OK;
+
+	LIST_EACH_SAFE(at, next, &d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+
+		if (l->kid == NULL && plant(l, start) < 0)
+			r = SSH_E_NOMEM;
+	}
+	return r;
+}
+
+int listen_reload(struct daemon *d)
+{
+	int n = bind_wanted(d), again = 1;
+
+	if (n <= 0) {	/* better the old ones than none */
+		log_ev(LOGL_ERROR, "no listening address of the new configuration can be used; the old ones stay");
+		return SSH_E_CONFIG;
+	}
+	while (again) {
+		again = 0;
+		LIST_EACH(at, &d->listeners) {
+			struct listener *l = LIST_OF(at, struct listener, link);
+			char ip[ADDR_TEXT_MAX];
+
+			if (l->keep || l->kid == NULL || l->kid->node->removing)
+				continue;
+			log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+			fx_stop(l->kid);
+			again = 1;	/* the list may have changed */
+			break;
+		}
+	}
+	return listen_plant(d, 1);
+}
+
+int listen_give(struct proc *p)
+{
+	struct listener *l = p->kid != NULL ? p->kid->listener : NULL;
+	struct ipc_LISTEN m;
+	int fd;
+
+	if (l == NULL || (fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3)) < 0)
+		return SSH_E_SYS;
+	m = (struct ipc_LISTEN){ .listener = l->id, .local = l->local };
+	return link_send_fds(p->link, IPC_LISTEN, &m, &fd, 1);
+}
+
+void listen_announce(struct listener *l)
+{
+	char ip[ADDR_TEXT_MAX];
+
+	if (l == NULL || l->announced)
+		return;
+	l->announced = 1;
+	log_ev(LOGL_INFO, "Server listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+}
+
+void listen_forget(struct listener *l)
+{
+	if (l == NULL)
+		return;
+	list_remove(&l->link);
+	close(l->fd);
+	free(l);
+}
+
+void listen_drop(struct daemon *d)
+{
+	while (!list_empty(&d->listeners))
+		listen_forget(LIST_OF(d->listeners.next, struct listener, link));
+}

@@ -1,0 +1,225 @@
+#include "supervisor/nursery.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
+#include "supervisor/effects.h"
+#include "supervisor/proc.h"
+#include "supervisor/session.h"
+#include "supervisor/spawn.h"
+
+static struct proc *forker(struct daemon *d)
+{
+	return d->nursery.tainted ? NULL : proc_of(d, KID_NURSERY);
+}
+
+static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, int fd)
+{
+	int r = link_send_fds(n->link, IPC_FORK, &(struct ipc_FORK){ .conn = conn }, &fd, 1);
+
+	if (r < 0)
+		return r;
+	c->forked_by = n->serial;
+	n->asked++;
+	if (++d->nursery.forks >= NURSERY_FORKS)
+		nursery_replace(d);
+	return SSH_OK;
+}
+
+int nursery_fork(struct daemon *d, struct proc *c, uint64_t conn, int fd)
+{
+	struct nursery *n = &d->nursery;
+	struct proc *now = forker(d);
+	struct fork_wait *w;
+
+	if (now != NULL && list_empty(&n->queue))
+		return ask(d, now, c, conn, fd);
+	if (n->queued >= NURSERY_QUEUE_MAX || (w = calloc(1, sizeof *w)) == NULL) {
+		close(fd);
+		return SSH_E_FULL;
+	}
+	w->conn = conn;
+	w->fd = fd;
+	list_add_tail(&n->queue, &w->link);
+	n->queued++;
+	return SSH_OK;
+}
+
+/* Those who waited. */
+static void serve_queue(struct daemon *d)
+{
+	struct nursery *n = &d->nursery;
+	struct proc *now;
+
+	while (!list_empty(&n->queue) && (now = forker(d)) != NULL) {
+		struct fork_wait *w = LIST_OF(n->queue.next, struct fork_wait, link);
+		struct session *s = table_get(&d->sessions, w->conn);
+		struct proc *c = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
+
+		list_remove(&w->link);
+		n->queued--;
+		if (c == NULL || c->forked_by != 0)
+			close(w->fd);		/* it did not wait for us, or was asked for anew */
+		else if (ask(d, now, c, w->conn, w->fd) < 0)
+			proc_ask_to_end(c);
+		free(w);
+	}
+}
+
+/* A predecessor ends when it has answered all it was asked. */
+static void answered(struct proc *n)
+{
+	if (n->asked > 0)
+		n->asked--;
+	if (n->kid == NULL && n != n->d->nursery.next && n->asked == 0)
+		proc_disown(n);
+}
+
+int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
+{
+	struct daemon *d = n->d;
+	struct session *s = table_get(&d->sessions, m->conn);
+	struct proc *c = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
+
+	answered(n);
+	if (m->pid < 0)
+		log_ev(LOGL_ERROR, "session %lu: fork failed: %s", (unsigned long)m->conn, strerror(-m->pid));
+	if (c == NULL || c->pid != 0 || c->forked_by != n->serial)
+		return SSH_OK;		/* it ended meanwhile: reaped as a stranger */
+	if (m->pid < 0) {
+		struct kid *k = c->kid;
+
+		proc_disown(c);
+		if (k != NULL)
+			fx_event(k, SUP_EV_FAILED, SUP_ABNORMAL);
+		return SSH_OK;
+	}
+	return proc_name_pid(c, (pid_t)m->pid);
+}
+
+/* ---- replacement ---------------------------------------------------------------------- */
+
+static void on_again(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	nursery_replace(arg);
+}
+
+static void try_later(struct daemon *d)
+{
+	struct timeval tv = { NURSERY_AGAIN_MS / 1000, NURSERY_AGAIN_MS % 1000 * 1000 };
+
+	if (d->nursery.again == NULL)
+		d->nursery.again = evtimer_new(d->base, on_again, d);
+	if (d->nursery.again != NULL)
+		event_add(d->nursery.again, &tv);
+}
+
+void nursery_replace(struct daemon *d)
+{
+	struct nursery *n = &d->nursery;
+
+	n->forks = 0;
+	if (n->next != NULL || d->stopping || proc_of(d, KID_NURSERY) == NULL)
+		return;		/* one is on its way, or the tree is about to start one */
+	if ((n->next = spawn_for(d, kid_row(KID_NURSERY), NULL)) == NULL)
+		nursery_successor_died(d);
+}
+
+void nursery_taint(struct daemon *d)
+{
+	if (d->stopping || d->nursery.tainted || proc_of(d, KID_NURSERY) == NULL)
+		return;
+	d->nursery.tainted = 1;
+	if (d->nursery.next != NULL) {	/* started before the crash, but of a layout of its own: good enough */
+		log_ev(LOGL_INFO, "ev=nursery a worker crashed, its successor is on the way");
+		return;
+	}
+	log_ev(LOGL_INFO, "ev=nursery a worker crashed: a fresh one takes over");
+	nursery_replace(d);
+}
+
+void nursery_successor_ready(struct daemon *d)
+{
+	struct nursery *n = &d->nursery;
+	struct kid *k = d->kids[KID_NURSERY];
+	struct proc *p = n->next, *old = k != NULL ? k->proc : NULL;
+
+	n->next = NULL;
+	if (k == NULL || k->node->state != SUP_ST_UP) {
+		proc_disown(p);
+		return;
+	}
+	k->proc = p;
+	p->kid = k;
+	k->last_pid = p->pid;
+	k->up_ms = p->born_ms;
+	n->forks = 0;
+	n->tainted = 0;
+	if (old != NULL) {
+		log_ev(LOGL_VERBOSE, "ev=nursery pid=%d takes over from pid=%d", (int)p->pid, (int)old->pid);
+		old->kid = NULL;
+		proc_set_deadline(old);
+		if (old->asked == 0)
+			proc_disown(old);
+	}
+	serve_queue(d);
+}
+
+void nursery_successor_died(struct daemon *d)
+{
+	struct nursery *n = &d->nursery;
+
+	n->next = NULL;
+	if (d->stopping)
+		return;
+	/* Serving is worth more than a fresh layout. */
+	log_ev(LOGL_ERROR, "ev=nursery its successor failed to start; the old one goes on");
+	n->tainted = 0;
+	serve_queue(d);
+	try_later(d);
+}
+
+int nursery_start(struct kid *k)
+{
+	struct nursery *n = &k->d->nursery;
+	struct proc *p = n->next;
+
+	n->forks = 0;
+	n->tainted = 0;
+	if (p == NULL)
+		return spawn_helper(k);
+	n->next = NULL;		/* the old one died while its successor was starting: that one it is */
+	p->kid = k;
+	k->proc = p;
+	k->last_pid = p->pid;
+	return SSH_OK;
+}
+
+void nursery_ready(struct daemon *d)
+{
+	serve_queue(d);
+}
+
+void nursery_drop(struct daemon *d)
+{
+	struct nursery *n = &d->nursery;
+
+	while (!list_empty(&n->queue)) {
+		struct fork_wait *w = LIST_OF(n->queue.next, struct fork_wait, link);
+
+		list_remove(&w->link);
+		close(w->fd);
+		free(w);
+	}
+	if (n->again != NULL)
+		event_free(n->again);
+	n->again = NULL;
+}

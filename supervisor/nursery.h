@@ -1,0 +1,26 @@
+#ifndef SUPERVISOR_NURSERY_H
+#define SUPERVISOR_NURSERY_H
+#include "supervisor/daemon.h"
+
+/*
+ * nursery - asks for connection workers, and replaces the nursery: every NURSERY_FORKS forks and after a crash of any
+ * worker a freshly exec'd one takes over, so that no memory layout can be probed twice. The new one is READY before
+ * the old one ends; while there is none, or the old layout is tainted, requests wait.
+ */
+
+#define NURSERY_QUEUE_MAX 1024u		/* clients that wait for a nursery */
+#define NURSERY_AGAIN_MS  1000		/* after a successor failed */
+
+int  nursery_start(struct kid *);	/* for the tree */
+/* A worker for this connection; fd is its end of the link, taken. SSH_OK, or SSH_E_FULL. */
+int  nursery_fork(struct daemon *, struct proc *connection, uint64_t conn, int fd);
+int  nursery_forked(struct proc *, const struct ipc_FORKED *);
+void nursery_ready(struct daemon *);
+void nursery_successor_ready(struct daemon *);
+void nursery_successor_died(struct daemon *);
+void nursery_taint(struct daemon *);
+/* Its configuration changed. */
+void nursery_replace(struct daemon *);
+void nursery_drop(struct daemon *);
+
+#endif

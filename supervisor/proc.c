@@ -1,0 +1,288 @@
+#include "supervisor/proc.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "supervisor/broker.h"
+#include "supervisor/effects.h"
+#include "supervisor/introduce.h"
+#include "supervisor/nursery.h"
+#include "supervisor/report.h"
+#include "supervisor/session.h"
+#include "supervisor/worker.h"
+
+static void on_gone(struct link *l, int error, void *ctx);
+static const struct link_ops ops = { broker_message, on_gone };
+
+static void proc_free(struct proc *p)
+{
+	list_remove(&p->all);
+	if (p->kid != NULL && p->kid->proc == p)
+		p->kid->proc = NULL;
+	if (p->pid > 0 && table_get(&p->d->by_pid, (uint64_t)p->pid) == p)
+		table_remove(&p->d->by_pid, (uint64_t)p->pid);
+	if (p->deadline != NULL)
+		event_free(p->deadline);
+	link_free(p->link);
+	free(p);
+}
+
+struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t pid, int fd)
+{
+	struct proc *p = calloc(1, sizeof *p);
+
+	if (p == NULL) {
+		if (fd >= 0)
+			close(fd);
+		return NULL;
+	}
+	p->d = d;
+	p->role = role;
+	p->kid = k;
+	p->serial = ++d->last_serial;
+	p->born_ms = daemon_now();
+	list_add_tail(&d->procs, &p->all);
+	if ((fd >= 0 && link_new(&p->link, d->base, fd, ROLE_SUP, role, &ops, p) < 0)
+	    || (pid > 0 && table_put(&d->by_pid, (uint64_t)pid, p) < 0)) {
+		proc_free(p);
+		return NULL;
+	}
+	p->pid = pid;
+	if (k != NULL) {
+		k->proc = p;
+		k->last_pid = pid;
+	}
+	return p;
+}
+
+/* ---- ending -------------------------------------------------------------------- */
+
+/* It is no longer anyone's: tells the tree, and frees it. */
+static void ended(struct proc *p, int wstatus)
+{
+	struct daemon *d = p->d;
+	struct kid *k = p->kid;
+	int crashed = report_crashed(wstatus) && !p->killed;
+	enum sup_reason reason = p->broke_rules || p->killed ? SUP_ABNORMAL : report_reason(wstatus);
+	uint64_t serial = p->serial;
+	enum ipc_role role = p->role;
+
+	if (k != NULL) {
+		k->last_status = wstatus;
+		k->last_pid = p->pid;
+		k->killed = p->killed;
+		k->lived_ms = daemon_now() - p->born_ms;
+		if (role == ROLE_WRK)
+			worker_ended(k, wstatus);
+		else if (role == ROLE_CONN)
+			session_connection_ended(k->session, crashed);
+	}
+	if (d->nursery.next == p)
+		nursery_successor_died(d);
+	proc_free(p);
+	if (role == ROLE_CONN && crashed)
+		nursery_taint(d);
+	if (role == ROLE_NUR)
+		proc_nursery_died(d, serial);
+	if (k != NULL) {
+		introduce_lost(d, role);
+		fx_event(k, SUP_EV_EXITED, reason);
+	}
+}
+
+/* Unknown to us: without its link it ends by itself. */
+static void give_up_nameless(struct proc *p)
+{
+	struct kid *k = p->kid;
+
+	proc_disown(p);
+	if (k != NULL)
+		fx_event(k, SUP_EV_EXITED, SUP_ABNORMAL);
+}
+
+void proc_kill(struct proc *p)
+{
+	p->killed = 1;
+	if (p->pid > 0) {
+		kill(p->pid, SIGKILL);
+	} else {
+		give_up_nameless(p);
+	}
+}
+
+static void on_deadline(evutil_socket_t fd, short what, void *arg)
+{
+	struct proc *p = arg;
+
+	(void)fd, (void)what;
+	log_ev(LOGL_WARN, "ev=kill role=%s pid=%d: it does not end", ipc_role_name(p->role), (int)p->pid);
+	proc_kill(p);
+}
+
+void proc_set_deadline(struct proc *p)
+{
+	struct timeval tv = { PROC_GONE_MS / 1000, 0 };
+
+	if (p->deadline == NULL)
+		p->deadline = evtimer_new(p->d->base, on_deadline, p);
+	if (p->deadline == NULL || event_add(p->deadline, &tv) < 0)
+		proc_kill(p);
+}
+
+void proc_ask_to_end(struct proc *p)
+{
+	if (p->pid == 0) {
+		give_up_nameless(p);
+		return;
+	}
+	link_free(p->link);
+	p->link = NULL;
+}
+
+void proc_disown(struct proc *p)
+{
+	if (p->kid != NULL && p->kid->proc == p)
+		p->kid->proc = NULL;
+	p->kid = NULL;
+	link_free(p->link);
+	p->link = NULL;
+	if (p->pid == 0)
+		proc_free(p);
+	else
+		proc_set_deadline(p);
+}
+
+/* The link of a connection whose pid was never told is gone. */
+static void nameless_gone(struct proc *p)
+{
+	struct proc *n = proc_of(p->d, KID_NURSERY);
+	struct kid *k = p->kid;
+
+	if (k == NULL)
+		return;
+	if (n != NULL && n->serial == p->forked_by && !p->is_ready)
+		return;		/* FORKED comes and names it */
+	if (!p->is_ready && session_connect_again(k) == SSH_OK)
+		return;
+	k->last_status = -1;
+	proc_disown(p);
+	session_connection_ended(k->session, 0);
+	fx_event(k, SUP_EV_EXITED, SUP_ABNORMAL);
+}
+
+static void on_gone(struct link *l, int error, void *ctx)
+{
+	struct proc *p = ctx;
+
+	link_free(l);
+	p->link = NULL;
+	if (error != 0) {
+		log_ev(LOGL_ERROR, "ev=broken-rules role=%s pid=%d: %s", ipc_role_name(p->role), (int)p->pid, err_text(error));
+		p->broke_rules = 1;
+	}
+	if (p->pid == 0)
+		nameless_gone(p);
+	else if (error != 0)
+		kill(p->pid, SIGKILL);
+	else
+		proc_set_deadline(p);
+}
+
+void proc_nursery_died(struct daemon *d, uint64_t serial)
+{
+	struct list *l = d->procs.next;
+
+	while (l != &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		l = l->next;
+		if (p->role == ROLE_CONN && p->pid == 0 && p->link == NULL && p->forked_by == serial) {
+			nameless_gone(p);
+			l = d->procs.next;	/* anything may have changed */
+		}
+	}
+}
+
+/* ---- reaping --------------------------------------------------------------------- */
+
+void proc_reap(struct daemon *d)
+{
+	int wstatus;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
+		struct proc *p = table_get(&d->by_pid, (uint64_t)pid);
+
+		if (p != NULL) {
+			ended(p, wstatus);
+			continue;
+		}
+		/* A connection that died before the nursery told us its pid. */
+		d->strangers[d->stranger_at].pid = pid;
+		d->strangers[d->stranger_at].wstatus = wstatus;
+		d->stranger_at = (d->stranger_at + 1) % (sizeof d->strangers / sizeof d->strangers[0]);
+		if (report_crashed(wstatus))
+			nursery_taint(d);
+	}
+}
+
+static int reaped_already(struct daemon *d, pid_t pid, int *wstatus)
+{
+	for (unsigned i = 0; i < sizeof d->strangers / sizeof d->strangers[0]; i++)
+		if (d->strangers[i].pid == pid) {
+			*wstatus = d->strangers[i].wstatus;
+			d->strangers[i].pid = 0;
+			return 1;
+		}
+	return 0;
+}
+
+int proc_name_pid(struct proc *p, pid_t pid)
+{
+	struct daemon *d = p->d;
+	siginfo_t si = { 0 };
+	int wstatus;
+
+	if (pid <= 1 || p->pid != 0 || table_get(&d->by_pid, (uint64_t)pid) != NULL)
+		return SSH_E_RULE;
+	if (reaped_already(d, pid, &wstatus)) {
+		p->pid = pid;
+		ended(p, wstatus);
+		return SSH_OK;
+	}
+	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
+		return SSH_E_RULE;	/* ECHILD: no child of ours */
+	if (table_put(&d->by_pid, (uint64_t)pid, p) < 0)
+		return SSH_E_NOMEM;
+	p->pid = pid;
+	if (p->kid != NULL)
+		p->kid->last_pid = pid;
+	if (p->link == NULL)
+		proc_set_deadline(p);
+	return SSH_OK;
+}
+
+struct proc *proc_of(struct daemon *d, enum kid_id id)
+{
+	struct kid *k = d->kids[id];
+
+	return k != NULL && k->proc != NULL && k->proc->is_ready && k->proc->link != NULL ? k->proc : NULL;
+}
+
+void proc_drop_all(struct daemon *d)
+{
+	while (!list_empty(&d->procs)) {
+		struct proc *p = LIST_OF(d->procs.next, struct proc, all);
+
+		if (p->pid > 0)
+			kill(p->pid, SIGKILL);
+		proc_free(p);
+	}
+}

@@ -1,0 +1,29 @@
+#ifndef SUPERVISOR_PROC_H
+#define SUPERVISOR_PROC_H
+#include "supervisor/daemon.h"
+
+/* proc - the Unix processes we are the parent of: their links, their ends, SIGCHLD. */
+
+#define PROC_GONE_MS 5000	/* a process whose link is gone has this long to end */
+
+/* A process of kid (NULL: nobody's yet), pid 0 when it is not known. fd: our end of its link, taken (-1: none). NULL: no memory. */
+struct proc *proc_new(struct daemon *, struct kid *, enum ipc_role, pid_t, int fd);
+/* The nursery said which process it is. SSH_OK, or SSH_E_RULE: that is no child of ours, or somebody else. */
+int  proc_name_pid(struct proc *, pid_t);
+void proc_kill(struct proc *);
+/* Ends its link, which every child takes as the request to end. */
+void proc_ask_to_end(struct proc *);
+/* Whatever happens, it is killed PROC_GONE_MS from now. */
+void proc_set_deadline(struct proc *);
+/* The kid goes on without it; it has to end. */
+void proc_disown(struct proc *);
+/* Connections that were asked of this nursery and never told: it is dead, they have to be asked for again. */
+void proc_nursery_died(struct daemon *, uint64_t serial);
+/* SIGCHLD: reaps all there is. */
+void proc_reap(struct daemon *);
+/* Kills and forgets everything, at the end. */
+void proc_drop_all(struct daemon *);
+/* The live and ready process of a row there is one of, or NULL. */
+struct proc *proc_of(struct daemon *, enum kid_id);
+
+#endif

@@ -1,0 +1,281 @@
+#include "supervisor/session.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "supervisor/effects.h"
+#include "supervisor/ends.h"
+#include "supervisor/grant.h"
+#include "supervisor/introduce.h"
+#include "supervisor/listen.h"
+#include "supervisor/nursery.h"
+#include "supervisor/proc.h"
+#include "supervisor/worker.h"
+
+#define FORK_TRIES 4
+
+/* ---- life -------------------------------------------------------------------------- */
+
+static void tell_fate(struct session *s, int fate)
+{
+	struct ipc_CONN_FATE m = { .slot = s->slot, .fate = (uint8_t)fate };
+
+	if (s->fate_told || s->acceptor == 0)
+		return;
+	s->fate_told = 1;
+	LIST_EACH(l, &s->d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->serial == s->acceptor && p->is_ready && p->link != NULL)
+			link_send(p->link, IPC_CONN_FATE, &m);
+	}
+}
+
+static void close_socks(struct session *s)
+{
+	for (int i = 0; i < 2; i++) {
+		if (s->sock[i] >= 0)
+			close(s->sock[i]);
+		s->sock[i] = -1;
+	}
+}
+
+static void on_grace(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+	char ip[ADDR_TEXT_MAX];
+
+	(void)fd, (void)what;
+	log_ev(LOGL_INFO, "Timeout before authentication for %s port %u", addr_ip_text(&s->peer, ip), addr_port(&s->peer));
+	if (s->connection != NULL && s->connection->proc != NULL)
+		proc_kill(s->connection->proc);
+}
+
+static void start_grace(struct session *s)
+{
+	struct timeval tv = { s->d->values->LoginGraceTime, 0 };
+
+	if (tv.tv_sec == 0)
+		return;
+	s->grace = evtimer_new(s->d->base, on_grace, s);
+	if (s->grace != NULL)
+		event_add(s->grace, &tv);
+}
+
+/* The daemon of -i serves one client. */
+static void on_only_one_gone(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	daemon_stop(arg);
+}
+
+void session_forget(struct session *s)
+{
+	struct timeval now = { 0, 0 };
+
+	if (s == NULL)
+		return;
+	tell_fate(s, FATE_ENDED);
+	worker_drop_parked(s);
+	if (s->d->opt.inetd)
+		event_base_once(s->d->base, -1, EV_TIMEOUT, on_only_one_gone, s->d, &now);
+	table_remove(&s->d->sessions, s->conn);
+	if (s->grace != NULL)
+		event_free(s->grace);
+	if (s->park != NULL)
+		event_free(s->park);
+	close_socks(s);
+	grant_free(s->grant);
+	free(s);
+}
+
+/* Nodes and record; the descriptors are taken, also on failure. */
+static int session_new(struct daemon *d, const int socks[2], const struct addr *peer, const struct addr *local,
+    struct session **res)
+{
+	struct session *s = calloc(1, sizeof *s);
+	char name[40];
+
+	*res = NULL;
+	if (s == NULL)
+		goto fail;
+	s->d = d;
+	s->sock[0] = socks[0], s->sock[1] = socks[1];
+	s->peer = *peer, s->local = *local;
+	list_init(&s->parked);
+	list_init(&s->works);
+	if (d->kids[KID_SESSIONS] == NULL || (s->kid = fx_add(d, d->kids[KID_SESSIONS], KID_SESSION, "session", 1)) == NULL)
+		goto fail;
+	s->conn = s->kid->node->id;
+	snprintf(name, sizeof name, "session %lu", (unsigned long)s->conn);
+	snprintf(s->kid->name, sizeof s->kid->name, "%s", name);
+	if (table_put(&d->sessions, s->conn, s) < 0) {
+		fx_stop(s->kid);	/* down: forgotten at once; it has no record yet */
+		goto fail;
+	}
+	s->kid->session = s;
+	if ((s->connection = fx_add(d, s->kid, KID_CONN, "connection", 0)) == NULL) {
+		fx_stop(s->kid);	/* takes the record with it */
+		return SSH_E_NOMEM;
+	}
+	s->connection->session = s;
+	start_grace(s);
+	*res = s;
+	return SSH_OK;
+fail:
+	for (int i = 0; i < 2; i++)
+		if (socks[i] >= 0)
+			close(socks[i]);
+	free(s);
+	return SSH_E_NOMEM;
+}
+
+int session_accept(struct proc *acceptor, struct ipc_msg *m)
+{
+	struct daemon *d = acceptor->d;
+	struct ipc_CONN_FATE ended = { .slot = m->u.CONN_NEW.slot, .fate = FATE_ENDED };
+	int socks[2] = { ipc_take_fd(m, 0), -1 }, r;
+	char text[ADDR_TEXT_MAX];
+	struct session *s;
+
+	if (socks[0] < 0 || d->stopping || !ends_spare(SPARE_SESSION)) {
+		if (socks[0] >= 0 && !d->stopping)
+			log_ev(LOGL_ERROR, "connection from %s refused: %s", addr_text(&m->u.CONN_NEW.peer, text), strerror(EMFILE));
+		if (socks[0] >= 0)
+			close(socks[0]);
+		return link_send(acceptor->link, IPC_CONN_FATE, &ended) == SSH_E_FULL ? SSH_E_FULL : SSH_OK;
+	}
+	r = session_new(d, socks, &m->u.CONN_NEW.peer, &m->u.CONN_NEW.local, &s);
+	if (r == SSH_OK) {
+		s->acceptor = acceptor->serial;
+		s->slot = m->u.CONN_NEW.slot;
+		if ((r = fx_start(s->kid)) < 0)
+			fx_stop(s->kid);	/* its end tells the fate */
+	} else {
+		link_send(acceptor->link, IPC_CONN_FATE, &ended);
+	}
+	if (r < 0)
+		log_ev(LOGL_ERROR, "connection from %s refused: %s", addr_text(&m->u.CONN_NEW.peer, text), err_text(r));
+	return SSH_OK;
+}
+
+int session_only(struct daemon *d, int in, int out)
+{
+	struct addr peer = { 0 }, local = { 0 };
+	int socks[2] = { in, out }, r;
+	struct session *s;
+
+	if (out < 0)
+		listen_addresses(in, &peer, &local);
+	TRY(session_new(d, socks, &peer, &local, &s));
+	return fx_start(s->kid);
+}
+
+/* ---- its connection process ----------------------------------------------------------- */
+
+/* CONN_START with duplicates of what the client is on. */
+static int send_start(struct session *s, struct proc *p)
+{
+	struct ipc_CONN_START m = { .conn = s->conn, .peer = s->peer, .local = s->local };
+	int fds[2], n = s->sock[1] >= 0 ? 2 : 1;
+
+	for (int i = 0; i < n; i++)
+		if ((fds[i] = fcntl(s->sock[i], F_DUPFD_CLOEXEC, 3)) < 0) {
+			while (i-- > 0)
+				close(fds[i]);
+			return SSH_E_SYS;
+		}
+	return link_send_fds(p->link, IPC_CONN_START, &m, fds, n);
+}
+
+int session_connect(struct kid *k)
+{
+	struct session *s = k->session;
+	struct proc *p;
+	int pair[2], r, saved;
+
+	if (link_pair(pair) < 0) {
+		log_ev(LOGL_ERROR, "%s refused: %s", s->kid->name, strerror(errno));
+		return SSH_E_SYS;
+	}
+	if ((p = proc_new(s->d, k, ROLE_CONN, 0, pair[0])) == NULL) {
+		close(pair[1]);
+		return SSH_E_NOMEM;
+	}
+	s->tries++;
+	p->greeted = 1;		/* a fork of the nursery needs no HELLO */
+	r = send_start(s, p);
+	saved = errno;
+	if (r == SSH_OK) {
+		introduce_newcomer(p);
+		r = nursery_fork(s->d, p, s->conn, pair[1]);
+	} else {
+		close(pair[1]);
+	}
+	if (r < 0) {
+		log_ev(LOGL_ERROR, "%s refused: %s", s->kid->name, r == SSH_E_SYS ? strerror(saved) : err_text(r));
+		proc_disown(p);
+	}
+	return r;
+}
+
+int session_connect_again(struct kid *k)
+{
+	struct session *s = k->session;
+
+	if (s->tries >= FORK_TRIES || k->node->state != SUP_ST_STARTING)
+		return SSH_E_LIMIT;
+	if (k->proc != NULL)
+		proc_disown(k->proc);
+	return session_connect(k);
+}
+
+void session_connection_ended(struct session *s, int crashed)
+{
+	if (s != NULL)
+		tell_fate(s, crashed ? FATE_CRASHED : FATE_ENDED);
+}
+
+int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
+{
+	struct session *s = table_get(&d->sessions, m->conn);
+	struct proc *p = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
+	int r;
+
+	if (p == NULL || p->link == NULL || !p->is_ready)
+		return SSH_OK;		/* the client left meanwhile */
+	if (s->grant != NULL) {
+		log_ev(LOGL_ERROR, "%s: granted twice; the first one holds", s->kid->name);
+		return SSH_OK;
+	}
+	if (!d->privileged && m->uid != getuid()) {
+		log_ev(LOGL_ERROR, "%s: granted for another user, and this daemon is not root", s->kid->name);
+		return SSH_OK;
+	}
+	if ((r = grant_new(&s->grant, m)) < 0) {
+		log_ev(LOGL_ERROR, "%s: grant: %s", s->kid->name, err_text(r));
+		proc_kill(p);
+		return SSH_OK;
+	}
+	link_enter(p->link, W_AUTHED);
+	if (s->grace != NULL)
+		event_del(s->grace);
+	tell_fate(s, FATE_AUTHENTICATED);
+	introduce_authed(s);
+	worker_serve_parked(s);
+	return SSH_OK;
+}
+
+void session_falls(struct session *s)
+{
+	close_socks(s);
+	worker_hang_up_all(s);
+}

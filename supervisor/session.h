@@ -1,0 +1,58 @@
+#ifndef SUPERVISOR_SESSION_H
+#define SUPERVISOR_SESSION_H
+#include "supervisor/daemon.h"
+
+/*
+ * session - the record of one client: a duplicate of every descriptor that makes a live session (its socket,
+ * pty masters, pipe ends), who it is, and the login grace timer.
+ */
+
+/* What AUTH granted; strings live in text. */
+struct grant {
+	uint32_t uid, gid, permits, max_sessions;
+	uint32_t *groups;
+	size_t ngroups;
+	char *user, *home, *shell, *forced, *subsystems;	/* "" : none */
+	struct view environment;		/* NAME=VALUE, NUL after each */
+	char text[];
+};
+
+struct session {
+	struct daemon *d;
+	uint64_t conn;
+	struct kid *kid, *connection;
+	int sock[2];			/* the client; sock[1] is -1 unless it came on two pipes */
+	struct addr peer, local;
+	uint64_t acceptor;		/* serial of the process that accepted it, 0: none */
+	uint32_t slot;
+	int fate_told;
+	unsigned tries;			/* forks asked for */
+	struct grant *grant;		/* NULL: not logged in */
+	struct event *grace, *park;
+	struct list parked;		/* SPAWNs that came before the grant */
+	unsigned nparked;
+	struct list works;
+	unsigned nworks;
+	uint64_t last_worker;
+	uint8_t phase;
+};
+
+#define FATE_AUTHENTICATED 1
+#define FATE_ENDED         2
+#define FATE_CRASHED       3
+
+/* CONN_NEW. Never an error for what the client or the machine is to blame for. */
+int  session_accept(struct proc *acceptor, struct ipc_msg *);
+/* -i: the one client, on one socket or two pipes; the descriptors are taken. */
+int  session_only(struct daemon *, int in, int out);
+/* For the tree: starts the connection process. */
+int  session_connect(struct kid *connection);
+/* Its nursery died before the worker came of it. SSH_OK, or an error when that happened too often. */
+int  session_connect_again(struct kid *connection);
+void session_connection_ended(struct session *, int crashed);
+int  session_granted(struct daemon *, const struct ipc_AUTH_GRANTED *);
+/* Its node begins to stop: programs see their terminals and pipes close at once. */
+void session_falls(struct session *);
+void session_forget(struct session *);
+
+#endif

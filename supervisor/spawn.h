@@ -1,0 +1,26 @@
+#ifndef SUPERVISOR_SPAWN_H
+#define SUPERVISOR_SPAWN_H
+#include "supervisor/daemon.h"
+
+/* spawn - fork and exec of our helper programs. */
+
+/* Starts the kid's program with its link on descriptor 3. SSH_OK or SSH_E_SYS, logged. */
+int spawn_helper(struct kid *);
+/* The same for a successor, which is nobody's yet. NULL: failed, logged. */
+struct proc *spawn_for(struct daemon *, const struct kid_row *, struct kid *);
+/*
+ * Forks with every signal blocked, so that no handler of ours runs in the child; there handlers are reset. In the
+ * child returns 0 with signals still blocked: exec or spawn_unblock().
+ */
+pid_t spawn_fork(void);
+void spawn_unblock(void);
+/* In a child: fds[i] becomes descriptor at[i]; 0, 1, 2 that are not among them become /dev/null, all others are closed. */
+int  spawn_fds(const int *fds, const int *at, int n);
+/* What a child of ours may see of our environment. */
+char *const *spawn_environment(void);
+/*
+ * Runs keysign with its arguments (NULL ends them), waiting at most timeout_ms; its stderr is ours. Exit status, or -1.
+ */
+int  spawn_keysign(struct daemon *, char *const argv[], int timeout_ms);
+
+#endif

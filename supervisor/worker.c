@@ -1,0 +1,337 @@
+#include "supervisor/worker.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "supervisor/become.h"
+#include "supervisor/effects.h"
+#include "supervisor/ends.h"
+#include "supervisor/grant.h"
+#include "supervisor/proc.h"
+
+static struct link *link_of(const struct session *s)
+{
+	return s->connection != NULL && s->connection->proc != NULL ? s->connection->proc->link : NULL;
+}
+
+static struct work *find(const struct session *s, uint64_t id)
+{
+	LIST_EACH(l, &s->works)
+		if (LIST_OF(l, struct work, link)->id == id)
+			return LIST_OF(l, struct work, link);
+	return NULL;
+}
+
+static void answer(struct session *s, uint32_t req, int status, uint64_t worker, const int *fds, int nfds)
+{
+	struct ipc_SPAWNED m = { .req = req, .status = (uint8_t)status, .worker = worker };
+	struct link *l = link_of(s);
+
+	if (l != NULL) {
+		link_send_fds(l, IPC_SPAWNED, &m, fds, nfds);
+		return;
+	}
+	for (int i = 0; i < nfds; i++)
+		close(fds[i]);
+}
+
+/* ---- before the grant ------------------------------------------------------------------ */
+
+struct parked { struct list link; size_t len; uint8_t bytes[]; };
+
+static void on_park_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct session *s = arg;
+
+	(void)fd, (void)what;
+	log_ev(LOGL_WARN, "%s: asked for a program without being logged in", s->kid->name);
+	if (s->connection->proc != NULL) {
+		s->connection->proc->broke_rules = 1;
+		proc_kill(s->connection->proc);
+	}
+}
+
+/* AUTH says GRANTED to us before it tells the connection, but the two sockets have no order between them. */
+static int park(struct session *s, const struct ipc_SPAWN *m)
+{
+	struct timeval tv = { PARK_MS / 1000, PARK_MS % 1000 * 1000 };
+	struct parked *p;
+	struct buf b;
+	int r;
+
+	if (s->nparked >= PARK_MAX)
+		return SSH_E_RULE;
+	buf_init(&b, IPC_MESSAGE_MAX, NULL);
+	if ((r = ipc_encode(&b, IPC_SPAWN, m)) == SSH_OK && (p = malloc(sizeof *p + buf_len(&b))) == NULL)
+		r = SSH_E_NOMEM;
+	if (r == SSH_OK) {
+		p->len = buf_len(&b);
+		memcpy(p->bytes, buf_head(&b), p->len);
+		list_add_tail(&s->parked, &p->link);
+		s->nparked++;
+		if (s->park == NULL)
+			s->park = evtimer_new(s->d->base, on_park_over, s);
+		if (s->park == NULL || event_add(s->park, &tv) < 0)
+			r = SSH_E_NOMEM;
+	}
+	buf_drop(&b);
+	return r;
+}
+
+void worker_serve_parked(struct session *s)
+{
+	if (s->park != NULL)
+		event_del(s->park);
+	while (!list_empty(&s->parked)) {
+		struct parked *p = LIST_OF(s->parked.next, struct parked, link);
+		struct ipc_msg m;
+
+		list_remove(&p->link);
+		s->nparked--;
+		if (ipc_decode(&m, p->bytes, p->len) == SSH_OK)
+			worker_request(s, &m.u.SPAWN);
+		free(p);
+	}
+}
+
+void worker_drop_parked(struct session *s)
+{
+	while (!list_empty(&s->parked)) {
+		struct parked *p = LIST_OF(s->parked.next, struct parked, link);
+
+		list_remove(&p->link);
+		free(p);
+	}
+}
+
+/* ---- a request --------------------------------------------------------------------------- */
+
+/* Environment of the grant, and the overruled command behind it. */
+static int environment(struct buf *b, const struct grant *g, const struct plan *p)
+{
+	static const char name[] = "SSH_ORIGINAL_COMMAND=";
+	int r;
+
+	TRY(buf_append(b, g->environment.p, g->environment.len));
+	if (p->original.len == 0)
+		return SSH_OK;
+	TRY(buf_append(b, name, sizeof name - 1));
+	TRY(buf_append(b, p->original.p, p->original.len));
+	return buf_append(b, "", 1);
+}
+
+/* WORK as it will lie in the worker's socket. */
+static int write_order(struct work *w, const struct ipc_SPAWN *m, const struct plan *p, const char *tty)
+{
+	const struct grant *g = w->s->grant;
+	struct ipc_WORK order = {
+		.kind = (uint8_t)p->kind, .pty = m->pty, .user = view_str(g->user), .home = view_str(g->home),
+		.shell = view_str(g->shell), .tty = view_str(tty), .term = m->term, .modes = m->modes, .env = m->env,
+		.command = p->command, .peer = w->s->peer, .local = w->s->local,
+	};
+	struct buf env, out;
+	int r;
+
+	buf_init(&env, 8192, NULL);	/* the field's maximum */
+	buf_init(&out, IPC_MESSAGE_MAX, NULL);
+	if ((r = environment(&env, g, p)) == SSH_OK) {
+		order.environment = view_of(env.v != NULL ? buf_head(&env) : (const uint8_t *)"", buf_len(&env));
+		r = ipc_encode(&out, IPC_WORK, &order);
+	}
+	if (r == SSH_OK && (w->order = malloc(buf_len(&out))) != NULL)
+		memcpy(w->order, buf_head(&out), w->order_len = buf_len(&out));
+	else if (r == SSH_OK)
+		r = SSH_E_NOMEM;
+	buf_drop(&env);
+	buf_drop(&out);
+	return r;
+}
+
+static struct work *work_new(struct session *s, const struct ipc_SPAWN *m, const struct plan *p)
+{
+	struct work *w = calloc(1, sizeof *w);
+	char tty[TTY_MAX];
+
+	if (w == NULL)
+		return NULL;
+	w->s = s;
+	w->id = ++s->last_worker;
+	w->req = m->req;
+	w->sftp = p->sftp;
+	if (ends_make(w, m, s->grant, s->d->privileged, tty) < 0) {
+		free(w);
+		return NULL;
+	}
+	if (write_order(w, m, p, tty) == SSH_OK
+	    && (w->kid = fx_add(s->d, s->kid, KID_WORKER, p->name, 1)) != NULL) {
+		w->kid->session = s;
+		w->kid->work = w;
+		list_add_tail(&s->works, &w->link);
+		s->nworks++;
+		return w;
+	}
+	ends_close(w, ~0u);
+	ends_close_theirs(w);
+	free(w->order);
+	free(w);
+	return NULL;
+}
+
+int worker_request(struct session *s, const struct ipc_SPAWN *m)
+{
+	struct plan plan;
+	struct work *w;
+	struct kid *k;
+	int status;
+
+	if (s->grant == NULL)
+		return park(s, m);
+	if (s->nworks >= s->grant->max_sessions || s->nworks >= SUP_SESSION_CHANNELS)
+		status = PLAN_REFUSED;
+	else
+		status = grant_plan(s->grant, m, &plan);
+	if (status != PLAN_OK) {
+		answer(s, m->req, status, 0, NULL, 0);
+		return SSH_OK;
+	}
+	errno = 0;
+	if (!ends_spare(SPARE_WORKER))
+		errno = EMFILE;
+	if (errno == EMFILE || (w = work_new(s, m, &plan)) == NULL) {
+		log_ev(LOGL_ERROR, "%s: no program: %s", s->kid->name, errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
+		answer(s, m->req, PLAN_FAILED, 0, NULL, 0);
+		return SSH_OK;
+	}
+	k = w->kid;
+	if (fx_start(k) < 0)		/* else it is answered by worker_start() or, when that failed, by worker_forget() */
+		fx_stop(k);
+	return SSH_OK;
+}
+
+/* ---- the process ----------------------------------------------------------------------------- */
+
+int worker_start(struct kid *k)
+{
+	struct work *w = k->work;
+	struct daemon *d = k->d;
+	int fds[3], n;
+	pid_t pid;
+
+	if ((n = ends_duplicate(w, fds)) < 0)
+		return SSH_E_SYS;
+	pid = become_user(d, w->s->grant, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], w);
+	ends_close_theirs(w);
+	free(w->order);
+	w->order = NULL;
+	if (pid > 0 && proc_new(d, k, ROLE_WRK, pid, -1) == NULL) {
+		kill(pid, SIGKILL);
+		pid = -1;
+	}
+	if (pid < 0) {
+		log_ev(LOGL_ERROR, "%s: no program: %s", w->s->kid->name, strerror(errno));
+		for (int i = 0; i < n; i++)
+			close(fds[i]);
+		return SSH_E_SYS;
+	}
+	w->answered = 1;
+	answer(w->s, w->req, PLAN_OK, w->id, fds, n);
+	fx_answer(k, SUP_EV_READY);
+	return SSH_OK;
+}
+
+void worker_ended(struct kid *k, int wstatus)
+{
+	struct work *w = k->work;
+	struct link *l = w != NULL ? link_of(w->s) : NULL;
+	struct ipc_WORKER_EXIT m;
+
+	if (l == NULL)
+		return;
+	m = (struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WIFSIGNALED(wstatus) != 0 };
+	m.code = (uint32_t)(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : WEXITSTATUS(wstatus));
+	m.core = WIFSIGNALED(wstatus) && WCOREDUMP(wstatus);
+	link_send(l, IPC_WORKER_EXIT, &m);
+}
+
+static void signal_group(struct kid *k, int sig)
+{
+	if (k->proc != NULL && k->proc->pid > 0 && kill(-k->proc->pid, sig) < 0)
+		kill(k->proc->pid, sig);	/* it has no group of its own yet */
+}
+
+void worker_hang_up(struct kid *k)
+{
+	struct work *w = k->work;
+
+	if (w == NULL || w->hung_up)
+		return;
+	w->hung_up = 1;
+	ends_close(w, ~0u);
+	signal_group(k, SIGHUP);
+	signal_group(k, SIGCONT);	/* a stopped program could not hear it */
+}
+
+void worker_hang_up_all(struct session *s)
+{
+	LIST_EACH(l, &s->works)
+		worker_hang_up(LIST_OF(l, struct work, link)->kid);
+}
+
+void worker_forget(struct kid *k)
+{
+	struct work *w = k->work;
+
+	k->work = NULL;
+	if (!w->answered)
+		answer(w->s, w->req, PLAN_FAILED, 0, NULL, 0);
+	ends_close(w, ~0u);
+	ends_close_theirs(w);
+	list_remove(&w->link);
+	w->s->nworks--;
+	free(w->order);
+	free(w);
+}
+
+/* ---- what the connection says about it ----------------------------------------------------------- */
+
+int worker_shut(struct session *s, const struct ipc_CHAN_SHUT *m)
+{
+	struct work *w = find(s, m->worker);
+
+	if (w != NULL)		/* else it has ended: the two crossed */
+		ends_close(w, m->ends);
+	return SSH_OK;
+}
+
+int worker_signal_number(struct view name)
+{
+	static const struct { const char *name; int number; } signals[] = {
+		{ "ABRT", SIGABRT }, { "ALRM", SIGALRM }, { "FPE", SIGFPE }, { "HUP", SIGHUP }, { "ILL", SIGILL }, { "INT", SIGINT },
+		{ "KILL", SIGKILL }, { "PIPE", SIGPIPE }, { "QUIT", SIGQUIT }, { "SEGV", SIGSEGV }, { "TERM", SIGTERM },
+		{ "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
+	};
+
+	for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
+		if (view_is(name, signals[i].name))
+			return signals[i].number;
+	return 0;
+}
+
+int worker_signal(struct session *s, const struct ipc_WORKER_SIGNAL *m)
+{
+	struct work *w = find(s, m->worker);
+	int sig = worker_signal_number(m->name);
+
+	if (w != NULL && sig != 0)
+		signal_group(w->kid, sig);
+	return SSH_OK;
+}

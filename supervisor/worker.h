@@ -1,0 +1,46 @@
+#ifndef SUPERVISOR_WORKER_H
+#define SUPERVISOR_WORKER_H
+#include "supervisor/session.h"
+
+/*
+ * worker - programs that run as the granted user: SPAWN makes a pty pair or three pipes, keeps duplicates of our
+ * ends in the session record, forks, becomes the user and execs `channel` or `sftp-server`.
+ */
+
+#define PARK_MS  1000			/* a SPAWN that overtook its grant waits this long */
+#define PARK_MAX 8u
+
+enum { END_STDIN, END_STDOUT, END_STDERR, END_MASTER, END_COUNT };	/* bit i of CHAN_SHUT.ends */
+
+/* One worker and our duplicates of its channel's ends. */
+struct work {
+	struct list link;		/* session.works */
+	struct session *s;
+	uint64_t id;			/* what the connection calls it */
+	uint32_t req;
+	int answered;			/* SPAWNED was sent */
+	int hung_up;
+	int sftp;
+	int ends[END_COUNT];		/* -1: closed */
+	int theirs[3];			/* the worker's own, until it is started */
+	int ntheirs;
+	struct kid *kid;
+	uint8_t *order;			/* WORK, encoded, until it is started */
+	size_t order_len;
+};
+
+int  worker_request(struct session *, const struct ipc_SPAWN *);
+int  worker_shut(struct session *, const struct ipc_CHAN_SHUT *);
+int  worker_signal(struct session *, const struct ipc_WORKER_SIGNAL *);
+void worker_serve_parked(struct session *);
+void worker_drop_parked(struct session *);
+int  worker_start(struct kid *);		/* for the tree */
+void worker_ended(struct kid *, int wstatus);
+/* SIGHUP to its process group, and our ends closed. */
+void worker_hang_up(struct kid *);
+void worker_hang_up_all(struct session *);
+void worker_forget(struct kid *);
+/* Signal number for the names of RFC 4254 6.10, 0 for others. */
+int  worker_signal_number(struct view name);
+
+#endif
