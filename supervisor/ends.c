@@ -42,7 +42,7 @@ void ends_close(struct work *w, unsigned bits)
 		}
 }
 
-static int make_pipes(struct work *w)
+static int make_pipes(struct work *w, const struct grant *g, int privileged)
 {
 	for (int i = 0; i < 3; i++) {
 		int p[2];
@@ -50,6 +50,12 @@ static int make_pipes(struct work *w)
 		if (pipe2(p, O_CLOEXEC) < 0)
 			return SSH_E_SYS;
 		fcntl(p[0], F_SETPIPE_SZ, PIPE_BYTES);	/* best effort: an unprivileged user has a limit */
+		/* who opens /dev/stdin opens the pipe anew, and must own it */
+		if (privileged && fchown(p[0], g->uid, g->gid) < 0) {
+			close(p[0]);
+			close(p[1]);
+			return SSH_E_SYS;
+		}
 		w->ends[i] = i == END_STDIN ? p[1] : p[0];
 		w->theirs[w->ntheirs++] = i == END_STDIN ? p[0] : p[1];
 	}
@@ -95,7 +101,7 @@ int ends_make(struct work *w, const struct ipc_SPAWN *m, const struct grant *g, 
 		w->ends[i] = -1;
 	w->ntheirs = 0;
 	tty[0] = '\0';
-	r = m->pty ? make_pty(w, m, g, privileged, tty) : make_pipes(w);
+	r = m->pty ? make_pty(w, m, g, privileged, tty) : make_pipes(w, g, privileged);
 	if (r < 0) {
 		ends_close(w, ~0u);
 		ends_close_theirs(w);
