@@ -15,6 +15,8 @@
  *
  * Never blocks, never calls back (except env->random and env->mem), may be fed one byte at a
  * time: cutting the input differently never changes the output or the events.
+ * The first ssh_next() sends our KEXINIT, without waiting for the peer; call ssh_tick() once before it, so
+ * that deadlines count from then.
  * Packets are taken one at a time by ssh_next(), so a view inside an event stays valid until the
  * next ssh_next() or ssh_input*() on this object. While an answer is outstanding that the
  * protocol must wait for (NEED_*, AUTH_*), ssh_next() gives nothing more and input is only kept.

@@ -47,6 +47,7 @@ static int put_dir(const struct packet_dir *d, struct wr *w)
 static int put_transport(struct ssh *s, struct wr *w)
 {
 	const struct session_more *m = s->more;
+	struct rd rest = rd_of(buf_head(&s->in), buf_len(&s->in));	/* less the packet handled last */
 	int r;
 
 	wr_u32(w, STATE_MAGIC);
@@ -71,7 +72,8 @@ static int put_transport(struct ssh *s, struct wr *w)
 	wr_u64(w, m->packets_out);
 	wr_u8(w, (uint8_t)m->ext_info_seen);
 	wr_cstr(w, m->peer_sig_algs);
-	wr_string(w, buf_head(&s->in) + s->in_packet, buf_len(&s->in) - s->in_packet);
+	rd_raw(&rest, s->in_packet);
+	wr_view(w, rd_rest(&rest));
 	wr_string(w, buf_head(&s->out), buf_len(&s->out));
 	return wr_done(w);
 }
@@ -152,8 +154,10 @@ static int get_algs(struct ssh *s, struct rd *in)
 	return c->kex != NULL && c->sig != NULL ? SSH_OK : SSH_E_STATE;
 }
 
-static int get_dir(struct ssh *s, struct packet_dir *d, const struct cipher_alg *alg, struct rd *in)
+/* which: 0 client to server, 1 server to client */
+static int get_dir(struct ssh *s, struct packet_dir *d, int which, struct rd *in)
 {
+	const struct cipher_alg *alg = s->kex->now.cipher[which];
 	struct cipher *c;
 	int r;
 
@@ -164,7 +168,7 @@ static int get_dir(struct ssh *s, struct packet_dir *d, const struct cipher_alg 
 	d->bytes_max = packet_bytes_max(alg, s->policy.rekey_bytes);
 	TRY(cipher_import(&c, in, s->env.mem));
 	d->cipher = c;
-	return SSH_OK;
+	return cipher_fits(c, alg, s->kex->now.mac[which], d == s->tx) ? SSH_OK : SSH_E_STATE;
 }
 
 static int get_keys(struct ssh *s, struct rd *in)
@@ -184,8 +188,8 @@ static int get_keys(struct ssh *s, struct rd *in)
 	k->rekeys = rd_u32(in);
 	age = rd_u64(in);
 	k->done_at = age < s->now ? s->now - age : 0;
-	TRY(get_dir(s, s->rx, k->now.cipher[in_dir], in));
-	return get_dir(s, s->tx, k->now.cipher[!in_dir], in);
+	TRY(get_dir(s, s->rx, in_dir, in));
+	return get_dir(s, s->tx, !in_dir, in);
 }
 
 static int get_more(struct ssh *s, struct rd *in)

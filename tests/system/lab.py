@@ -424,17 +424,11 @@ class Server:
 
     def tree(self):
         """Every node as a dict, depth first, with "path" (names from the root)."""
-        r = self.ctl("--json", "tree")
+        r = self.ctl("tree", "--json")
         same(r.returncode, 0, "status of coppicectl (%r)" % r.stderr)
-        nodes = []
-
-        def walk(node, path):
-            path = path + [node["name"]]
-            nodes.append(dict(node, path=path))
-            for kid in node.get("children", []):
-                walk(kid, path)
-
-        walk(json.loads(r.stdout), [])
+        nodes, path = json.loads(r.stdout)["nodes"], {}
+        for n in nodes:                 # parents come before their children
+            n["path"] = path[n["id"]] = path.get(n["parent"], []) + [n["name"]]
         return nodes
 
     def node(self, name):

@@ -275,7 +275,7 @@ def test_the_nursery_is_fresh_after_a_worker_crash():
     with Server() as s:
         s.crash_expected = True
         session = s.popen("bob", "exec cat")
-        node = wait_until(lambda: [n for n in s.tree() if n["name"].startswith("connection")], 20, text="no session")[0]
+        node = wait_until(lambda: [n for n in s.tree() if n["name"].startswith("connection") and n["user"] == "bob"], 20, text="no session")[0]
         nursery = s.pid_of("nursery")
         os.kill(node["pid"], signal.SIGSEGV)
         same(session.wait(20), 255, "status of the client")

@@ -62,7 +62,7 @@ df -h d
         same((stat.S_IMODE(st.st_mode), st.st_uid, st.st_nlink), (0o640, UIDS["bob"], 2), "mode, owner, links")
         same(os.readlink(d + "/soft"), "A", "link")
         check("-rw-r-----" in out, "long listing", out)
-        s.sftp("bob", "rm d/*\nrm d/tree/sub/*\nrm d/tree/b\nrmdir d/tree/sub\nrmdir d/tree\nrmdir d\n")
+        s.sftp("bob", "-rm d/*\nrm d/tree/sub/*\nrm d/tree/b\nrmdir d/tree/sub\nrmdir d/tree\nrmdir d\n")
         check(not os.path.exists(d), "it is still there")
 
 

@@ -82,10 +82,10 @@ def test_accept_env():
 def test_descriptors_of_a_command():
     """Pipes, and nothing else of ours: /dev/stdin opens, no stray descriptor, no signal ignored or blocked."""
     with Server() as s:
-        out = s.ssh("bob", "for f in $(seq 0 99); do t=$(readlink /proc/$$/fd/$f) && echo $f ${t%%:*}; done; head -c 2 /dev/stdin", input=b"ok",
+        out = s.ssh("bob", "for f in $(seq 0 99); do readlink /proc/$$/fd/$f > t && echo $f $(sed 's/:.*//' t); done; rm t; head -c 2 /dev/stdin", input=b"ok",
                     ok=True).stdout.decode()
         fds = dict(line.split() for line in out.splitlines() if line.count(" ") == 1)
-        same(sorted(fds), ["0", "1", "2"], "descriptors")
+        check(sorted(fds) == ["0", "1", "2"] or not COPPICE, "descriptors", out)
         if COPPICE:
             same(set(fds.values()), {"pipe"}, "what they are")
         check(out.endswith("ok"), "/dev/stdin", out)
@@ -293,6 +293,16 @@ def test_ten_channels_at_once():
         for i, p in enumerate(running):
             same(p.returncode, i, "status")
             same(results[i], (data, b"%d\n" % i), "output")
+        master.finish()
+
+
+def test_channels_one_after_the_other():
+    """Each gets its own status, however often a place in the server's tables was used before."""
+    with Server() as s:
+        master = Master(s, 1, "alice")
+        for i in range(40):
+            r = s.ssh("alice", "echo %d; exit %d" % (i, i), options=("ControlPath=" + master.path, "ControlMaster=no"))
+            same((r.stdout, r.returncode), (b"%d\n" % i, i), "output and status of channel %d" % i)
         master.finish()
 
 

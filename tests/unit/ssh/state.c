@@ -210,3 +210,23 @@ Test(state, age_of_the_keys_is_kept)
 	cr_assert_eq(ssh_deadline(p.side[SSH_SERVER]), p.now + 600000);
 	pair_free(&p);
 }
+
+/* Found by fuzzing: the two ciphers of a state exchanged, or of other rows than the names before them. */
+Test(state, ciphers_are_what_the_names_say)
+{
+	struct pair p;
+	struct buf b;
+	struct ssh *s;
+	uint8_t *at;
+
+	exported(&p, SSH_SERVER, &b);
+	at = memmem(buf_head(&b), buf_len(&b), "aes", 3);
+	cr_assert_null(at, "the default has nothing to confuse");
+	/* in a cipher: string name, string mac (empty), byte encrypt */
+	at = memmem(buf_head(&b), buf_len(&b), "chacha20-poly1305@openssh.com\0\0\0\0\1", 34);
+	cr_assert_not_null(at);
+	at[33] = 0;
+	cr_assert_eq(ssh_import(&s, &p.env[0], &p.policy[0], view_of(buf_head(&b), buf_len(&b)), 0), SSH_E_STATE);
+	buf_drop(&b);
+	pair_free(&p);
+}
