@@ -42,7 +42,6 @@ void ends_close(struct work *w, unsigned bits)
 		}
 }
 
-/* The program must be able to open /dev/stdin and its kin anew, so the pipes are its user's. */
 static int make_pipes(struct work *w, const struct grant *g, int privileged)
 {
 	for (int i = 0; i < 3; i++) {
@@ -51,10 +50,14 @@ static int make_pipes(struct work *w, const struct grant *g, int privileged)
 		if (pipe2(p, O_CLOEXEC) < 0)
 			return SSH_E_SYS;
 		fcntl(p[0], F_SETPIPE_SZ, PIPE_BYTES);	/* best effort: an unprivileged user has a limit */
+		/* who opens /dev/stdin opens the pipe anew, and must own it */
+		if (privileged && fchown(p[0], g->uid, g->gid) < 0) {
+			close(p[0]);
+			close(p[1]);
+			return SSH_E_SYS;
+		}
 		w->ends[i] = i == END_STDIN ? p[1] : p[0];
 		w->theirs[w->ntheirs++] = i == END_STDIN ? p[0] : p[1];
-		if (privileged && fchown(p[0], g->uid, g->gid) < 0)
-			return SSH_E_SYS;
 	}
 	return SSH_OK;
 }
