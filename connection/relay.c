@@ -214,6 +214,15 @@ void relay_close_output(struct relay *r)
 		stream_close(&r->out);
 }
 
+void relay_client_closed(struct relay *r)
+{
+	if (r->pty)
+		relay_close_input(r);
+	stream_close(&r->out);
+	stream_close(&r->err);
+	relay_input_eof(r);
+}
+
 void relay_worker_gone(struct relay *r)
 {
 	if (r->pty)
