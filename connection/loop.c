@@ -106,13 +106,10 @@ static void arm_timer(struct conn *c)
 	uint64_t at = ssh_deadline(c->ssh), now;
 	struct timeval tv;
 
-	if (at == c->loop.timer_at)
+	/* A deadline that moved away is looked at again when the old one comes: traffic moves it all the time. */
+	if (at >= c->loop.timer_at)
 		return;
 	c->loop.timer_at = at;
-	if (at == UINT64_MAX) {
-		event_del(c->loop.timer);
-		return;
-	}
 	now = loop_now();
 	at = at > now ? at - now : 0;
 	tv.tv_sec = (time_t)(at / 1000);
@@ -209,9 +206,12 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
 
+	uint64_t now = loop_now();
+
 	(void)fd, (void)what;
 	c->loop.timer_at = UINT64_MAX;
-	ssh_tick(c->ssh, loop_now());
+	if (now >= ssh_deadline(c->ssh))
+		ssh_tick(c->ssh, now);
 	loop_turn(c);
 }
 
