@@ -67,6 +67,8 @@ int  relay_break(struct relay *);
 /* Reads what can be read without an event: a pty that is draining. */
 void relay_pump(struct relay *);
 void relay_rearm(struct relay *);
+/* Nothing moved for a while: memory that is not in use goes back. */
+void relay_shrink(struct relay *);
 void relay_drop(struct relay *);
 
 #endif
