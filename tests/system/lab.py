@@ -2,7 +2,6 @@
 The laboratory: accounts, keys, the daemon, stock clients. Used inside the namespaces that "run" makes.
 """
 import crypt
-import ctypes
 import functools
 import glob
 import hashlib

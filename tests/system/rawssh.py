@@ -1,11 +1,9 @@
 """A small SSH client that can be made to lie at any point: curve25519-sha256, ssh-ed25519, aes128-gcm@openssh.com."""
 import hashlib
 import os
-import socket
 import struct
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_ssh_private_key
@@ -256,4 +254,3 @@ def step(iv):
 
 
 __all__ = [n for n in dir() if not n.startswith("_")]
-assert InvalidTag and socket and Ed25519PrivateKey

@@ -3,12 +3,11 @@ import os
 import random
 import re
 import socket
-import struct
 import threading
 import time
 
 import rawssh
-from lab import COPPICE, HOST, PASSWORDS, SEED, Failure, Server, authorize, below, check, coppiced_only, key, limit, rss, same, status, wait_until
+from lab import (COPPICE, PASSWORDS, SEED, Failure, Server, authorize, below, check, coppiced_only, key, limit, rss, same, status, wait_until)
 from movers import Exec
 from rawssh import Closed, Key, Raw, s as string, u32
 
@@ -52,7 +51,7 @@ class Yard:
             check(self.high < self.base + 8192, "a process grew to %d KiB, from %d" % (self.high, self.base))
         with open(self.server.log_path, "rb") as f:
             odd = [line for line in f.read().split(b"\n") if re.search(rb"[^\x20-\x7e\t\r]|\r.", line)]
-        check(not odd, "bytes of a peer in the log", *odd[:3])
+        check(not odd or not COPPICE, "bytes of a peer in the log", *odd[:3])
         self.server.ssh("alice", "true", ok=True)
         self.server.stop()
 
@@ -193,9 +192,9 @@ def test_bad_kexinits():
 def test_wrong_guesses():
     """RFC 4253 7: one packet of a wrong guess is passed over, no more; a right guess counts."""
     ed = Key(key("ed25519"))
-    other = ["curve25519-sha256@libssh.org,curve25519-sha256,kex-strict-c-v00@openssh.com"] + Raw.LISTS[1:]
+    # RFC 4253 7.1: right is a guess when the first names of both sides are the same.
     wrong = ["diffie-hellman-group14-sha256,curve25519-sha256,kex-strict-c-v00@openssh.com"] + Raw.LISTS[1:]
-    with Yard() as y:
+    with Yard("KexAlgorithms curve25519-sha256", "HostKeyAlgorithms ssh-ed25519") as y:
         for lists, guess, again in ((Raw.LISTS, None, False), (wrong, bytes([30]) + string(b"\1" * 257), True)):
             with Raw(y.server) as raw:
                 raw.hello()
@@ -210,7 +209,6 @@ def test_wrong_guesses():
                 raw.expect(rawssh.USERAUTH_SUCCESS)
         y.ends("two wrong guesses", lambda raw: (raw.put(raw.kexinit(wrong, follows=1)), raw.put(bytes([30]) + string(b"\1" * 257)),
                                                   raw.put(bytes([30]) + string(b"\1" * 257))))
-        check(other, "")
 
 
 LOW_ORDER = [0, 1, 325606250916557431795983626356110631294008115727848805560023387167927233504,
@@ -241,6 +239,7 @@ DEGENERATE = [bytes(32), b"\1" + bytes(31), b"\2" + bytes(31), bytes.fromhex("ec
               bytes.fromhex("c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a")]
 
 
+@coppiced_only              # Debian 12's sshd lets the first of them in
 @limit(240)
 def test_degenerate_ed25519_keys():
     import base64
@@ -519,4 +518,3 @@ def test_mutated_sessions():
                     raw.drain()
                 except (Closed, OSError) as e:
                     check(not isinstance(e, socket.timeout), "round %d: the connection stays open" % i)
-assert struct

@@ -1,5 +1,4 @@
 """The daemon itself: options, configuration, reload, stop, tree, what it runs as, what it leaves behind."""
-import json
 import os
 import re
 import shutil
@@ -9,8 +8,8 @@ import stat
 import subprocess
 import time
 
-from lab import (BUILD, COPPICE, HOST, PASSWORDS, SCRATCH, Failure, Server, UIDS, account, alive, below, check, coppiced_only, key, limit, processes,
-                 public, same, sanitized, sh, status, wait_until)
+from lab import (BUILD, HOST, PASSWORDS, SCRATCH, Server, UIDS, account, alive, below, check, coppiced_only, key, limit, processes, same, sanitized,
+                 sh, status, wait_until)
 from movers import Exec, Master, moving
 
 DAEMON = BUILD + "/sbin/coppiced"
@@ -622,4 +621,3 @@ def test_exit_reports():
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: s.pid_of("keysign") not in (0, pid), 20)
         s.logged(r"ev=exit node=guards/keysign role=keysign pid=%d how=signal:KILL lived=\S+ restarts=1/5 in=60s do=restart" % pid)
-assert json and COPPICE and public and Failure

@@ -3,7 +3,7 @@ import os
 import stat
 import subprocess
 
-from lab import (COPPICE, HOST, SCRATCH, Server, UIDS, below, check, digest_of, key, limit, random_file, same, wait_until)
+from lab import (COPPICE, HOST, Server, UIDS, below, check, digest_of, key, limit, random_file, same, wait_until)
 
 
 def scp(s, *words, flags=(), ok=True):

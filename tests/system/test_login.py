@@ -4,7 +4,7 @@ import re
 import subprocess
 import time
 
-from lab import (COPPICE, HOST, PASSWORDS, SCRATCH, Failure, Server, UIDS, authorize, check, coppiced_only, key, limit, public, same, sh, wait_until)
+from lab import (COPPICE, PASSWORDS, SCRATCH, Server, UIDS, authorize, check, key, limit, public, same, sh, wait_until)
 
 
 def fingerprint(name):

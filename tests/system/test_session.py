@@ -11,10 +11,8 @@ import subprocess
 import termios
 import threading
 import time
-import tty
 
-from lab import (COPPICE, HOST, PASSWORDS, SCRATCH, Failure, Server, UIDS, alive, below, check, coppiced_only, digest_stream, feed, limit, random_file,
-                 rss, same, wait_until)
+from lab import (COPPICE, Server, UIDS, alive, below, check, coppiced_only, digest_stream, feed, limit, random_file, rss, same, wait_until)
 from movers import Exec, Master, Sftp, Shell
 
 
