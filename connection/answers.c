@@ -122,26 +122,22 @@ static void keep_reply(struct answers *a, const struct ssh_event *ev, struct vie
 	*first = in.bad ? view_of(NULL, 0) : v;
 }
 
-/* The first request fixes who logs in, as in OpenSSH; RFC 4252 5 would let it change. */
-static int same_user(struct conn *c, const struct ssh_event *ev)
+/* The first request names who logs in; the core sees to it that the others name the same. */
+static int keep_user(struct answers *a, const struct ssh_event *ev)
 {
-	struct answers *a = &c->answers;
+	struct view parts[2], user = ev->user;
+	char printable[SSH_USER_MAX + 1];
+	int r;
 
-	if (a->user.p == NULL) {
-		struct view parts[2];
-
-		if (keep(&a->name, (struct view[]){ ev->user, ev->service }, parts, 2) < 0) {
-			conn_disconnect(c, BYE_PROTOCOL, "out of memory");
-			return 0;
-		}
-		a->user = parts[0];
-		a->service = parts[1];
-		return 1;
-	}
-	if (view_same(a->user, ev->user) && view_same(a->service, ev->service))
-		return 1;
-	conn_disconnect(c, BYE_PROTOCOL, "Change of username or service not allowed");
-	return 0;
+	if (a->user.p != NULL)
+		return SSH_OK;
+	/* Nobody's name holds a NUL; its printable form is nobody's either, and takes the same way. */
+	if (user.len > 0 && memchr(user.p, '\0', user.len) != NULL)
+		user = view_str(log_escape(printable, sizeof printable, user.p, user.len));
+	TRY(keep(&a->name, (struct view[]){ user, ev->service }, parts, 2));
+	a->user = parts[0];
+	a->service = parts[1];
+	return SSH_OK;
 }
 
 void answers_auth(struct conn *c, const struct ssh_event *ev)
@@ -150,8 +146,10 @@ void answers_auth(struct conn *c, const struct ssh_event *ev)
 	struct view part[3] = { ev->alg, ev->data, ev->data2 };
 
 	forget(a);
-	if (!same_user(c, ev))
+	if (keep_user(a, ev) < 0) {
+		conn_disconnect(c, BYE_PROTOCOL, "out of memory");
 		return;
+	}
 	switch (ev->type) {
 	case SSH_EV_AUTH_NONE:
 		a->open = Q_NONE;

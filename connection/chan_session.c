@@ -18,7 +18,7 @@ enum { KIND_SHELL = 0, KIND_EXEC = 1, KIND_SUBSYSTEM = 2 };	/* SPAWN.kind */
 #define B(s) (1u << (s))
 
 static const unsigned may_become[SES_MAX] = {
-	[SES_WAIT_PROGRAM] = B(SES_WAIT_SPAWNED),
+	[SES_WAIT_PROGRAM] = B(SES_WAIT_SPAWNED) | B(SES_WAIT_CLOSE),
 	[SES_WAIT_SPAWNED] = B(SES_RUNNING) | B(SES_WAIT_PROGRAM) | B(SES_WAIT_CLOSE),
 	[SES_RUNNING]      = B(SES_WAIT_CLOSE),
 	[SES_WAIT_CLOSE]   = 0,
@@ -110,7 +110,7 @@ void session_settle(struct session *s)
 	shut(s, relay_closed_ends(&s->relay));
 	if (!relay_output_ended(&s->relay))
 		return;
-	if (!s->eof_sent) {
+	if (!s->eof_sent && !s->client_closed) {
 		s->eof_sent = 1;
 		ssh_chan_eof(c->ssh, s->chan);
 	}
@@ -131,6 +131,15 @@ void session_pump_all(struct conn *c)
 			relay_pump(&s->relay);
 			session_settle(s);
 		}
+}
+
+void session_shrink_all(struct conn *c)
+{
+	struct session *s;
+	size_t at = 0;
+
+	while ((s = table_next(&c->sessions, &at)) != NULL)
+		relay_shrink(&s->relay);
 }
 
 void session_rearm_all(struct conn *c)
@@ -277,6 +286,21 @@ static void on_request(struct session *s, const struct ssh_req *q, int want)
 	}
 }
 
+/*
+ * The client closed first, as ssh does when both ends of file have been said. Its exit status may still be on the
+ * way, so our CLOSE waits for the program, which loses its readers and, on a terminal, its terminal.
+ */
+static void on_closing(struct session *s)
+{
+	s->client_closed = 1;
+	relay_client_closed(&s->relay);
+	if (s->state != SES_WAIT_PROGRAM)
+		return;
+	leave(s);
+	enter(s, SES_WAIT_CLOSE);
+	ssh_chan_close(s->c->ssh, s->chan);
+}
+
 void session_event(struct conn *c, const struct ssh_event *ev)
 {
 	struct session *s = session_find(c, ev->chan);
@@ -295,6 +319,9 @@ void session_event(struct conn *c, const struct ssh_event *ev)
 		break;
 	case SSH_EV_CHAN_REQUEST:
 		on_request(s, &ev->req, ev->want_reply);
+		break;
+	case SSH_EV_CHAN_CLOSING:
+		on_closing(s);
 		break;
 	case SSH_EV_CHAN_CLOSE:
 		session_free(s);
@@ -353,6 +380,8 @@ int session_spawned(struct conn *c, struct ipc_msg *m)
 	if (m->u.SPAWNED.status != 0) {
 		enter(s, SES_WAIT_PROGRAM);
 		send_replies(s, 0);
+		if (s->client_closed)
+			on_closing(s);
 		return SSH_OK;
 	}
 	for (int i = 0; i < n; i++)
@@ -366,6 +395,8 @@ int session_spawned(struct conn *c, struct ipc_msg *m)
 	if (r < 0)
 		relay_drop(&s->relay);	/* the program gets SIGHUP, the channel ends with it */
 	send_replies(s, r == SSH_OK);
+	if (s->client_closed)
+		relay_client_closed(&s->relay);
 	if (s->resized)
 		relay_resize(&s->relay, s->cols, s->rows, s->xpixel, s->ypixel);
 	session_settle(s);

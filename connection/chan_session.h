@@ -39,6 +39,7 @@ struct session {
 	/* the worker */
 	uint64_t worker;
 	int exited, eof_sent;
+	int client_closed;		/* its CLOSE came; ours waits for the exit status */
 	unsigned ends, told;		/* END_* it has; those the supervisor knows to be closed */
 	struct relay relay;
 };
@@ -46,7 +47,7 @@ struct session {
 /* The channel numbered chan will be accepted. SSH_OK, SSH_E_NOMEM. */
 int  session_new(struct conn *, uint32_t chan);
 struct session *session_find(struct conn *, uint32_t chan);
-/* SSH_EV_CHAN_DATA, _EOF, _CLOSE, _REQUEST; CLOSE frees the session. */
+/* SSH_EV_CHAN_DATA, _EOF, _CLOSING, _CLOSE, _REQUEST; CLOSE frees the session. */
 void session_event(struct conn *, const struct ssh_event *);
 /* SPAWNED: takes its descriptors. SSH_OK or SSH_E_RULE. */
 int  session_spawned(struct conn *, struct ipc_msg *);
@@ -55,6 +56,7 @@ int  session_worker_exit(struct conn *, const struct ipc_WORKER_EXIT *);
 void session_settle(struct session *);
 /* For loop.c: what can be moved without waiting, and what to wait for. */
 void session_pump_all(struct conn *);
+void session_shrink_all(struct conn *);
 void session_rearm_all(struct conn *);
 void session_drop_all(struct conn *);
 

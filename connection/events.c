@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "connection/conn.h"
 #include "connection/chan_session.h"
@@ -28,8 +29,8 @@ static void on_chan_open(struct conn *c, const struct ssh_event *ev)
 			ssh_chan_refuse(c->ssh, ev->chan, OPEN_CONNECT_FAILED, "open failed");
 		else if (session_new(c, ev->chan) < 0)
 			ssh_chan_refuse(c->ssh, ev->chan, OPEN_CONNECT_FAILED, "open failed");
-		else
-			ssh_chan_accept(c->ssh, ev->chan);
+		else if (ssh_chan_accept(c->ssh, ev->chan) == SSH_OK)
+			ssh_chan_linger(c->ssh, ev->chan);
 	} else if (view_is(ev->ctype, "direct-tcpip") || view_is(ev->ctype, "direct-streamlocal@openssh.com")) {
 		ssh_chan_refuse(c->ssh, ev->chan, OPEN_PROHIBITED, "administratively prohibited");
 	} else {
@@ -79,6 +80,7 @@ void events_take(struct conn *c, const struct ssh_event *ev)
 		break;
 	case SSH_EV_CHAN_DATA:
 	case SSH_EV_CHAN_EOF:
+	case SSH_EV_CHAN_CLOSING:
 	case SSH_EV_CHAN_CLOSE:
 	case SSH_EV_CHAN_REQUEST:
 		session_event(c, ev);

@@ -65,6 +65,7 @@ void relay_close_input(struct relay *r)
 
 	buf_drop(&r->pending);
 	stream_close(&r->in);
+	loop_resume(r->c);
 	if (n > 0)
 		ssh_chan_consumed(r->c->ssh, r->chan, n);
 }
@@ -115,7 +116,11 @@ void relay_input(struct relay *r, struct view data)
 		done = data.len;
 	if (done > 0)
 		ssh_chan_consumed(r->c->ssh, r->chan, done);
-	if (done < data.len && buf_append(&r->pending, data.p + done, data.len - done) < 0)
+	if (done == data.len)
+		return;
+	if (r->started && buf_len(&r->pending) == 0)
+		loop_pause(r->c);
+	if (buf_append(&r->pending, data.p + done, data.len - done) < 0)
 		conn_disconnect(r->c, 2, "out of memory");
 }
 
@@ -135,7 +140,8 @@ static void write_pending(struct relay *r)
 	if (r->in.fd < 0)
 		return;		/* closed meanwhile; the window has been told */
 	buf_consume(&r->pending, done);
-	buf_shrink(&r->pending);
+	if (buf_len(&r->pending) == 0)
+		loop_resume(r->c);
 	if (done > 0)
 		ssh_chan_consumed(r->c->ssh, r->chan, done);
 	finish_input(r);
@@ -212,6 +218,15 @@ void relay_close_output(struct relay *r)
 {
 	if (!r->pty)
 		stream_close(&r->out);
+}
+
+void relay_client_closed(struct relay *r)
+{
+	if (r->pty)
+		relay_close_input(r);
+	stream_close(&r->out);
+	stream_close(&r->err);
+	relay_input_eof(r);
 }
 
 void relay_worker_gone(struct relay *r)
@@ -323,6 +338,11 @@ int relay_resize(struct relay *r, uint32_t cols, uint32_t rows, uint32_t xpixel,
 int relay_break(struct relay *r)
 {
 	return r->pty && r->out.fd >= 0 ? tcsendbreak(r->out.fd, 0) : -1;
+}
+
+void relay_shrink(struct relay *r)
+{
+	buf_shrink(&r->pending);
 }
 
 void relay_drop(struct relay *r)

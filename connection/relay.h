@@ -53,6 +53,8 @@ void relay_input_eof(struct relay *);
 void relay_close_input(struct relay *);
 /* The client reads no more stdout (eow@openssh.com). */
 void relay_close_output(struct relay *);
+/* The client closed the channel: no reader any more; what it sent before still reaches stdin. A pty hangs up. */
+void relay_client_closed(struct relay *);
 /* The worker was reaped. */
 void relay_worker_gone(struct relay *);
 /* 1 when there is nothing more to come from the program. */
@@ -65,6 +67,8 @@ int  relay_break(struct relay *);
 /* Reads what can be read without an event: a pty that is draining. */
 void relay_pump(struct relay *);
 void relay_rearm(struct relay *);
+/* Nothing moved for a while: memory that is not in use goes back. */
+void relay_shrink(struct relay *);
 void relay_drop(struct relay *);
 
 #endif

@@ -110,8 +110,10 @@ static void put_text(const struct ctl_node *n, int root, FILE *f)
 		fputs("  up ", f);
 		put_duration(n->up_ms, f);
 	}
-	if (n->user[0] != '\0' || n->peer.family != ADDR_NONE)
-		fprintf(f, "  %s@%s", n->user[0] != '\0' ? n->user : "?", addr_text(&n->peer, text));
+	if (n->user[0] != '\0')
+		fprintf(f, "  %s@%s", n->user, addr_text(&n->peer, text));
+	else if (n->peer.family != ADDR_NONE)
+		fprintf(f, "  %s", addr_text(&n->peer, text));
 	if (n->restarts > 0)
 		fprintf(f, "  restarts %u", n->restarts);
 	if (n->last_exit[0] != '\0')

@@ -107,13 +107,11 @@ void authd_drop(struct authd *a)
 
 /* ---- keysign's link ----------------------------------------------------------------- */
 
-static int on_key_message(struct link *l, struct ipc_msg *m, void *ctx)
+static int on_session_id(struct authd *a, const struct ipc_msg *m)
 {
-	struct authd *a = ctx;
 	struct login *login;
 
-	(void)l;
-	if (m->type != IPC_SESSION_ID || m->u.SESSION_ID.hash.len == 0)
+	if (m->u.SESSION_ID.hash.len == 0)
 		return SSH_E_RULE;
 	if ((login = table_get(&a->logins, m->u.SESSION_ID.conn)) != NULL)
 		login_session_id(login, m->u.SESSION_ID.hash);
@@ -121,6 +119,12 @@ static int on_key_message(struct link *l, struct ipc_msg *m, void *ctx)
 		log_ev(LOGL_ERROR, "session id of connection %llu is lost: out of memory",
 		    (unsigned long long)m->u.SESSION_ID.conn);
 	return SSH_OK;
+}
+
+static int on_key_message(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	(void)l;
+	return m->type == IPC_SESSION_ID ? on_session_id(ctx, m) : SSH_E_RULE;
 }
 
 static void on_key_gone(struct link *l, int error, void *ctx)
@@ -171,6 +175,8 @@ int authd_message(struct child *self, struct ipc_msg *m)
 
 	if (m->type == IPC_PEER_GONE)
 		return SSH_OK;	/* the socket says so itself */
+	if (m->type == IPC_SESSION_ID)
+		return on_session_id(a, m);
 	if (m->type != IPC_PEER_LINK)
 		return SSH_E_RULE;
 	switch (m->u.PEER_LINK.peer_role) {

@@ -115,6 +115,8 @@ static int sign_now(struct signer_client *c)
 	if (c->id_len == 0) {
 		memcpy(c->id, hash.p, hash.len);
 		c->id_len = hash.len;
+		/* The session record keeps it for the day when both guards are new. */
+		link_send(c->signer->self->sup, IPC_SESSION_ID, &(struct ipc_SESSION_ID){ .conn = c->conn, .hash = hash });
 	}
 	tell_id(c);	/* before SIGNED: the client may log in at once */
 	buf_init(&sig, SSH_SIG_MAX, NULL);

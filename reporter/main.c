@@ -103,6 +103,7 @@ int main(void)
 	struct conf_error why;
 	struct conf_values *v;
 	struct conf *conf;
+	int r;
 
 	child_begin(&self, ROLE_REP);
 	if (conf_parse(&conf, view_of(self.conf, self.conf_len), "configuration", &why) < 0 ||
@@ -118,5 +119,8 @@ int main(void)
 	listen_to(&self, UNTRUSTED_FD);
 	child_lock(&self, sandbox_reporter);
 	child_ready(&self);
-	return child_run(&self);
+	r = child_run(&self);
+	on_lines(TRUSTED_FD, 0, NULL);		/* what was said on the way down */
+	on_lines(UNTRUSTED_FD, 0, NULL);
+	return r;
 }

@@ -34,7 +34,7 @@ static int grant(struct ssh *s, struct chan *c)
 	int r;
 
 	check(c);
-	if (c->credit == 0 || c->credit < enough || c->eof_got || c->close_sent)
+	if (c->credit == 0 || c->credit < enough || c->eof_got || c->close_got || c->close_sent)
 		return SSH_OK;
 	msg_begin(s, &w, SSH_MSG_CHANNEL_WINDOW_ADJUST);
 	wr_u32(&w, c->peer);
@@ -112,7 +112,7 @@ int ssh_on_chan_extended(struct ssh *s, struct rd *in)
 
 static int may_send(const struct chan *c)
 {
-	return c->state == CHAN_OPEN && !c->eof_sent && !c->close_sent;
+	return c->state == CHAN_OPEN && !c->eof_sent && !c->close_sent && !c->close_got;
 }
 
 size_t chan_room(const struct ssh *s, const struct chan *c)
@@ -295,6 +295,15 @@ int ssh_chan_eof(struct ssh *s, uint32_t chan)
 	return SSH_OK;
 }
 
+/* Both have said CLOSE: the number is free. */
+static int ended(struct ssh *s, struct chan *c)
+{
+	if (tell(s, SSH_EV_CHAN_CLOSE, c) == NULL)
+		return SSH_E_BUG;
+	mux_forget(s, c);
+	return SSH_OK;
+}
+
 int ssh_chan_close(struct ssh *s, uint32_t chan)
 {
 	struct chan *c = mux_usable(s, chan);
@@ -306,6 +315,16 @@ int ssh_chan_close(struct ssh *s, uint32_t chan)
 		return ssh_fail(s, r);
 	c->close_sent = 1;
 	c->starved = 0;
+	return c->close_got ? ended(s, c) : SSH_OK;
+}
+
+int ssh_chan_linger(struct ssh *s, uint32_t chan)
+{
+	struct chan *c = mux_usable(s, chan);
+
+	if (c == NULL)
+		return SSH_E_NOT_NOW;
+	c->linger = 1;
 	return SSH_OK;
 }
 
@@ -323,7 +342,7 @@ int ssh_on_chan_eof(struct ssh *s, struct rd *in)
 	return tell(s, SSH_EV_CHAN_EOF, c) == NULL ? SSH_E_BUG : SSH_OK;
 }
 
-/* Answered with CLOSE unless ours is already out; then both have said it and the number is free. */
+/* Answered with CLOSE unless ours is already out or the user wants to say it. */
 int ssh_on_chan_close(struct ssh *s, struct rd *in)
 {
 	uint32_t id = rd_u32(in);
@@ -332,12 +351,14 @@ int ssh_on_chan_close(struct ssh *s, struct rd *in)
 
 	TRY(rd_done(in));
 	TRY(mux_peer_chan(s, id, &c));
+	if (c->linger && !c->close_sent) {
+		c->close_got = 1;
+		c->starved = 0;
+		return tell(s, SSH_EV_CHAN_CLOSING, c) == NULL ? SSH_E_BUG : SSH_OK;
+	}
 	if (!c->close_sent)
 		TRY(say_number(s, SSH_MSG_CHANNEL_CLOSE, c));
-	if (tell(s, SSH_EV_CHAN_CLOSE, c) == NULL)
-		return SSH_E_BUG;
-	mux_forget(s, c);
-	return SSH_OK;
+	return ended(s, c);
 }
 
 /* ---- moving */
@@ -352,6 +373,8 @@ void chan_export(const struct chan *c, struct wr *w)
 	wr_bool(w, c->eof_sent);
 	wr_bool(w, c->eof_got);
 	wr_bool(w, c->close_sent);
+	wr_bool(w, c->close_got);
+	wr_bool(w, c->linger);
 	wr_bool(w, c->starved);
 	wr_u32(w, c->window);
 	wr_u32(w, c->packet);
@@ -377,6 +400,8 @@ int chan_import(struct chan *c, struct rd *in)
 	c->eof_sent = (uint8_t)rd_bool(in);
 	c->eof_got = (uint8_t)rd_bool(in);
 	c->close_sent = (uint8_t)rd_bool(in);
+	c->close_got = (uint8_t)rd_bool(in);
+	c->linger = (uint8_t)rd_bool(in);
 	c->starved = (uint8_t)rd_bool(in);
 	c->window = rd_u32(in);
 	c->packet = rd_u32(in);

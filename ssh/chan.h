@@ -35,7 +35,8 @@ enum chan_state {
 struct chan {
 	uint32_t id, peer;		/* our number, theirs */
 	uint8_t state;
-	uint8_t eof_sent, eof_got, close_sent;
+	uint8_t eof_sent, eof_got, close_sent, close_got;
+	uint8_t linger;			/* the user answers the peer's CLOSE */
 	uint8_t starved;		/* the user was told there is no room: CHAN_ROOM when there is */
 	uint32_t window, packet;	/* what we offer: whole window, largest DATA */
 	uint64_t room, unread, credit;

@@ -64,7 +64,7 @@ struct chan *mux_usable(const struct ssh *s, uint32_t id)
 int mux_peer_chan(struct ssh *s, uint32_t id, struct chan **c)
 {
 	*c = mux_find(s, id);
-	if (*c == NULL || (*c)->state != CHAN_OPEN)
+	if (*c == NULL || (*c)->state != CHAN_OPEN || (*c)->close_got)
 		return ssh_fail_text(s, SSH_E_PROTOCOL, "nonexistent channel");
 	return SSH_OK;
 }

@@ -111,6 +111,7 @@ enum ssh_event_type {
 	SSH_EV_CHAN_DATA,	/* ext (0, or 1 = stderr), data; say ssh_chan_consumed() when it is gone on */
 	SSH_EV_CHAN_ROOM,	/* the peer's window opened from 0 */
 	SSH_EV_CHAN_EOF,
+	SSH_EV_CHAN_CLOSING,	/* the peer closed a channel of ssh_chan_linger(): nothing more comes; ssh_chan_close() is yours to say */
 	SSH_EV_CHAN_CLOSE,	/* closed both ways; the number is free after this event */
 	SSH_EV_CHAN_REQUEST,	/* req; want_reply -> ssh_chan_reply(), in order, now or later */
 	SSH_EV_CHAN_REPLY,	/* to our oldest unanswered request on chan: ok */
@@ -208,6 +209,11 @@ int  ssh_chan_fill_done(struct ssh *, size_t n);
 int  ssh_chan_consumed(struct ssh *, uint32_t chan, size_t n);
 int  ssh_chan_eof(struct ssh *, uint32_t chan);
 int  ssh_chan_close(struct ssh *, uint32_t chan);
+/*
+ * The peer's CLOSE is not answered by itself any more: CHAN_CLOSING comes, and requests (an exit status that is
+ * not known yet) may still be sent before ssh_chan_close(). RFC 4254 5.3 sets no time for the answer.
+ */
+int  ssh_chan_linger(struct ssh *, uint32_t chan);
 /* rest: the type-specific part, already encoded. */
 int  ssh_chan_request(struct ssh *, uint32_t chan, const char *type, int want_reply, struct view rest);
 int  ssh_chan_reply(struct ssh *, uint32_t chan, int ok);

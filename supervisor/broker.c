@@ -177,6 +177,7 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_PONG:          return SSH_OK;
 	case IPC_CONN_NEW:      return session_accept(p, m);
 	case IPC_FORKED:        return nursery_forked(p, &m->u.FORKED);
+	case IPC_SESSION_ID:    return session_identified(p->d, &m->u.SESSION_ID);
 	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);

@@ -42,7 +42,7 @@ void ends_close(struct work *w, unsigned bits)
 		}
 }
 
-static int make_pipes(struct work *w)
+static int make_pipes(struct work *w, const struct grant *g, int privileged)
 {
 	for (int i = 0; i < 3; i++) {
 		int p[2];
@@ -50,17 +50,31 @@ static int make_pipes(struct work *w)
 		if (pipe2(p, O_CLOEXEC) < 0)
 			return SSH_E_SYS;
 		fcntl(p[0], F_SETPIPE_SZ, PIPE_BYTES);	/* best effort: an unprivileged user has a limit */
+		/* who opens /dev/stdin opens the pipe anew, and must own it */
+		if (privileged && fchown(p[0], g->uid, g->gid) < 0) {
+			close(p[0]);
+			close(p[1]);
+			return SSH_E_SYS;
+		}
 		w->ends[i] = i == END_STDIN ? p[1] : p[0];
 		w->theirs[w->ntheirs++] = i == END_STDIN ? p[0] : p[1];
 	}
 	return SSH_OK;
 }
 
-static gid_t tty_group(gid_t otherwise)
+/* Looked up once: a name service that hangs must not hang the supervisor at every terminal. -1: there is no such group. */
+static gid_t tty_group(void)
 {
-	const struct group *g = getgrnam("tty");
+	static gid_t gid;
+	static int known;
 
-	return g != NULL ? g->gr_gid : otherwise;
+	if (!known) {
+		const struct group *g = getgrnam("tty");
+
+		gid = g != NULL ? g->gr_gid : (gid_t)-1;
+		known = 1;
+	}
+	return gid;
 }
 
 static int make_pty(struct work *w, const struct ipc_SPAWN *m, const struct grant *g, int privileged, char tty[TTY_MAX])
@@ -70,6 +84,7 @@ static int make_pty(struct work *w, const struct ipc_SPAWN *m, const struct gran
 		.ws_xpixel = (unsigned short)m->xpixel, .ws_ypixel = (unsigned short)m->ypixel,
 	};
 	int master = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), slave;
+	gid_t tty_gid;
 
 	if (master < 0)
 		return SSH_E_SYS;
@@ -82,7 +97,9 @@ static int make_pty(struct work *w, const struct ipc_SPAWN *m, const struct gran
 	w->theirs[w->ntheirs++] = slave;
 	ioctl(master, TIOCSWINSZ, &ws);
 	/* mesg(1) and write(1) need group tty; without it nobody else gets at the terminal */
-	if (privileged && (fchown(slave, g->uid, tty_group(g->gid)) < 0 || fchmod(slave, getgrnam("tty") ? 0620 : 0600) < 0))
+	tty_gid = tty_group();
+	if (privileged && (fchown(slave, g->uid, tty_gid != (gid_t)-1 ? tty_gid : g->gid) < 0 ||
+	    fchmod(slave, tty_gid != (gid_t)-1 ? 0620 : 0600) < 0))
 		return SSH_E_SYS;
 	return SSH_OK;
 }
@@ -95,7 +112,7 @@ int ends_make(struct work *w, const struct ipc_SPAWN *m, const struct grant *g, 
 		w->ends[i] = -1;
 	w->ntheirs = 0;
 	tty[0] = '\0';
-	r = m->pty ? make_pty(w, m, g, privileged, tty) : make_pipes(w);
+	r = m->pty ? make_pty(w, m, g, privileged, tty) : make_pipes(w, g, privileged);
 	if (r < 0) {
 		ends_close(w, ~0u);
 		ends_close_theirs(w);

@@ -52,6 +52,20 @@ static void tell_authed(struct proc *keysign, const struct session *s)
 		log_ev(LOGL_WARN, "%s: keysign was not told of the login: %s", s->kid->name, err_text(r));
 }
 
+/* A guard that comes late learns what its predecessor knew of a live client. */
+static void brief(struct proc *g, const struct session *s)
+{
+	struct ipc_SESSION_ID m;
+
+	if (g->link == NULL || s == NULL)
+		return;
+	m = (struct ipc_SESSION_ID){ .conn = s->conn, .hash = view_of(s->id, s->id_len) };
+	if (g->role == ROLE_KEY && s->grant != NULL)
+		tell_authed(g, s);
+	else if (g->role == ROLE_AUTH && s->grant == NULL && s->id_len > 0 && link_send(g->link, IPC_SESSION_ID, &m) < 0)
+		log_ev(LOGL_WARN, "%s: auth was not told the session id", s->kid->name);
+}
+
 void introduce_authed(const struct session *s)
 {
 	struct proc *keysign = proc_of(s->d, KID_KEYSIGN);
@@ -80,8 +94,7 @@ void introduce_guard(struct proc *g)
 		if (p == g || !p->greeted || !needs(p->role, g->role))
 			continue;
 		introduce(g, p, about(p));
-		if (g->role == ROLE_KEY && g->link != NULL && about(p) != NULL && about(p)->grant != NULL)
-			tell_authed(g, about(p));
+		brief(g, about(p));
 	}
 }
 

@@ -64,12 +64,20 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 
 /* ---- ending -------------------------------------------------------------------- */
 
+/* A connection that ends well says so; a sanitizer's exit status is a crash, too. */
+static int has_crashed(const struct proc *p, int wstatus)
+{
+	if (p->killed)
+		return 0;
+	return report_crashed(wstatus) || (p->role == ROLE_CONN && WIFEXITED(wstatus) && WEXITSTATUS(wstatus) != 0);
+}
+
 /* It is no longer anyone's: tells the tree, and frees it. */
 static void ended(struct proc *p, int wstatus)
 {
 	struct daemon *d = p->d;
 	struct kid *k = p->kid;
-	int crashed = report_crashed(wstatus) && !p->killed;
+	int crashed = has_crashed(p, wstatus);
 	enum sup_reason reason = p->broke_rules || p->killed ? SUP_ABNORMAL : report_reason(wstatus);
 	uint64_t serial = p->serial;
 	enum ipc_role role = p->role;

@@ -244,6 +244,19 @@ void session_connection_ended(struct session *s, int crashed)
 		tell_fate(s, crashed ? FATE_CRASHED : FATE_ENDED);
 }
 
+int session_identified(struct daemon *d, const struct ipc_SESSION_ID *m)
+{
+	struct session *s = table_get(&d->sessions, m->conn);
+
+	if (m->hash.len == 0 || m->hash.len > SSH_HASH_MAX)
+		return SSH_E_RULE;
+	if (s != NULL && s->id_len == 0) {	/* a rekey's hash is no session id */
+		memcpy(s->id, m->hash.p, m->hash.len);
+		s->id_len = m->hash.len;
+	}
+	return SSH_OK;
+}
+
 int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 {
 	struct session *s = table_get(&d->sessions, m->conn);

@@ -27,6 +27,8 @@ struct session {
 	uint32_t slot;
 	int fate_told;
 	unsigned tries;			/* forks asked for */
+	uint8_t id[SSH_HASH_MAX];	/* session id, as keysign told it */
+	size_t id_len;
 	struct grant *grant;		/* NULL: not logged in */
 	struct event *grace, *park;
 	struct list parked;		/* SPAWNs that came before the grant */
@@ -50,6 +52,8 @@ int  session_connect(struct kid *connection);
 /* Its nursery died before the worker came of it. SSH_OK, or an error when that happened too often. */
 int  session_connect_again(struct kid *connection);
 void session_connection_ended(struct session *, int crashed);
+/* From keysign: what user signatures of this client must cover; kept for an auth that comes later. */
+int  session_identified(struct daemon *, const struct ipc_SESSION_ID *);
 int  session_granted(struct daemon *, const struct ipc_AUTH_GRANTED *);
 /* Its node begins to stop: programs see their terminals and pipes close at once. */
 void session_falls(struct session *);

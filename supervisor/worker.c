@@ -275,7 +275,8 @@ void worker_hang_up(struct kid *k)
 	if (w == NULL || w->hung_up)
 		return;
 	w->hung_up = 1;
-	ends_close(w, ~0u);
+	/* A terminal hangs up with its master. Pipes stay readable until it is gone: SIGPIPE must not be faster than its SIGHUP handler. */
+	ends_close(w, 1u << END_STDIN | 1u << END_MASTER);
 	signal_group(k, SIGHUP);
 	signal_group(k, SIGCONT);	/* a stopped program could not hear it */
 }

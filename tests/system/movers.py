@@ -5,7 +5,7 @@ import subprocess
 import threading
 import time
 
-from lab import HOST, SCRATCH, check
+from lab import HOST, check, wait_until
 
 BLOCK = 8192
 PAUSE = 0.03
@@ -27,7 +27,7 @@ class Mover:
         self.server, self.user, self.control = server, user, control
         self.address = "127.1.0.%d" % number
         self.name = "%s-%d" % (type(self).__name__.lower(), number)
-        self.stopping = False
+        self.stopping = self.excused = False
         self.progress = 0
         self.fault = None
         self.process = None
@@ -39,7 +39,7 @@ class Mover:
         return tuple(out)
 
     def wrong(self, text):
-        if self.fault is None and not self.stopping:
+        if self.fault is None and not self.stopping and not self.excused:
             self.fault = "%s: %s (after %d)" % (self.name, text, self.progress)
 
     def ended(self):
@@ -202,3 +202,11 @@ class Master:
     def finish(self):
         self.process.terminate()
         self.process.wait()
+
+
+def moving(mover):
+    """The same mover, once it is logged in and moves."""
+    wait_until(lambda: mover.progress > 0 or mover.fault, 30, text=mover.name + " does not begin")
+    check(not mover.fault, mover.fault)
+    return mover
+

@@ -322,6 +322,39 @@ Test(chan, close_is_answered_once)
 	}
 }
 
+/* The client closes as soon as both ends of file were said; the exit status must still reach it. */
+Test(chan, a_lingering_channel_can_still_tell_its_exit_status)
+{
+	const struct ssh_event *e;
+	uint32_t id[2];
+	struct lp p;
+
+	cp_start(&p, id);
+	cr_assert_eq(ssh_chan_linger(p.side[SRV], id[SRV]), SSH_OK);
+	ssh_chan_eof(p.side[SRV], id[SRV]);
+	lp_run(&p);
+	TAKE(&p, CLI, CHAN_EOF);
+	ssh_chan_eof(p.side[CLI], id[CLI]);
+	ssh_chan_close(p.side[CLI], id[CLI]);
+	lp_run(&p);
+	TAKE(&p, SRV, CHAN_EOF);
+	cr_assert_eq(TAKE(&p, SRV, CHAN_CLOSING)->chan, id[SRV]);
+	NOTHING(&p);
+	cr_assert_eq(mux_count(p.side[CLI]), 1, "not answered yet");
+	cr_assert_eq(ssh_chan_room(p.side[SRV], id[SRV]), 0);
+	cr_assert_eq(ssh_chan_exit_status(p.side[SRV], id[SRV], 7), SSH_OK);
+	cr_assert_eq(ssh_chan_close(p.side[SRV], id[SRV]), SSH_OK);
+	TAKE(&p, SRV, CHAN_CLOSE);
+	lp_run(&p);
+	/* Our own client half said CLOSE itself and takes no requests any more; OpenSSH's still reads the status. */
+	e = TAKE(&p, CLI, CHAN_CLOSE);
+	cr_assert_eq(e->chan, id[CLI]);
+	NOTHING(&p);
+	cr_assert(mux_count(p.side[CLI]) == 0 && mux_count(p.side[SRV]) == 0);
+	LIVES(&p);
+	lp_stop(&p);
+}
+
 Test(chan, both_close_at_once)
 {
 	uint32_t id[2];

@@ -1,0 +1,165 @@
+/* accept_env, signals, farewell, policy, hostkeys: what needs no process around it. */
+#include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/limits.h"
+#include "connection/accept_env.h"
+#include "connection/farewell.h"
+#include "connection/hostkeys.h"
+#include "connection/policy.h"
+#include "connection/signals.h"
+
+Test(accept_env, patterns)
+{
+	cr_assert(accept_env("LANG LC_*", view_str("LANG")));
+	cr_assert(accept_env("LANG LC_*", view_str("LC_ALL")));
+	cr_assert(accept_env("  LANG\t LC_? ", view_str("LC_X")));
+	cr_assert_not(accept_env("LANG LC_*", view_str("LANGUAGE")));
+	cr_assert_not(accept_env("LANG LC_*", view_str("lang")));
+	cr_assert_not(accept_env("", view_str("LANG")));
+	cr_assert_not(accept_env(NULL, view_str("LANG")));
+	cr_assert(accept_env("*", view_str("ANY")));
+	cr_assert_not(accept_env("*", view_str("")), "no name");
+	cr_assert_not(accept_env("*", view_str("A=B")));
+	cr_assert_not(accept_env("*", view_of("A\0B", 3)));
+}
+
+Test(accept_env, limits)
+{
+	struct buf b;
+	char name[16];
+	static uint8_t big[CHAN_ENV_MAX];
+
+	buf_init(&b, CHAN_ENV_MAX, NULL);
+	for (unsigned i = 0; i < CHAN_ENV_COUNT; i++) {
+		snprintf(name, sizeof name, "V%u", i);
+		cr_assert_eq(accept_env_put(&b, view_str(name), view_str("x")), SSH_OK);
+	}
+	cr_assert_eq(accept_env_put(&b, view_str("ONE_MORE"), view_str("x")), SSH_E_FULL);
+	cr_assert_eq(accept_env_put(&b, view_str("V3"), view_str("changed")), SSH_OK, "replacing is no more");
+	cr_assert_not_null(memmem(buf_head(&b), buf_len(&b), "V3=changed", 11));
+	cr_assert_null(memmem(buf_head(&b), buf_len(&b), "V3=x", 4));
+	buf_drop(&b);
+	memset(big, 'x', sizeof big);
+	cr_assert_eq(accept_env_put(&b, view_str("A"), view_of(big, sizeof big)), SSH_E_FULL);
+	cr_assert_eq(accept_env_put(&b, view_str("A"), view_of(big, sizeof big - 3)), SSH_OK);
+	cr_assert_eq(accept_env_put(&b, view_str("B"), view_str("")), SSH_E_FULL);
+	cr_assert_eq(accept_env_put(&b, view_str("A"), view_of("x\0y", 3)), SSH_E_FORMAT);
+	buf_drop(&b);
+}
+
+Test(signals, names_of_rfc4254)
+{
+	static const struct { unsigned n; const char *name; } rows[] = {
+		{ SIGABRT, "ABRT" }, { SIGALRM, "ALRM" }, { SIGFPE, "FPE" }, { SIGHUP, "HUP" }, { SIGILL, "ILL" },
+		{ SIGINT, "INT" }, { SIGKILL, "KILL" }, { SIGPIPE, "PIPE" }, { SIGQUIT, "QUIT" }, { SIGSEGV, "SEGV" },
+		{ SIGTERM, "TERM" }, { SIGUSR1, "USR1" }, { SIGUSR2, "USR2" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		cr_assert_str_eq(signal_name(rows[i].n), rows[i].name);
+		cr_assert(signal_known(view_str(rows[i].name)));
+	}
+	cr_assert_str_eq(signal_name(SIGBUS), "SIG@openssh.com");
+	cr_assert_not(signal_known(view_str("SIGTERM")));
+	cr_assert_not(signal_known(view_str("STOP")));
+	cr_assert_not(signal_known(view_str("")));
+}
+
+static void line(const struct farewell *f, unsigned i, const char *should)
+{
+	char out[1000];
+	enum log_level level = farewell_line(f, i, out, sizeof out);
+
+	cr_assert_eq(level != LOGL_QUIET, should != NULL);
+	if (should != NULL)
+		cr_assert_str_eq(out, should, "\"%s\" is not \"%s\"", out, should);
+}
+
+Test(farewell, sentences_of_sshd)
+{
+	struct farewell f = { .kind = BYE_CLOSED };
+
+	addr_parse_ip(&f.peer, "192.0.2.7");
+	f.peer.port = 50122;
+	line(&f, 0, "Connection closed by 192.0.2.7 port 50122 [preauth]");
+	line(&f, 1, NULL);
+	f.user = view_str("ada\n");
+	line(&f, 0, "Connection closed by authenticating user ada\\012 192.0.2.7 port 50122 [preauth]");
+	f.kind = BYE_ERRNO, f.number = ECONNRESET;
+	line(&f, 0, "Connection reset by authenticating user ada\\012 192.0.2.7 port 50122 [preauth]");
+	f.user = view_str("ada");
+	f.authed = 1;
+	f.kind = BYE_RECEIVED, f.number = 11, f.text = view_str("disconnected by user");
+	line(&f, 0, "Received disconnect from 192.0.2.7 port 50122:11: disconnected by user");
+	line(&f, 1, "Disconnected from user ada 192.0.2.7 port 50122");
+	line(&f, 2, NULL);
+	f.kind = BYE_ERROR, f.number = SSH_E_TIMEOUT;
+	line(&f, 0, "Timeout, client not responding from user ada 192.0.2.7 port 50122");
+	f.number = SSH_E_MAC;
+	line(&f, 0, "Disconnecting user ada 192.0.2.7 port 50122: message failed authentication");
+	f.authed = 0, f.user = view_of(NULL, 0);
+	f.number = SSH_E_IDENT;
+	line(&f, 0, "banner exchange: Connection from 192.0.2.7 port 50122: invalid format");
+	f.number = SSH_E_NO_ALG;
+	line(&f, 0, "Unable to negotiate with 192.0.2.7 port 50122: no algorithm in common [preauth]");
+	f.kind = BYE_SENT, f.text = view_str("Too many authentication failures");
+	line(&f, 0, "Disconnecting 192.0.2.7 port 50122: Too many authentication failures [preauth]");
+}
+
+Test(policy, rekey_limit)
+{
+	uint64_t bytes, ms;
+	static const char *const bad[] = { "x", "1T", "1G 1x", "1G 1h none", "1G -1", "G", "99999999999999999999", "0" };
+
+	cr_assert(conn_policy_rekey_limit("default none", &bytes, &ms) == SSH_OK && bytes == 0 && ms == 0);
+	cr_assert(conn_policy_rekey_limit("1G 1h30m", &bytes, &ms) == SSH_OK && bytes == 1u << 30 && ms == 5400000);
+	cr_assert(conn_policy_rekey_limit("512k", &bytes, &ms) == SSH_OK && bytes == 512 * 1024 && ms == 0);
+	cr_assert(conn_policy_rekey_limit("default 90", &bytes, &ms) == SSH_OK && bytes == 0 && ms == 90000);
+	cr_assert(conn_policy_rekey_limit("none", &bytes, &ms) == SSH_OK && bytes > UINT64_C(1) << 50);
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+		cr_assert_eq(conn_policy_rekey_limit(bad[i], &bytes, &ms), SSH_E_CONFIG, "%s", bad[i]);
+}
+
+Test(policy, slice)
+{
+	static const char slice[] = "Ciphers aes128-ctr\nVersionAddendum Debian\nRekeyLimit 1M 1m\n";
+	struct policy p;
+	char why[400];
+
+	cr_assert_eq(conn_policy_read(&p, slice, sizeof slice - 1, why, sizeof why), SSH_OK, "%s", why);
+	cr_assert_str_eq(p.ssh.ciphers[0], "aes128-ctr");
+	cr_assert_str_eq(p.ssh.ciphers[1], "aes128-ctr");
+	cr_assert_eq(strncmp(p.ssh.version, "SSH-2.0-Coppice_", 16), 0);
+	cr_assert_not_null(strstr(p.ssh.version, " Debian"));
+	cr_assert_eq(p.ssh.rekey_bytes, 1u << 20);
+	cr_assert_eq(p.ssh.rekey_ms, 60000);
+	cr_assert_not_null(strstr(p.ssh.kex, "curve25519-sha256"));
+	conn_policy_drop(&p);
+	cr_assert_eq(conn_policy_read(&p, "Ciphers nonsense\n", 17, why, sizeof why), SSH_E_CONFIG);
+	cr_assert_neq(why[0], '\0');
+}
+
+Test(hostkeys, only_in_order)
+{
+	struct hostkeys h = { 0 };
+	struct ipc_HOSTKEYS m = { .index = 0, .count = 2, .blob = view_str("one") };
+
+	cr_assert_eq(hostkeys_put(&h, &m), SSH_OK);
+	cr_assert_not(hostkeys_complete(&h));
+	cr_assert_eq(hostkeys_put(&h, &(struct ipc_HOSTKEYS){ .index = 2, .count = 2 }), SSH_E_RULE);
+	cr_assert_eq(hostkeys_put(&h, &(struct ipc_HOSTKEYS){ .index = 1, .count = 3 }), SSH_E_RULE);
+	m.index = 1, m.blob = view_str("three");
+	cr_assert_eq(hostkeys_put(&h, &m), SSH_OK);
+	cr_assert(hostkeys_complete(&h));
+	cr_assert_eq(h.v[1].len, 5);
+	m.index = 0, m.count = 1;
+	cr_assert_eq(hostkeys_put(&h, &m), SSH_OK, "a new set replaces the old one");
+	cr_assert(hostkeys_complete(&h) && h.count == 1);
+	cr_assert_eq(hostkeys_put(&h, &(struct ipc_HOSTKEYS){ .index = 0, .count = 200 }), SSH_E_RULE);
+	hostkeys_drop(&h);
+}

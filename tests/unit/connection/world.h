@@ -1,0 +1,70 @@
+#ifndef TESTS_CONNECTION_WORLD_H
+#define TESTS_CONNECTION_WORLD_H
+#include "base/buf.h"
+#include "connection/conn.h"
+#include "ipc/codec.h"
+#include "ssh/ssh.h"
+
+/*
+ * world - a real conn with a real client core at the other end of its socket; the test plays
+ * supervisor, keysign and auth on the far ends of its links. What each hears is kept as text,
+ * one word per event, blank between: the order of things can be compared with strcmp().
+ */
+
+struct privkey;
+
+struct world {
+	struct event_base *base;
+	struct conn conn;
+	struct hostkeys keys;
+	struct privkey *host;
+	struct ssh_policy policy;
+	struct ssh *client;
+	int sock;			/* the client's end */
+	int sup, key, auth;		/* far ends of the links; -1 */
+	enum ipc_when sup_when;
+	/* how the played processes behave */
+	int sign, verdicts;		/* 1: answered as they come: signatures; "yes" to everything but BEGIN */
+	int logs_in;			/* client: asks for a login by password as soon as it may */
+	uint32_t max_sessions, permits;
+	const char *accept_env;
+	/* what was heard */
+	char heard[8192];		/* by the client */
+	char sup_heard[4096], auth_heard[2048], key_heard[512];
+	struct ipc_SPAWN spawn;		/* the last one; views point into spawn_bytes */
+	uint8_t spawn_bytes[IPC_MESSAGE_MAX];
+	uint32_t sign_req, auth_req;	/* the last ones */
+	size_t data_in;			/* bytes of channel data the client got */
+	int hold_window;		/* client: data is not consumed */
+	size_t unconsumed;
+	uint32_t chan;			/* the client's number of the last channel it opened */
+};
+
+/* A conn that has had CONN_START and both PEER_LINKs. */
+void world_init(struct world *);
+void world_drop(struct world *);
+/* Everybody does what there is to do until nobody has anything; never waits. */
+void world_run(struct world *);
+/* The same again and again until text appears in where; fails the test after 10 s. */
+void world_until(struct world *, const char *where, const char *text);
+/* A logged-in world. */
+void world_login(struct world *);
+/* Opens a session channel; returns the client's number. */
+uint32_t world_session(struct world *);
+/* A channel request of the client with a reply wanted. */
+void world_request(struct world *, uint32_t chan, const char *type, struct view rest);
+void world_pty(struct world *, uint32_t chan);
+void world_exec(struct world *, uint32_t chan, const char *command);
+/* Answers the last SPAWN with three pipes; ours[] are the program's ends. */
+void world_spawned(struct world *, uint64_t worker, int ours[3]);
+/* With a pty; *slave is the program's end. */
+void world_spawned_pty(struct world *, uint64_t worker, int *slave);
+void world_spawn_failed(struct world *);
+void world_exit(struct world *, uint64_t worker, int signalled, uint32_t code, int core);
+/* New links, as after a guard was replaced. */
+void world_new_key(struct world *);
+void world_new_auth(struct world *);
+void world_verdict(struct world *, uint8_t verdict, int counted, int last, const char *methods, const char *banner);
+void world_forget(struct world *);	/* empties the texts */
+
+#endif
