@@ -82,6 +82,9 @@ static void ended(struct proc *p, int wstatus)
 	uint64_t serial = p->serial;
 	enum ipc_role role = p->role;
 
+	/* What a helper said before it died counts: its peers may have acted on it already. */
+	if (p->link != NULL && role != ROLE_CONN && role != ROLE_WRK)
+		link_drain(p->link);
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
@@ -148,6 +151,11 @@ void proc_ask_to_end(struct proc *p)
 {
 	if (p->pid == 0) {
 		give_up_nameless(p);
+		return;
+	}
+	p->ending = 1;
+	if (p->link != NULL && p->role != ROLE_CONN && p->role != ROLE_WRK) {
+		link_finish(p->link);	/* a grant may be on its way, an accepted client, a pid */
 		return;
 	}
 	link_free(p->link);
@@ -281,7 +289,7 @@ struct proc *proc_of(struct daemon *d, enum kid_id id)
 {
 	struct kid *k = d->kids[id];
 
-	return k != NULL && k->proc != NULL && k->proc->is_ready && k->proc->link != NULL ? k->proc : NULL;
+	return k != NULL && k->proc != NULL && k->proc->is_ready && !k->proc->ending && k->proc->link != NULL ? k->proc : NULL;
 }
 
 void proc_drop_all(struct daemon *d)

@@ -344,8 +344,8 @@ Test(chan, a_lingering_channel_can_still_tell_its_exit_status)
 	cr_assert_eq(ssh_chan_room(p.side[SRV], id[SRV]), 0);
 	cr_assert_eq(ssh_chan_exit_status(p.side[SRV], id[SRV], 7), SSH_OK);
 	cr_assert_eq(ssh_chan_close(p.side[SRV], id[SRV]), SSH_OK);
-	TAKE(&p, SRV, CHAN_CLOSE);
 	lp_run(&p);
+	TAKE(&p, SRV, CHAN_CLOSE);
 	/* Our own client half said CLOSE itself and takes no requests any more; OpenSSH's still reads the status. */
 	e = TAKE(&p, CLI, CHAN_CLOSE);
 	cr_assert_eq(e->chan, id[CLI]);
