@@ -211,7 +211,9 @@ static int folder_is_ours(const char *path)
 	if ((slash = strrchr(dir, '/')) == NULL || slash == dir)
 		return 1;
 	*slash = '\0';
-	return stat(dir, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0);
+	if (stat(dir, &st) < 0 || (st.st_uid != geteuid() && st.st_uid != 0))
+		return 0;
+	return !(st.st_mode & S_IWOTH) || (st.st_mode & S_ISVTX);
 }
 
 /* A socket file nobody listens on is what a killed daemon left; one that answers belongs to another daemon. */
@@ -257,7 +259,7 @@ void control_open(struct daemon *d)
 	strcpy(at.sun_path, path);
 	detach_make_folder(path, d->privileged ? 0755 : 0700);
 	if (!folder_is_ours(path)) {
-		log_ev(LOGL_ERROR, "control socket %s: the folder is missing or belongs to somebody else; coppicectl will not work", path);
+		log_ev(LOGL_ERROR, "control socket %s: the folder is missing, belongs to somebody else or is writable by all; coppicectl will not work", path);
 		free(c);
 		return;
 	}

@@ -214,7 +214,13 @@ void detach_write_pid(struct daemon *d)
 void detach_remove_pid(struct daemon *d)
 {
 	const char *path = d->up && d->values != NULL ? detach_pid_path(d) : NULL;
+	char text[16] = "";
+	int fd;
 
-	if (path != NULL)
+	if (path == NULL || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) < 0)
+		return;
+	/* another daemon may have taken the file over meanwhile */
+	if (read(fd, text, sizeof text - 1) > 0 && strtol(text, NULL, 10) == (long)getpid())
 		unlink(path);
+	close(fd);
 }

@@ -30,6 +30,8 @@ static void kid_free(struct kid *k)
 		k->d->kids[k->row->id] = NULL;
 	if (k->work != NULL)
 		worker_forget(k);
+	if (k->row->id == KID_CONN && k->session != NULL)
+		k->session->connection = NULL;	/* the session's other kids go after it */
 	if (k->row->id == KID_SESSION)
 		session_forget(k->session);
 	else if (k->row->id == KID_LISTENER)

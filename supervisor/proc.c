@@ -260,13 +260,15 @@ int proc_name_pid(struct proc *p, pid_t pid)
 
 	if (pid <= 1 || p->pid != 0 || table_get(&d->by_pid, (uint64_t)pid) != NULL)
 		return SSH_E_RULE;
-	if (reaped_already(d, pid, &wstatus)) {
+	/* The kernel first: a stranger nobody asked for may have had the same number long ago. */
+	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
+		/* No child of ours, or reaped; so many may have come and gone since that its status is forgotten. */
+		if (!reaped_already(d, pid, &wstatus))
+			wstatus = 0;
 		p->pid = pid;
 		ended(p, wstatus);
 		return SSH_OK;
 	}
-	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
-		return SSH_E_RULE;	/* ECHILD: no child of ours */
 	if (table_put(&d->by_pid, (uint64_t)pid, p) < 0)
 		return SSH_E_NOMEM;
 	p->pid = pid;

@@ -54,7 +54,7 @@ static void on_park_over(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	log_ev(LOGL_WARN, "%s: asked for a program without being logged in", s->kid->name);
-	if (s->connection->proc != NULL) {
+	if (s->connection != NULL && s->connection->proc != NULL) {
 		s->connection->proc->broke_rules = 1;
 		proc_kill(s->connection->proc);
 	}
