@@ -12,14 +12,14 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
+#include "ipc/values.h"
 #include "supervisor/detach.h"
 #include "supervisor/effects.h"
 #include "supervisor/grant.h"
 #include "supervisor/listen.h"
 #include "supervisor/report.h"
 
-#define CTL_TREE 1
-#define CTL_STOP 2
 #define PACE_MS  2		/* a client's socket takes some 250 messages at a time */
 
 struct control {
@@ -73,7 +73,7 @@ static void collect(struct client *k, const struct sup_node *n)
 static int tell_node(struct client *k, struct sup_node *n)
 {
 	const struct kid *kid = n->ctx;
-	uint64_t now = daemon_now();
+	uint64_t now = clock_ms();
 	struct ipc_CTL_NODE m = {
 		.node = n->id, .parent = n->parent != NULL ? n->parent->id : 0, .kind = n->spec.kind == SUP_WORKER,
 		.strategy = (uint8_t)n->spec.strategy, .restart = (uint8_t)n->spec.restart, .state = (uint8_t)n->state,

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -17,14 +16,6 @@
 #include "base/log.h"
 #include "ipc/datagram.h"
 #include "supervisor/proc.h"
-
-uint64_t daemon_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* ---- background ---------------------------------------------------------------------- */
 

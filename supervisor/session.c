@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/values.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
