@@ -34,6 +34,5 @@ void loop_resume(struct conn *);
 void loop_flush_last(struct conn *);
 void loop_drop(struct loop *);
 /* CLOCK_MONOTONIC in milliseconds. */
-uint64_t loop_now(void);
 
 #endif

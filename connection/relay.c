@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "connection/conn.h"
 #include "connection/chan_session.h"
+#include "ipc/values.h"
 
 #define IOVECS_MAX 8		/* 256 KiB of 32 KiB packets */
 #define SMALL 4096		/* one pty read; keystrokes should not make the output grow */

@@ -17,12 +17,6 @@
 struct conn;
 struct session;
 
-/* CHAN_SHUT.ends */
-#define END_STDIN  1u
-#define END_STDOUT 2u
-#define END_STDERR 4u
-#define END_PTY    8u
-
 struct stream {
 	struct relay *relay;
 	int fd;			/* -1: closed */

@@ -121,7 +121,6 @@ struct daemon {
 	int socks[2];			/* -i: the client */
 };
 
-uint64_t daemon_now(void);		/* CLOCK_MONOTONIC, ms */
 /* Ends it all in order; the loop returns when the tree is down. */
 void daemon_stop(struct daemon *);
 

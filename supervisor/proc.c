@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/broker.h"
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
@@ -47,7 +48,7 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 	p->role = role;
 	p->kid = k;
 	p->serial = ++d->last_serial;
-	p->born_ms = daemon_now();
+	p->born_ms = clock_ms();
 	list_add_tail(&d->procs, &p->all);
 	if ((fd >= 0 && link_new(&p->link, d->base, fd, ROLE_SUP, role, &ops, p) < 0)
 	    || (pid > 0 && table_put(&d->by_pid, (uint64_t)pid, p) < 0)) {
@@ -89,7 +90,7 @@ static void ended(struct proc *p, int wstatus)
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
 		k->killed = p->killed;
-		k->lived_ms = daemon_now() - p->born_ms;
+		k->lived_ms = clock_ms() - p->born_ms;
 		if (role == ROLE_WRK)
 			worker_ended(k, wstatus);
 		else if (role == ROLE_CONN)
@@ -268,13 +269,15 @@ int proc_name_pid(struct proc *p, pid_t pid)
 
 	if (pid <= 1 || p->pid != 0 || table_get(&d->by_pid, (uint64_t)pid) != NULL)
 		return SSH_E_RULE;
-	if (reaped_already(d, pid, &wstatus)) {
+	/* The kernel first: a stranger nobody asked for may have had the same number long ago. */
+	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
+		/* No child of ours, or reaped; so many may have come and gone since that its status is forgotten. */
+		if (!reaped_already(d, pid, &wstatus))
+			wstatus = 0;
 		p->pid = pid;
 		ended(p, wstatus);
 		return SSH_OK;
 	}
-	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
-		return SSH_E_RULE;	/* ECHILD: no child of ours */
 	if (table_put(&d->by_pid, (uint64_t)pid, p) < 0)
 		return SSH_E_NOMEM;
 	p->pid = pid;
