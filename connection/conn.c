@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "connection/chan_session.h"
 #include "ssh/crypto/crypto.h"
+#include "ipc/clock.h"
 
 uint32_t conn_req(struct conn *c)
 {
