@@ -200,7 +200,15 @@ class Master:
             time.sleep(0.02)
 
     def finish(self):
-        self.process.terminate()
+        """ssh of Debian 12 may go to sleep on a signal that comes just before its poll(): say it again."""
+        for _ in range(20):
+            self.process.terminate()
+            try:
+                self.process.wait(1)
+                return
+            except subprocess.TimeoutExpired:
+                pass
+        self.process.kill()
         self.process.wait()
 
 

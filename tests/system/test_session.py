@@ -242,7 +242,7 @@ def test_hangup_when_the_client_goes():
                 t.process.wait()
                 os.close(t.master)
             else:
-                p = s.popen("bob", "trap 'echo hup > %s; exit' HUP; echo ready; while :; do sleep 0.1; done" % mark)
+                p = s.popen("bob", "trap 'echo hup > %s; exit' HUP; echo ready; exec >/dev/null 2>&1; while :; do sleep 0.1; done" % mark)
                 same(p.stdout.readline(), b"ready\n", "start")
                 p.kill()
                 p.wait()
@@ -255,7 +255,7 @@ def test_a_program_that_ignores_hangup_ends_too():
     if not COPPICE:
         return
     with Server() as s:
-        p = s.popen("bob", "trap '' HUP TERM; echo $$; while :; do sleep 0.1; done")
+        p = s.popen("bob", "trap '' HUP TERM; echo $$; exec >/dev/null 2>&1; while :; do sleep 0.1; done")
         pid = int(p.stdout.readline())
         p.kill()
         p.wait()
