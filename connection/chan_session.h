@@ -57,6 +57,7 @@ void session_settle(struct session *);
 /* For loop.c: what can be moved without waiting, and what to wait for. */
 void session_pump_all(struct conn *);
 void session_rearm_all(struct conn *);
+void session_rest_all(struct conn *);
 void session_drop_all(struct conn *);
 
 #endif

@@ -194,8 +194,10 @@ static void on_rest(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	c->loop.rest_armed = 0;
-	if (!c->loop.active)
+	if (!c->loop.active) {
+		session_rest_all(c);
 		malloc_trim(0);
+	}
 	arm_rest(c);
 }
 

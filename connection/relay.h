@@ -39,7 +39,8 @@ struct relay {
 	int started, pty;
 	int draining;		/* the worker is gone: an empty pty is a finished one */
 	int eof;		/* the client has no more; stdin closes when pending is written */
-	struct buf pending;	/* for stdin */
+	int widened;		/* stdin's pipe has been made larger */
+	struct buf pending;	/* for stdin; keeps its storage until relay_rest() */
 	struct stream in, out, err;
 };
 
@@ -67,6 +68,8 @@ int  relay_break(struct relay *);
 /* Reads what can be read without an event: a pty that is draining. */
 void relay_pump(struct relay *);
 void relay_rearm(struct relay *);
+/* Nothing moved for a while: gives memory back. */
+void relay_rest(struct relay *);
 void relay_drop(struct relay *);
 
 #endif
