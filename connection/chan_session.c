@@ -133,6 +133,15 @@ void session_pump_all(struct conn *c)
 		}
 }
 
+void session_shrink_all(struct conn *c)
+{
+	struct session *s;
+	size_t at = 0;
+
+	while ((s = table_next(&c->sessions, &at)) != NULL)
+		relay_shrink(&s->relay);
+}
+
 void session_rearm_all(struct conn *c)
 {
 	struct session *s;
@@ -141,15 +150,6 @@ void session_rearm_all(struct conn *c)
 	while ((s = table_next(&c->sessions, &at)) != NULL)
 		if (s->state == SES_RUNNING)
 			relay_rearm(&s->relay);
-}
-
-void session_rest_all(struct conn *c)
-{
-	struct session *s;
-	size_t at = 0;
-
-	while ((s = table_next(&c->sessions, &at)) != NULL)
-		relay_rest(&s->relay);
 }
 
 /* ---- requests --------------------------------------------------------------------- */

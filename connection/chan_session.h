@@ -56,8 +56,8 @@ int  session_worker_exit(struct conn *, const struct ipc_WORKER_EXIT *);
 void session_settle(struct session *);
 /* For loop.c: what can be moved without waiting, and what to wait for. */
 void session_pump_all(struct conn *);
+void session_shrink_all(struct conn *);
 void session_rearm_all(struct conn *);
-void session_rest_all(struct conn *);
 void session_drop_all(struct conn *);
 
 #endif

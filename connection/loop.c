@@ -14,6 +14,7 @@
 #include "connection/chan_session.h"
 
 #define LAST_FLUSH_MS 2000
+#define PAUSE_MS 5		/* short for a person, long for a pipe */
 #define REST_MS 1000		/* this long without a byte, and free memory goes back to the system */
 
 uint64_t loop_now(void)
@@ -76,7 +77,7 @@ static void take_events(struct conn *c)
 	struct view text;
 	unsigned reason;
 
-	while (!c->over && ssh_next(c->ssh, &ev) > 0)
+	while (!c->over && !c->loop.paused && ssh_next(c->ssh, &ev) > 0)
 		events_take(c, &ev);
 	if (c->over || ssh_error(c->ssh) == SSH_OK)
 		return;
@@ -127,6 +128,33 @@ static void arm_rest(struct conn *c)
 	event_add(c->loop.rest, &tv);
 }
 
+void loop_pause(struct conn *c)
+{
+	static const struct timeval tv = { 0, PAUSE_MS * 1000 };
+
+	if (c->loop.paused || c->session_count != 1)
+		return;		/* the other channels are not to wait */
+	c->loop.paused = 1;
+	event_add(c->loop.pause, &tv);
+}
+
+void loop_resume(struct conn *c)
+{
+	if (!c->loop.paused)
+		return;
+	c->loop.paused = 0;
+	event_del(c->loop.pause);
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = arg;
+
+	(void)fd, (void)what;
+	c->loop.paused = 0;
+	loop_turn(c);
+}
+
 void loop_turn(struct conn *c)
 {
 	int full = 0;
@@ -150,7 +178,7 @@ void loop_turn(struct conn *c)
 	take_events(c);
 	if (c->over)
 		return;
-	arm(c->loop.readable, &c->loop.reading, ssh_want_read(c->ssh) != 0);
+	arm(c->loop.readable, &c->loop.reading, !c->loop.paused && ssh_want_read(c->ssh) != 0);
 	arm(c->loop.writable, &c->loop.writing, ssh_output_len(c->ssh) > 0);
 	session_rearm_all(c);
 	arm_timer(c);
@@ -195,7 +223,7 @@ static void on_rest(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	c->loop.rest_armed = 0;
 	if (!c->loop.active) {
-		session_rest_all(c);
+		session_shrink_all(c);
 		malloc_trim(0);
 	}
 	arm_rest(c);
@@ -214,7 +242,8 @@ int loop_start(struct conn *c, int in, int out)
 	l->writable = event_new(c->base, out, EV_WRITE | EV_PERSIST, on_writable, c);
 	l->timer = event_new(c->base, -1, 0, on_timer, c);
 	l->rest = event_new(c->base, -1, 0, on_rest, c);
-	return l->readable && l->writable && l->timer && l->rest ? SSH_OK : SSH_E_NOMEM;
+	l->pause = event_new(c->base, -1, 0, on_pause_over, c);
+	return l->readable && l->writable && l->timer && l->rest && l->pause ? SSH_OK : SSH_E_NOMEM;
 }
 
 void loop_flush_last(struct conn *c)
@@ -241,6 +270,7 @@ void loop_drop(struct loop *l)
 	drop_event(l->writable);
 	drop_event(l->timer);
 	drop_event(l->rest);
+	drop_event(l->pause);
 	if (l->in >= 0)
 		close(l->in);
 	if (l->out >= 0 && l->out != l->in)

@@ -14,6 +14,8 @@ struct loop {
 	struct event *readable, *writable, *timer, *rest;
 	int reading, writing;		/* what is armed */
 	uint64_t timer_at;		/* ms; UINT64_MAX: not armed */
+	struct event *pause;
+	int paused;			/* loop_pause() */
 	int active, rest_armed;		/* bytes moved since the last look; looking */
 };
 
@@ -22,6 +24,12 @@ void loop_init(struct loop *);
 int  loop_start(struct conn *, int in, int out);
 /* After anything that may have changed the core: takes its events, writes, and arms what is wanted now. */
 void loop_turn(struct conn *);
+/*
+ * The only program of this connection is slower than its client: nothing more is read or decrypted for it for a
+ * moment, or until loop_resume(). Bytes that wait in the socket need not be copied to wait in memory.
+ */
+void loop_pause(struct conn *);
+void loop_resume(struct conn *);
 /* Gives the farewell a moment to leave; blocks at most 2 s. */
 void loop_flush_last(struct conn *);
 void loop_drop(struct loop *);

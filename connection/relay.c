@@ -66,6 +66,7 @@ void relay_close_input(struct relay *r)
 
 	buf_drop(&r->pending);
 	stream_close(&r->in);
+	loop_resume(r->c);
 	if (n > 0)
 		ssh_chan_consumed(r->c->ssh, r->chan, n);
 }
@@ -125,7 +126,11 @@ void relay_input(struct relay *r, struct view data)
 		done = data.len;
 	if (done > 0)
 		ssh_chan_consumed(r->c->ssh, r->chan, done);
-	if (done < data.len && buf_append(&r->pending, data.p + done, data.len - done) < 0)
+	if (done == data.len)
+		return;
+	if (r->started && buf_len(&r->pending) == 0)
+		loop_pause(r->c);
+	if (buf_append(&r->pending, data.p + done, data.len - done) < 0)
 		conn_disconnect(r->c, 2, "out of memory");
 }
 
@@ -145,14 +150,11 @@ static void write_pending(struct relay *r)
 	if (r->in.fd < 0)
 		return;		/* closed meanwhile; the window has been told */
 	buf_consume(&r->pending, done);
+	if (buf_len(&r->pending) == 0)
+		loop_resume(r->c);
 	if (done > 0)
 		ssh_chan_consumed(r->c->ssh, r->chan, done);
 	finish_input(r);
-}
-
-void relay_rest(struct relay *r)
-{
-	buf_shrink(&r->pending);
 }
 
 /* ---- program to client ----------------------------------------------------------------- */
@@ -346,6 +348,11 @@ int relay_resize(struct relay *r, uint32_t cols, uint32_t rows, uint32_t xpixel,
 int relay_break(struct relay *r)
 {
 	return r->pty && r->out.fd >= 0 ? tcsendbreak(r->out.fd, 0) : -1;
+}
+
+void relay_shrink(struct relay *r)
+{
+	buf_shrink(&r->pending);
 }
 
 void relay_drop(struct relay *r)

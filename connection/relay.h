@@ -40,7 +40,7 @@ struct relay {
 	int draining;		/* the worker is gone: an empty pty is a finished one */
 	int eof;		/* the client has no more; stdin closes when pending is written */
 	int widened;		/* stdin's pipe has been made larger */
-	struct buf pending;	/* for stdin; keeps its storage until relay_rest() */
+	struct buf pending;	/* for stdin; keeps its storage until relay_shrink() */
 	struct stream in, out, err;
 };
 
@@ -68,8 +68,8 @@ int  relay_break(struct relay *);
 /* Reads what can be read without an event: a pty that is draining. */
 void relay_pump(struct relay *);
 void relay_rearm(struct relay *);
-/* Nothing moved for a while: gives memory back. */
-void relay_rest(struct relay *);
+/* Nothing moved for a while: memory that is not in use goes back. */
+void relay_shrink(struct relay *);
 void relay_drop(struct relay *);
 
 #endif

@@ -14,7 +14,7 @@ static void check(const struct chan *c)
 
 static struct ssh_event *tell(struct ssh *s, enum ssh_event_type type, const struct chan *c)
 {
-	struct ssh_event *e = event_new(s, type);
+	struct ssh_event *e = ssh_event_new(s, type);
 
 	if (e != NULL)
 		e->chan = c->id;
