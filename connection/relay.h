@@ -33,7 +33,8 @@ struct relay {
 	int started, pty;
 	int draining;		/* the worker is gone: an empty pty is a finished one */
 	int eof;		/* the client has no more; stdin closes when pending is written */
-	struct buf pending;	/* for stdin */
+	int widened;		/* stdin's pipe has been made larger */
+	struct buf pending;	/* for stdin; keeps its storage until relay_shrink() */
 	struct stream in, out, err;
 };
 
