@@ -16,6 +16,7 @@ struct loop {
 	uint64_t timer_at;		/* ms; UINT64_MAX: not armed */
 	struct event *pause;
 	int paused;			/* loop_pause() */
+	unsigned reads;			/* the first ones are acknowledged at once */
 	int active, rest_armed;		/* bytes moved since the last look; looking */
 };
 

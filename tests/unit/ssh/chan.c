@@ -69,7 +69,7 @@ Test(chan, a_reader_that_does_not_consume_stops_the_writer)
 		cr_assert_lt(buf_len(&p.side[from]->out) + buf_len(&p.side[!from]->in), 65536);
 		/* not a byte more before enough is consumed, then CHAN_ROOM once */
 		p.quiet = 0;
-		ssh_chan_consumed(p.side[!from], id[!from], 3 * CHAN_PACKET - 1);
+		ssh_chan_consumed(p.side[!from], id[!from], CHAN_WINDOW / 4 - 1);
 		lp_run(&p);
 		NOTHING(&p);
 		cr_assert_eq(ssh_chan_room(p.side[from], id[from]), 0);
@@ -77,8 +77,8 @@ Test(chan, a_reader_that_does_not_consume_stops_the_writer)
 		lp_run(&p);
 		TAKE(&p, from, CHAN_ROOM);
 		NOTHING(&p);
-		cr_assert_eq(ssh_chan_room(p.side[from], id[from]), 3 * CHAN_PACKET);
-		ssh_chan_consumed(p.side[!from], id[!from], 3 * CHAN_PACKET);
+		cr_assert_eq(ssh_chan_room(p.side[from], id[from]), CHAN_WINDOW / 4);
+		ssh_chan_consumed(p.side[!from], id[!from], CHAN_WINDOW / 4);
 		lp_run(&p);
 		NOTHING(&p);		/* nobody was refused since */
 		invariant(&p);
