@@ -19,6 +19,7 @@
 #include "ipc/permits.h"
 #include "ssh/crypto/crypto.h"
 
+__attribute__((format(printf, 3, 4)))
 static void hear(char *where, size_t size, const char *fmt, ...)
 {
 	size_t n = strlen(where);

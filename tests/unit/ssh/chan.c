@@ -805,7 +805,7 @@ static void model_agrees(struct model *m)
 	}
 }
 
-Test(chan, random_operations, .timeout = 120)
+Test(chan, random_operations)
 {
 	for (uint64_t seed = 1; seed <= 40; seed++) {
 		struct ssh_policy policy[2];
