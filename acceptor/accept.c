@@ -9,12 +9,12 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/child.h"
+#include "ipc/clock.h"
 
 #define ACCEPTS_PER_WAKE 16	/* then the supervisor's messages have their turn */
 #define REST_MS 100		/* without descriptors: as long as others may need to close some */
@@ -26,14 +26,6 @@ struct listener {
 	struct event *readable;
 	int fd;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static uint32_t random_u32(void)
 {
@@ -111,7 +103,7 @@ static void turn_away(struct acceptor *a, int fd, const struct addr *peer, const
 
 	(void)!send(fd, words, sizeof words - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
-	if (!limits_count_drop(&a->limits, now_ms(), &hidden))
+	if (!limits_count_drop(&a->limits, clock_ms(), &hidden))
 		return;
 	if (hidden > 0)
 		log_ev(LOGL_INFO, "%u more connections were dropped past MaxStartups", hidden);
@@ -169,8 +161,8 @@ static void out_of_descriptors(struct acceptor *a, int listener)
 	}
 	a->reserve = fcntl(link_fd(a->self->sup), F_DUPFD_CLOEXEC, 0);
 	a->resting = 1;
-	if (a->told_ms == 0 || now_ms() - a->told_ms >= LIMITS_WINDOW_MS) {
-		a->told_ms = now_ms();
+	if (a->told_ms == 0 || clock_ms() - a->told_ms >= LIMITS_WINDOW_MS) {
+		a->told_ms = clock_ms();
 		log_ev(LOGL_ERROR, "accept: %s", strerror(why));
 	}
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "ipc/values.h"
 
 #define DEFAULT_SHELL "/bin/sh"
 

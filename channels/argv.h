@@ -4,8 +4,6 @@
 
 /* argv - which program a request means, and with which arguments. */
 
-enum { WORK_SHELL = 0, WORK_EXEC = 1, WORK_SUBSYSTEM = 2 };	/* WORK.kind */
-
 struct argv {
 	char *path;		/* what to execute */
 	char *v[4];		/* NULL-terminated */

@@ -7,10 +7,9 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "connection/conn.h"
+#include "ipc/values.h"
 
 #define BYE_PROTOCOL 2		/* RFC 4253 11.1: SSH_DISCONNECT_PROTOCOL_ERROR */
-
-enum { SAYS_NO = 0, SAYS_PARTIAL = 1, SAYS_KEY_OK = 2, SAYS_YES = 3 };	/* AUTH_VERDICT.verdict */
 
 void answers_init(struct answers *a)
 {
@@ -211,21 +210,21 @@ static int pass_on(struct conn *c, const struct ipc_AUTH_VERDICT *m)
 	enum question was = c->answers.open;
 
 	switch (m->verdict) {
-	case SAYS_YES:
+	case VERDICT_YES:
 		if (was == Q_KEY_OK)
 			return SSH_E_RULE;
 		conn_authed(c);
 		answer(c, SSH_AUTH_YES, 0);
 		return SSH_OK;
-	case SAYS_KEY_OK:
+	case VERDICT_KEY_OK:
 		if (was != Q_KEY_OK)
 			return SSH_E_RULE;
 		answer(c, SSH_AUTH_KEY_OK, 0);
 		return SSH_OK;
-	case SAYS_PARTIAL:
+	case VERDICT_PARTIAL:
 		answer(c, SSH_AUTH_PARTIAL, m->counted);
 		return SSH_OK;
-	case SAYS_NO:
+	case VERDICT_NO:
 		break;
 	default:
 		return SSH_E_RULE;
@@ -248,7 +247,7 @@ static int on_verdict(struct conn *c, const struct ipc_AUTH_VERDICT *m)
 	if (a->waiting == WAITS_FOR_BEGIN) {
 		a->introduced = 1;
 		a->waiting = WAITS_FOR_NOTHING;
-		if (a->open != Q_NONE && m->verdict == SAYS_NO && !m->last) {
+		if (a->open != Q_NONE && m->verdict == VERDICT_NO && !m->last) {
 			ask(c);
 			return SSH_OK;
 		}
@@ -309,7 +308,7 @@ static int on_signed(struct conn *c, const struct ipc_SIGNED *m)
 	if (c->answers.sign_req == 0 || m->req != c->answers.sign_req)
 		return SSH_OK;
 	c->answers.sign_req = 0;
-	ssh_answer_sign(c->ssh, m->status == 0 ? 0 : -1, m->sig);
+	ssh_answer_sign(c->ssh, m->status == SIGNED_OK ? 0 : -1, m->sig);
 	return SSH_OK;
 }
 

@@ -11,8 +11,7 @@
 #include "connection/conn.h"
 #include "connection/signals.h"
 #include "ipc/permits.h"
-
-enum { KIND_SHELL = 0, KIND_EXEC = 1, KIND_SUBSYSTEM = 2 };	/* SPAWN.kind */
+#include "ipc/values.h"
 
 #define ENDS_PIPES (END_STDIN | END_STDOUT | END_STDERR)
 #define B(s) (1u << (s))
@@ -211,7 +210,7 @@ static int on_window(struct session *s, const struct ssh_req *q)
 /* As sshd: a subsystem is no program of the user's own, so it gets none. */
 static int on_signal(struct session *s, const struct ssh_req *q)
 {
-	if (s->state != SES_RUNNING || s->exited || s->kind == KIND_SUBSYSTEM || !signal_known(q->name))
+	if (s->state != SES_RUNNING || s->exited || s->kind == WORK_SUBSYSTEM || !signal_known(q->name))
 		return 0;
 	return link_send(s->c->sup, IPC_WORKER_SIGNAL,
 	    &(struct ipc_WORKER_SIGNAL){ .worker = s->worker, .name = q->name }) == SSH_OK;
@@ -223,7 +222,7 @@ static void tell_start(const struct session *s, struct view command)
 	char user[300], what[128], ip[ADDR_TEXT_MAX];
 	struct view name = answers_user(s->c);
 
-	log_escape(what, sizeof what, command.p, s->kind == KIND_SUBSYSTEM ? command.len : 0);
+	log_escape(what, sizeof what, command.p, s->kind == WORK_SUBSYSTEM ? command.len : 0);
 	log_ev(LOGL_VERBOSE, "Starting session: %s%s%s for %s from %s port %u id %u", kinds[s->kind], *what ? " " : "", what,
 	    log_escape(user, sizeof user, name.p, name.len), addr_ip_text(&s->c->peer, ip), addr_port(&s->c->peer), s->chan);
 }
@@ -259,13 +258,13 @@ static void on_request(struct session *s, const struct ssh_req *q, int want)
 		reply(s, want, on_env(s, q));
 		break;
 	case SSH_REQ_SHELL:
-		on_program(s, KIND_SHELL, view_of(NULL, 0), want);
+		on_program(s, WORK_SHELL, view_of(NULL, 0), want);
 		break;
 	case SSH_REQ_EXEC:
-		on_program(s, KIND_EXEC, q->value, want);
+		on_program(s, WORK_EXEC, q->value, want);
 		break;
 	case SSH_REQ_SUBSYSTEM:
-		on_program(s, KIND_SUBSYSTEM, q->name, want);
+		on_program(s, WORK_SUBSYSTEM, q->name, want);
 		break;
 	case SSH_REQ_WINDOW:
 		reply(s, want, on_window(s, q));
@@ -362,7 +361,7 @@ static void send_away(struct conn *c, const struct ipc_msg *m)
 		.worker = m->u.SPAWNED.worker, .ends = m->nfds == 1 ? END_PTY : ENDS_PIPES,
 	};
 
-	if (m->u.SPAWNED.status == 0)
+	if (m->u.SPAWNED.status == SPAWNED_OK)
 		link_send(c->sup, IPC_CHAN_SHUT, &shut_all);
 }
 
@@ -371,13 +370,13 @@ int session_spawned(struct conn *c, struct ipc_msg *m)
 	struct session *s = find_spawning(c, m->u.SPAWNED.req);
 	int fds[3], n = m->nfds, r;
 
-	if (m->u.SPAWNED.status == 0 && n != 1 && n != 3)
+	if (m->u.SPAWNED.status == SPAWNED_OK && n != 1 && n != 3)
 		return SSH_E_RULE;
 	if (s == NULL) {
 		send_away(c, m);
 		return SSH_OK;
 	}
-	if (m->u.SPAWNED.status != 0) {
+	if (m->u.SPAWNED.status != SPAWNED_OK) {
 		enter(s, SES_WAIT_PROGRAM);
 		send_replies(s, 0);
 		if (s->client_closed)

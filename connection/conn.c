@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "connection/chan_session.h"
 #include "ssh/crypto/crypto.h"
+#include "ipc/clock.h"
 
 uint32_t conn_req(struct conn *c)
 {
@@ -137,7 +138,7 @@ static int on_start(struct conn *c, struct ipc_msg *m)
 	if ((r = loop_start(c, in, out)) < 0)
 		return r;
 	TRY(ssh_new(&c->ssh, SSH_SERVER, &env, c->policy));
-	ssh_tick(c->ssh, loop_now());	/* deadlines count from here */
+	ssh_tick(c->ssh, clock_ms());	/* deadlines count from here */
 	for (unsigned i = 0; i < c->keys->count; i++)
 		TRY(ssh_add_hostkey(c->ssh, i, view_of(c->keys->v[i].p, c->keys->v[i].len)));
 	TRY(link_send(c->sup, IPC_READY, &(struct ipc_READY){ 0 }));

@@ -16,6 +16,7 @@ struct loop {
 	uint64_t timer_at;		/* ms; UINT64_MAX: not armed */
 	struct event *pause;
 	int paused;			/* loop_pause() */
+	unsigned reads;			/* the first ones are acknowledged at once */
 	int active, rest_armed;		/* bytes moved since the last look; looking */
 };
 
@@ -34,6 +35,5 @@ void loop_resume(struct conn *);
 void loop_flush_last(struct conn *);
 void loop_drop(struct loop *);
 /* CLOCK_MONOTONIC in milliseconds. */
-uint64_t loop_now(void);
 
 #endif

@@ -13,10 +13,12 @@
 #include "base/limits.h"
 #include "connection/conn.h"
 #include "connection/chan_session.h"
+#include "ipc/values.h"
 
 #define IOVECS_MAX 8		/* 256 KiB of 32 KiB packets */
 #define SMALL 4096		/* one pty read; keystrokes should not make the output grow */
-#define PIPE_SIZE (256 * 1024)
+#define OUTPUT_PIPE (256 * 1024)	/* as much as one read takes */
+#define INPUT_PIPE (1024 * 1024)	/* half a window: measured, less has to be copied to pending */
 #define PENDING_MAX (2 * CHAN_WINDOW)
 
 static void stream_init(struct stream *s, struct relay *r, uint32_t ext)
@@ -78,6 +80,16 @@ static void input_refused(struct relay *r)
 		ssh_chan_request(r->c->ssh, r->chan, "eow@openssh.com", 0, view_of(NULL, 0));
 }
 
+/* Once, when the program is behind: a wider pipe lets both sides work longer at a time. 1 when it is worth another try. */
+static int widen(struct relay *r)
+{
+	if (r->pty || r->widened)
+		return 0;
+	r->widened = 1;
+	/* Refused when the user has many pipes already (fs.pipe-user-pages-soft). */
+	return fcntl(r->in.fd, F_SETPIPE_SZ, INPUT_PIPE) > 0 || fcntl(r->in.fd, F_SETPIPE_SZ, INPUT_PIPE / 4) > 0;
+}
+
 /* How many of the n bytes went; the rest has to wait. All of them when stdin is closed. */
 static size_t put(struct relay *r, const uint8_t *p, size_t n)
 {
@@ -88,13 +100,12 @@ static size_t put(struct relay *r, const uint8_t *p, size_t n)
 
 		if (k >= 0) {
 			done += (size_t)k;
-			continue;
+		} else if (errno == EAGAIN) {
+			if (!widen(r))
+				return done;
+		} else if (errno != EINTR) {
+			input_refused(r);
 		}
-		if (errno == EINTR)
-			continue;
-		if (errno == EAGAIN)
-			return done;
-		input_refused(r);
 	}
 	return n;
 }
@@ -183,7 +194,7 @@ static ssize_t bulk_read(struct stream *s)
 	if (n > 0 && (size_t)n == asked && s->iovecs < IOVECS_MAX) {
 		s->iovecs *= 2;
 		if (s->iovecs == IOVECS_MAX)
-			fcntl(s->fd, F_SETPIPE_SZ, PIPE_SIZE);	/* fewer turns; refused is fine */
+			fcntl(s->fd, F_SETPIPE_SZ, OUTPUT_PIPE);	/* fewer turns; refused is fine */
 	} else if (n > 0 && n < SMALL) {
 		s->iovecs = 0;
 	}

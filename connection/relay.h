@@ -17,12 +17,6 @@
 struct conn;
 struct session;
 
-/* CHAN_SHUT.ends */
-#define END_STDIN  1u
-#define END_STDOUT 2u
-#define END_STDERR 4u
-#define END_PTY    8u
-
 struct stream {
 	struct relay *relay;
 	int fd;			/* -1: closed */
@@ -39,7 +33,8 @@ struct relay {
 	int started, pty;
 	int draining;		/* the worker is gone: an empty pty is a finished one */
 	int eof;		/* the client has no more; stdin closes when pending is written */
-	struct buf pending;	/* for stdin */
+	int widened;		/* stdin's pipe has been made larger */
+	struct buf pending;	/* for stdin; keeps its storage until relay_shrink() */
 	struct stream in, out, err;
 };
 

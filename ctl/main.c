@@ -11,12 +11,13 @@
 #include "base/err.h"
 #include "ctl/tree.h"
 #include "ipc/link.h"
+#include "ipc/values.h"
 
 #define ANSWER_TIMEOUT_MS 15000
 
 enum { EXIT_USAGE = 2, EXIT_NO_DAEMON = 3 };
 
-static const struct verb { const char *name; uint8_t number; } verbs[] = { { "tree", 1 }, { "stop", 2 } };
+static const struct verb { const char *name; uint8_t number; } verbs[] = { { "tree", CTL_TREE }, { "stop", CTL_STOP } };
 
 static int usage(FILE *f)
 {
@@ -92,7 +93,7 @@ static int ask(const char *path, uint8_t verb, int json)
 	else
 		r = answer(fd, &tree, &status);
 	close(fd);
-	if (r == SSH_OK && status == 0 && verb == 1)
+	if (r == SSH_OK && status == 0 && verb == CTL_TREE)
 		(json ? ctl_tree_json : ctl_tree_text)(&tree, stdout);
 	ctl_tree_free(&tree);
 	return r < 0 ? EXIT_NO_DAEMON : status == 0 ? 0 : 1;

@@ -18,7 +18,9 @@
 #include "guard/policy.h"
 #include "guard/report.h"
 #include "ipc/child.h"
+#include "ipc/clock.h"
 #include "ipc/permits.h"
+#include "ipc/values.h"
 #include "ssh/crypto/crypto.h"
 
 #define ID_WAIT_MS    5000u	/* keysign's SESSION_ID and the connection's AUTH_KEY come over two sockets */
@@ -66,14 +68,6 @@ struct login {
 	struct buf blob, sig;
 };
 
-static uint64_t now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
-
 static void set_timer(struct login *l, uint64_t us)
 {
 	struct timeval t = { .tv_sec = (time_t)(us / 1000000), .tv_usec = (suseconds_t)(us % 1000000) };
@@ -104,12 +98,10 @@ static int violation(const struct login *l, const char *what)
 
 /* ---- answers ------------------------------------------------------------------------ */
 
-enum { V_NO = 0, V_KEY_OK = 2, V_YES = 3 };	/* AUTH_VERDICT.verdict */
-
 static int say_verdict(struct login *l, int verdict, const char *banner)
 {
 	char methods[SSH_METHODS_MAX], text[REPORT_MAX];
-	int last = verdict == V_NO && policy_tries_over(&l->tries);
+	int last = verdict == VERDICT_NO && policy_tries_over(&l->tries);
 	struct ipc_AUTH_VERDICT m = {
 		.req = l->req, .verdict = (uint8_t)verdict, .counted = (uint8_t)l->counted, .last = (uint8_t)last,
 		.methods = view_str(policy_methods_text(l->methods, methods)), .banner = view_str(banner),
@@ -118,7 +110,7 @@ static int say_verdict(struct login *l, int verdict, const char *banner)
 
 	if (last)
 		log_ev(LOGL_ERROR, "%s", report_tries_text(&r, text));
-	l->state = last || verdict == V_YES ? L_OVER : L_IDLE;
+	l->state = last || verdict == VERDICT_YES ? L_OVER : L_IDLE;
 	l->counted = 0;
 	return link_send(l->link, IPC_AUTH_VERDICT, &m);
 }
@@ -139,7 +131,7 @@ static void fail(struct login *l)
 	l->counted = policy_tries_count(&l->tries, TRY_FAILED);
 	log_ev(report_result_level(&r, 0, policy_tries_half(&l->tries)), "%s", report_result_text(&r, 0, text));
 	l->state = L_DELAYED;
-	set_timer(l, delay_left(now_us() - l->since, l->jitter));
+	set_timer(l, delay_left(clock_us() - l->since, l->jitter));
 }
 
 /* The proof was right: is this a way in for this account? */
@@ -166,7 +158,7 @@ static int send_grant(struct login *l, struct grant *g)
 	log_ev(LOGL_INFO, "%s", report_result_text(&r, 1, text));
 	if ((e = link_send(l->link, IPC_AUTH_POLICY, &g->policy)) < 0)
 		return e;
-	return say_verdict(l, V_YES, NULL);
+	return say_verdict(l, VERDICT_YES, NULL);
 }
 
 /* What only a login in progress needs; a session may last for weeks. */
@@ -225,7 +217,7 @@ static void on_key_answer(void *ctx, int error, const struct helper_answer *a)
 		fail(l);
 	} else if (l->query) {
 		l->counted = policy_tries_count(&l->tries, TRY_KEY_OK);
-		finish(l, policy_tries_over(&l->tries) ? say_verdict(l, V_NO, NULL) : say_verdict(l, V_KEY_OK, NULL));
+		finish(l, policy_tries_over(&l->tries) ? say_verdict(l, VERDICT_NO, NULL) : say_verdict(l, VERDICT_KEY_OK, NULL));
 	} else {
 		memcpy(command, a->command.p, a->command.len);
 		command[a->command.len] = '\0';
@@ -413,7 +405,7 @@ static int begin(struct login *l, struct view user, struct view service)
 		return SSH_E_NOMEM;
 	policy_tries_count(&l->tries, TRY_NONE);
 	banner_read(l->values->Banner, banner);
-	return say_verdict(l, V_NO, banner);
+	return say_verdict(l, VERDICT_NO, banner);
 }
 
 static int on_begin(struct login *l, const struct ipc_AUTH_BEGIN *m)
@@ -431,7 +423,7 @@ static int on_begin(struct login *l, const struct ipc_AUTH_BEGIN *m)
 static void ask(struct login *l, uint32_t req, enum policy_method method, int query)
 {
 	l->req = req;
-	l->since = now_us();
+	l->since = clock_us();
 	l->method = method;
 	l->query = query;
 	l->counted = 0;
@@ -479,7 +471,7 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	if (l->state == L_DELAYED) {
-		finish(l, say_verdict(l, V_NO, NULL));
+		finish(l, say_verdict(l, VERDICT_NO, NULL));
 	} else if (l->state == L_WAIT_ID) {
 		log_ev(LOGL_ERROR, "no session id for connection %llu", (unsigned long long)l->conn);
 		fail(l);

@@ -3,7 +3,6 @@
 #include <event2/event.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -11,6 +10,8 @@
 #include "base/log.h"
 #include "guard/budget.h"
 #include "ipc/child.h"
+#include "ipc/clock.h"
+#include "ipc/values.h"
 #include "ssh/crypto/crypto.h"
 
 #define REPLAY_BATCH    64u	/* session ids in one go: the link's queue must have room for live ones */
@@ -32,14 +33,6 @@ struct signer_client {
 };
 
 struct nursery { struct list at; struct link *link; };
-
-static uint64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 void signer_init(struct signer *s, struct child *self)
 {
@@ -150,7 +143,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (!c->ask.open)
 		return;
-	if ((wait = budget_take(&c->budget, now_ms())) > 0)
+	if ((wait = budget_take(&c->budget, clock_ms())) > 0)
 		ask_later(c, wait);
 	else if (sign_now(c) < 0)
 		client_free(c);
@@ -182,7 +175,7 @@ static int on_sign(struct link *l, struct ipc_msg *m, void *ctx)
 	memcpy(c->ask.hash, q->hash.p, q->hash.len);
 	memcpy(c->ask.alg, q->alg.p, q->alg.len);
 	c->ask.alg[q->alg.len] = '\0';
-	if ((wait = budget_take(&c->budget, now_ms())) == 0)
+	if ((wait = budget_take(&c->budget, clock_ms())) == 0)
 		return sign_now(c);
 	log_ev(LOGL_VERBOSE, "ev=budget conn=%llu peer=%s wait_ms=%lld", (unsigned long long)c->conn, c->peer,
 	    wait == BUDGET_WAIT ? -1LL : (long long)wait);

@@ -26,9 +26,6 @@ struct signer {
 	struct list nurseries;
 };
 
-/* SIGNED.status */
-enum signer_status { SIGNED_OK = 0, SIGNED_FAILED = 1 };
-
 /* Empty, before the keys are loaded. self: the process, borrowed. */
 void signer_init(struct signer *, struct child *self);
 /* For child.message: PEER_LINK, PEER_GONE and CONN_AUTHED. ctx of the child is the signer. */

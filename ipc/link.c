@@ -34,7 +34,7 @@ struct link {
 	unsigned queue_count;
 	size_t queue_bytes;
 	int busy;		/* inside a callback: free later */
-	int freed, ended, paused;
+	int freed, ended, paused, finished, draining;
 };
 
 /* One buffer for all links of the process: a message lives only until its handler returns. */
@@ -75,7 +75,7 @@ void link_free(struct link *l)
 /* Tells the owner once; after it the link is silent. */
 static void end(struct link *l, int error)
 {
-	if (l->ended || l->freed)
+	if (l->ended || l->freed || l->draining)
 		return;
 	l->ended = 1;
 	event_del(l->readable);
@@ -212,7 +212,7 @@ int link_send_fds(struct link *l, enum ipc_type type, const void *body, const in
 	int r, kept = 0;
 
 	buf_init(&b, IPC_MESSAGE_MAX, NULL);
-	if (l->ended || l->freed)
+	if (l->ended || l->freed || l->finished)
 		r = SSH_E_GONE;
 	else if ((r = ipc_check(type, l->me, l->peer, l->when, nfds)) == SSH_OK)
 		r = ipc_encode(&b, type, body);
@@ -232,6 +232,28 @@ int link_send_fds(struct link *l, enum ipc_type type, const void *body, const in
 int link_send(struct link *l, enum ipc_type type, const void *body)
 {
 	return link_send_fds(l, type, body, NULL, 0);
+}
+
+void link_finish(struct link *l)
+{
+	if (l->ended || l->freed || l->finished)
+		return;
+	flush(l);
+	l->finished = 1;
+	shutdown(l->fd, SHUT_WR);
+}
+
+void link_drain(struct link *l)
+{
+	if (l->ended || l->freed)
+		return;
+	l->busy++;
+	l->draining = 1;
+	while (!l->freed && receive_one(l) == SSH_OK)
+		;
+	l->draining = 0;
+	if (--l->busy == 0 && l->freed)
+		destroy(l);
 }
 
 enum ipc_when link_state(const struct link *l)

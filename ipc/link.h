@@ -28,6 +28,13 @@ void link_free(struct link *);
 /* fds (nfds of them) are given: closed here once sent, also on failure. SSH_E_RULE: not legal now. SSH_E_FULL. SSH_E_GONE. */
 int  link_send_fds(struct link *, enum ipc_type, const void *body, const int *fds, int nfds);
 int  link_send(struct link *, enum ipc_type, const void *body);
+/*
+ * We have nothing more to say: the far end sees the end of the link. What it said before, and still says, arrives; then
+ * gone() comes as ever. Sending gives SSH_E_GONE.
+ */
+void link_finish(struct link *);
+/* The far end is dead: handles what it had said and nobody has read. No gone() from here. Not inside a handler. */
+void link_drain(struct link *);
 enum ipc_when link_state(const struct link *);
 void link_enter(struct link *, enum ipc_when);
 enum ipc_role link_peer(const struct link *);

@@ -4,12 +4,16 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <linux/capability.h>
+#include <linux/tcp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,30 +24,53 @@
 
 /* ---- the calls ------------------------------------------------------------------- */
 
-/* What libevent, malloc and the C library's plumbing need in every role. */
-#define CALLS_LOOP \
-	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_epoll_create1, SYS_read, SYS_write, SYS_readv, SYS_writev, \
+/* What a running loop, malloc and the C library's plumbing need in every role. */
+#define CALLS_BASE \
+	SYS_epoll_wait, SYS_epoll_pwait, SYS_epoll_ctl, SYS_read, SYS_write, SYS_readv, \
 	SYS_close, SYS_recvmsg, SYS_sendmsg, SYS_clock_gettime, SYS_clock_getres, SYS_getrandom, SYS_getpid, SYS_gettid, SYS_brk, \
 	SYS_mmap, SYS_munmap, SYS_mremap, SYS_mprotect, SYS_madvise, SYS_rt_sigreturn, SYS_rt_sigprocmask, \
 	SYS_rt_sigaction, SYS_tgkill, SYS_futex, SYS_exit, SYS_exit_group, SYS_restart_syscall, SYS_poll, SYS_ppoll, \
-	SYS_fcntl, SYS_fstat, SYS_newfstatat, SYS_lseek, SYS_pread64, SYS_timerfd_create, SYS_timerfd_settime, \
-	SYS_eventfd2, SYS_gettimeofday, SYS_time, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, SYS_rseq, SYS_set_robust_list, SYS_sigaltstack
+	SYS_fcntl, SYS_gettimeofday, SYS_time, SYS_rseq, SYS_set_robust_list, SYS_sigaltstack
+
+/* And what makes one. */
+#define CALLS_LOOP \
+	CALLS_BASE, SYS_epoll_create1, SYS_timerfd_create, SYS_timerfd_settime, SYS_eventfd2, SYS_writev, \
+	SYS_fstat, SYS_newfstatat, SYS_lseek, SYS_pread64, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid
+
+/* No new code, whatever was corrupted. */
+#define CHECKS_CODE \
+	{ SYS_mmap, 2, SECCOMP_WITHOUT, PROT_EXEC }, { SYS_mprotect, 2, SECCOMP_WITHOUT, PROT_EXEC }
+/* abort() may; but several processes share an id, and none shall kill the others. */
+#define CHECKS_LOOP \
+	CHECKS_CODE, { SYS_tgkill, 0, SECCOMP_EXACT, SECCOMP_OWN_PID }
+
+static const struct seccomp_check checks_code[] = { CHECKS_CODE, { .call = -1 } };
+static const struct seccomp_check checks_loop[] = { CHECKS_LOOP, { .call = -1 } };
 
 /* What a library may try and must be told no, without dying of it. */
 #define CALLS_REFUSED \
 	SYS_open, SYS_openat, SYS_openat2, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_stat, SYS_lstat, SYS_statx, \
 	SYS_readlink, SYS_readlinkat, SYS_socket, SYS_getcwd, SYS_ioctl, SYS_sysinfo, SYS_uname, SYS_prlimit64
 
-#define CALLS_CONNECTION \
-	CALLS_LOOP, SYS_recvfrom, SYS_sendto, SYS_shutdown, SYS_getsockopt, SYS_setsockopt, SYS_splice, SYS_tee
+#define CALLS_CONNECTION CALLS_BASE, SYS_setsockopt, SYS_ioctl
+
+/* fcntl could aim signals, setsockopt(SO_LINGER) could make the supervisor wait in its close(), ioctl could do anything. */
+static const struct seccomp_check checks_connection[] = {
+	CHECKS_LOOP,
+	{ SYS_fcntl, 1, SECCOMP_EXACT, F_GETFL }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETFL },
+	{ SYS_fcntl, 1, SECCOMP_EXACT, F_GETFD }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETFD },
+	{ SYS_fcntl, 1, SECCOMP_EXACT, F_DUPFD_CLOEXEC }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETPIPE_SZ },
+	{ SYS_setsockopt, 2, SECCOMP_EXACT, SO_KEEPALIVE }, { SYS_setsockopt, 2, SECCOMP_EXACT, TCP_NODELAY }, { SYS_setsockopt, 2, SECCOMP_EXACT, TCP_QUICKACK },
+	{ SYS_ioctl, 1, SECCOMP_EXACT, TIOCSWINSZ }, { SYS_ioctl, 1, SECCOMP_EXACT, TCSBRK }, { SYS_ioctl, 1, SECCOMP_EXACT, TCGETS },
+	{ .call = -1 }
+};
 
 /* Forking a worker and locking it happens inside the nursery's own filter: it must allow both. */
 #define CALLS_NURSERY \
-	CALLS_CONNECTION, SYS_clone, SYS_clone3, SYS_prctl, SYS_seccomp, SYS_setrlimit, SYS_dup, SYS_dup2, SYS_dup3, \
+	CALLS_LOOP, SYS_setsockopt, SYS_clone, SYS_clone3, SYS_prctl, SYS_seccomp, SYS_setrlimit, SYS_dup, SYS_dup2, SYS_dup3, \
 	SYS_pipe2, SYS_close_range, SYS_memfd_create, SYS_socketpair, SYS_ioctl, SYS_prlimit64, SYS_wait4, SYS_waitid
 
 static const int refused[] = { CALLS_REFUSED, -1 };
-/* ioctl is a connection's only way to set a pty's size; prlimit64 stays with the nursery */
 static const int refused_connection[] = {
 	SYS_open, SYS_openat, SYS_openat2, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_stat, SYS_lstat, SYS_statx,
 	SYS_readlink, SYS_readlinkat, SYS_socket, SYS_getcwd, SYS_sysinfo, SYS_uname, SYS_prlimit64, -1
@@ -112,7 +139,7 @@ static void no_new_privileges(const struct child *c)
 		refuse_to_run(c, "no new privileges");
 }
 
-static void filter(const struct child *c, const struct seccomp_program *p)
+static void filter(const struct child *c, struct seccomp_program *p)
 {
 	if (p == NULL || seccomp_install(p) != 0)
 		refuse_to_run(c, "system call filter");
@@ -136,7 +163,7 @@ void sandbox_acceptor(const struct child *c)
 {
 	static const int allow[] = { CALLS_LOOP, SYS_accept4, SYS_accept, SYS_setsockopt, SYS_getsockname, SYS_getpeername,
 		SYS_sendto, SYS_shutdown, SYS_dup, -1 };
-	struct seccomp_program *program = seccomp_compile(allow, refused);
+	struct seccomp_program *program = seccomp_compile(allow, checks_loop, refused);
 
 	give_up_powers(c);
 	limit(c, RLIMIT_NPROC, 0);
@@ -146,7 +173,7 @@ void sandbox_acceptor(const struct child *c)
 void sandbox_keysign(const struct child *c)
 {
 	static const int allow[] = { CALLS_LOOP, SYS_mlock, SYS_munlock, -1 };
-	struct seccomp_program *program = seccomp_compile(allow, refused);
+	struct seccomp_program *program = seccomp_compile(allow, checks_loop, refused);
 
 	give_up_powers(c);
 	limit(c, RLIMIT_NPROC, 0);
@@ -158,10 +185,10 @@ static struct seccomp_program *worker_program;	/* compiled once in the nursery, 
 void sandbox_nursery(const struct child *c)
 {
 	static const int nursery[] = { CALLS_NURSERY, -1 };
-	static const int worker[] = { CALLS_CONNECTION, SYS_ioctl, -1 };
-	struct seccomp_program *program = seccomp_compile(nursery, refused_nursery);
+	static const int worker[] = { CALLS_CONNECTION, -1 };
+	struct seccomp_program *program = seccomp_compile(nursery, checks_code, refused_nursery);
 
-	if ((worker_program = seccomp_compile(worker, refused_connection)) == NULL)
+	if ((worker_program = seccomp_compile(worker, checks_connection, refused_connection)) == NULL)
 		refuse_to_run(c, "system call filter");
 	give_up_powers(c);
 	filter(c, program);
@@ -186,7 +213,7 @@ void sandbox_reporter(const struct child *c)
 	limit(c, RLIMIT_CORE, 0);
 	limit(c, RLIMIT_NPROC, 0);
 	no_new_privileges(c);
-	filter(c, seccomp_compile(allow, no));
+	filter(c, seccomp_compile(allow, checks_loop, no));
 }
 
 static void keep_capabilities(const struct child *c, uint64_t keep)

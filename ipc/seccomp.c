@@ -38,15 +38,38 @@ fail:
 	return NULL;
 }
 
-static int add(scmp_filter_ctx filter, uint32_t action, const int *calls)
+/* The rows of check for one call: 0 when it has none. */
+static int add_checks(scmp_filter_ctx filter, uint32_t action, int call, const struct seccomp_check *check)
 {
-	for (; calls != NULL && *calls != -1; calls++)
-		if (seccomp_rule_add(filter, action, *calls, 0) != 0)
+	int rows = 0;
+
+	for (; check != NULL && check->call != -1; check++) {
+		struct scmp_arg_cmp cmp = { .arg = check->arg, .op = SCMP_CMP_EQ, .datum_a = check->value };
+
+		if (check->call != call)
+			continue;
+		if (check->how == SECCOMP_WITHOUT)
+			cmp.op = SCMP_CMP_MASKED_EQ, cmp.datum_b = 0;
+		if (seccomp_rule_add_array(filter, action, call, 1, &cmp) != 0)
 			return -1;
+		rows++;
+	}
+	return rows;
+}
+
+static int add(scmp_filter_ctx filter, uint32_t action, const int *calls, const struct seccomp_check *check)
+{
+	for (; calls != NULL && *calls != -1; calls++) {
+		int rows = add_checks(filter, action, *calls, check);
+
+		if (rows < 0 || (rows == 0 && seccomp_rule_add(filter, action, *calls, 0) != 0))
+			return -1;
+	}
 	return 0;
 }
 
-static struct seccomp_program *compile(uint32_t otherwise, uint32_t a, const int *calls_a, uint32_t b, const int *calls_b)
+static struct seccomp_program *compile(uint32_t otherwise, uint32_t a, const int *calls_a, const struct seccomp_check *check,
+    uint32_t b, const int *calls_b)
 {
 	scmp_filter_ctx filter = seccomp_init(otherwise);
 	struct seccomp_program *p = NULL;
@@ -55,7 +78,7 @@ static struct seccomp_program *compile(uint32_t otherwise, uint32_t a, const int
 		return NULL;
 	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);	/* a binary tree: every call of the data path passes it */
 	seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
-	if (add(filter, a, calls_a) == 0 && add(filter, b, calls_b) == 0)
+	if (add(filter, a, calls_a, check) == 0 && add(filter, b, calls_b, NULL) == 0)
 		p = export(filter);
 	seccomp_release(filter);
 	return p;
@@ -67,17 +90,20 @@ static struct seccomp_program *compile(uint32_t otherwise, uint32_t a, const int
 #define OTHERWISE SCMP_ACT_KILL_PROCESS
 #endif
 
-struct seccomp_program *seccomp_compile(const int *allow, const int *refuse)
+struct seccomp_program *seccomp_compile(const int *allow, const struct seccomp_check *check, const int *refuse)
 {
-	return compile(OTHERWISE, SCMP_ACT_ALLOW, allow, SCMP_ACT_ERRNO(EACCES), refuse);
+	return compile(OTHERWISE, SCMP_ACT_ALLOW, allow, check, SCMP_ACT_ERRNO(EACCES), refuse);
 }
 
 struct seccomp_program *seccomp_compile_denied(const int *deny)
 {
-	return compile(SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EPERM), deny, SCMP_ACT_ALLOW, NULL);
+	return compile(SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EPERM), deny, NULL, SCMP_ACT_ALLOW, NULL);
 }
 
-int seccomp_install(const struct seccomp_program *p)
+int seccomp_install(struct seccomp_program *p)
 {
+	for (unsigned i = 0; i < p->bpf.len; i++)	/* a fork installs what its parent compiled */
+		if (p->bpf.filter[i].k == SECCOMP_OWN_PID && BPF_CLASS(p->bpf.filter[i].code) == BPF_JMP)
+			p->bpf.filter[i].k = (uint32_t)getpid();
 	return (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &p->bpf);
 }

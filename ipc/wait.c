@@ -1,35 +1,27 @@
 /* The calls of link.h for processes without an event loop; libc only, so that a worker starts fast. */
+#include "ipc/clock.h"
 #include "ipc/link.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "ipc/datagram.h"
 
-static int64_t now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
-}
-
 int link_pair(int fds[2])
 {
 	return socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) == 0 ? SSH_OK : SSH_E_SYS;
 }
 
-/* Waits until events happen on fd; SSH_E_TIMEOUT after the deadline (ms on now_ms()). */
+/* Waits until events happen on fd; SSH_E_TIMEOUT after the deadline (on clock_ms()). */
 static int await(int fd, short events, int64_t deadline)
 {
 	for (;;) {
 		struct pollfd p = { .fd = fd, .events = events };
-		int64_t left = deadline - now_ms();
+		int64_t left = deadline - (int64_t)clock_ms();
 		int r = left > 0 ? poll(&p, 1, (int)left) : 0;
 
 		if (r > 0)
@@ -44,7 +36,7 @@ static int await(int fd, short events, int64_t deadline)
 int link_wait(int fd, enum ipc_role me, enum ipc_role peer, enum ipc_when when, int timeout_ms,
     struct ipc_msg *m, uint8_t *storage)
 {
-	int64_t deadline = now_ms() + timeout_ms;
+	int64_t deadline = (int64_t)clock_ms() + timeout_ms;
 	size_t n;
 	int r;
 
@@ -60,7 +52,7 @@ int link_wait(int fd, enum ipc_role me, enum ipc_role peer, enum ipc_when when, 
 int link_say(int fd, enum ipc_role me, enum ipc_role peer, enum ipc_when when, enum ipc_type type, const void *body,
     const int *fds, int nfds)
 {
-	int64_t deadline = now_ms() + 10000;
+	int64_t deadline = (int64_t)clock_ms() + 10000;
 	struct buf b;
 	int r;
 

@@ -14,7 +14,7 @@ static void check(const struct chan *c)
 
 static struct ssh_event *tell(struct ssh *s, enum ssh_event_type type, const struct chan *c)
 {
-	struct ssh_event *e = event_new(s, type);
+	struct ssh_event *e = ssh_event_new(s, type);
 
 	if (e != NULL)
 		e->chan = c->id;
@@ -24,12 +24,12 @@ static struct ssh_event *tell(struct ssh *s, enum ssh_event_type type, const str
 /* ---- receiving */
 
 /*
- * Gives consumed bytes back to the peer, not in driblets: half a window or three packets at a time,
- * so the peer always has more than half a window while nothing is unread.
+ * Gives consumed bytes back to the peer, not in driblets: a quarter of the window at a time, so the peer always
+ * has three quarters while nothing is unread. Each WINDOW_ADJUST is a packet, a write and a turn of the peer's loop.
  */
 static int grant(struct ssh *s, struct chan *c)
 {
-	uint64_t enough = c->window / 2 < 3 * (uint64_t)c->packet ? c->window / 2 : 3 * (uint64_t)c->packet;
+	uint64_t enough = c->window / 4;
 	struct wr w;
 	int r;
 

@@ -132,7 +132,7 @@ int ssh_on_chan_request(struct ssh *s, struct rd *in)
 		return SSH_OK;			/* nothing may follow our CLOSE, no answer either */
 	if (want_reply && ++c->asked > CHAN_REQUESTS_MAX)
 		return ssh_fail_text(s, SSH_E_LIMIT, "too many unanswered channel requests");
-	if ((e = event_new(s, SSH_EV_CHAN_REQUEST)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_CHAN_REQUEST)) == NULL)
 		return SSH_E_BUG;
 	e->chan = id;
 	e->req = q;
@@ -172,7 +172,7 @@ static int answered(struct ssh *s, struct rd *in, int ok)
 	c->waiting--;
 	if (c->close_sent)
 		return SSH_OK;
-	if ((e = event_new(s, SSH_EV_CHAN_REPLY)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_CHAN_REPLY)) == NULL)
 		return SSH_E_BUG;
 	e->chan = id;
 	e->ok = ok;

@@ -98,7 +98,7 @@ static int found_ident(struct ssh *s, struct view line)
 
 	if ((s->peer_version = mem_strndup(s->env.mem, (const char *)line.p, line.len)) == NULL)
 		return SSH_E_NOMEM;
-	if ((e = event_new(s, SSH_EV_IDENT)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_IDENT)) == NULL)
 		return SSH_E_BUG;
 	e->text = view_str(s->peer_version);
 	ssh_enter(s, P_KEX0);
@@ -157,7 +157,7 @@ int ssh_on_disconnect(struct ssh *s, struct rd *in)
 	if (s->bye_len > 0)
 		memcpy(s->bye_text, text.p, s->bye_len);
 	ssh_fail(s, SSH_E_CLOSED);
-	if ((e = event_new(s, SSH_EV_DISCONNECT)) != NULL) {
+	if ((e = ssh_event_new(s, SSH_EV_DISCONNECT)) != NULL) {
 		e->count = reason;
 		e->text = view_of(s->bye_text, s->bye_len);
 	}
@@ -186,7 +186,7 @@ int ssh_on_debug(struct ssh *s, struct rd *in)
 
 	rd_string(in, SSH_PACKET_MAX);		/* language tag */
 	TRY(rd_done(in));
-	if ((e = event_new(s, SSH_EV_DEBUG)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_DEBUG)) == NULL)
 		return SSH_E_BUG;
 	e->ok = always;
 	e->text = text;

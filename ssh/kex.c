@@ -285,7 +285,7 @@ int ssh_on_newkeys(struct ssh *s, struct rd *in)
 	run_drop(s);
 	enter(k, KEX_IDLE);
 	ssh_enter(s, first ? P_SERVICE : P_OPEN);
-	if ((e = event_new(s, SSH_EV_KEX_DONE)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_KEX_DONE)) == NULL)
 		return SSH_E_BUG;
 	e->first = first;
 	return first && s->role == SSH_CLIENT ? userauth_client_start(s) : SSH_OK;
@@ -296,7 +296,7 @@ int ssh_on_newkeys(struct ssh *s, struct rd *in)
 static int need_sign(struct ssh *s)
 {
 	struct kex *k = s->kex;
-	struct ssh_event *e = event_new(s, SSH_EV_NEED_SIGN);
+	struct ssh_event *e = ssh_event_new(s, SSH_EV_NEED_SIGN);
 
 	if (e == NULL)
 		return SSH_E_BUG;
@@ -399,7 +399,7 @@ int ssh_on_kex_reply(struct ssh *s, struct rd *in)
 	TRY(kex_hash(s, blob, view_of(run->public, run->public_len), peer));
 	TRY(verify_host(s, blob, sig));
 	enter(k, KEX_WAIT_HOSTKEY_OK);
-	if ((e = event_new(s, SSH_EV_NEED_HOSTKEY_OK)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_NEED_HOSTKEY_OK)) == NULL)
 		return SSH_E_BUG;
 	e->alg = view_str(k->next.sig->name);
 	e->data = blob;

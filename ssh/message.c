@@ -77,7 +77,7 @@ int held_flush(struct ssh *s)
 
 /* ---- events ---------------------------------------------------------------------------- */
 
-struct ssh_event *event_new(struct ssh *s, enum ssh_event_type type)
+struct ssh_event *ssh_event_new(struct ssh *s, enum ssh_event_type type)
 {
 	struct ssh_event *e;
 

@@ -154,7 +154,7 @@ int ssh_on_chan_open(struct ssh *s, struct rd *in)
 	c->peer = peer;
 	c->peer_room = window;
 	c->peer_packet = packet;
-	if ((e = event_new(s, SSH_EV_CHAN_OPEN)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_CHAN_OPEN)) == NULL)
 		return SSH_E_BUG;
 	e->chan = c->id;
 	e->ctype = type;
@@ -187,7 +187,7 @@ int ssh_on_chan_opened(struct ssh *s, struct rd *in)
 	c->peer = peer;
 	c->peer_room = window;
 	c->peer_packet = packet;
-	if ((e = event_new(s, SSH_EV_CHAN_OPENED)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_CHAN_OPENED)) == NULL)
 		return SSH_E_BUG;
 	e->chan = id;
 	e->data = rest;
@@ -206,7 +206,7 @@ int ssh_on_chan_open_failed(struct ssh *s, struct rd *in)
 	TRY(rd_done(in));
 	TRY(opening(s, id, &c));
 	mux_forget(s, c);
-	if ((e = event_new(s, SSH_EV_CHAN_REFUSED)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_CHAN_REFUSED)) == NULL)
 		return SSH_E_BUG;
 	e->chan = id;
 	e->count = reason;
@@ -279,7 +279,7 @@ int ssh_on_global_request(struct ssh *s, struct rd *in)
 	TRY(rd_done(in));
 	if (want_reply && ++s->mux->asked > SSH_GLOBAL_REQUESTS_MAX)
 		return ssh_fail_text(s, SSH_E_LIMIT, "too many unanswered global requests");
-	if ((e = event_new(s, SSH_EV_GLOBAL_REQUEST)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_GLOBAL_REQUEST)) == NULL)
 		return SSH_E_BUG;
 	e->ctype = type;
 	e->data = rest;
@@ -343,7 +343,7 @@ static int global_answer(struct ssh *s, int ok, struct view rest)
 	m->waiting--;
 	if (is_probe)
 		return SSH_OK;
-	if ((e = event_new(s, SSH_EV_GLOBAL_REPLY)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_GLOBAL_REPLY)) == NULL)
 		return SSH_E_BUG;
 	e->ok = ok;
 	e->data = rest;

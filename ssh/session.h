@@ -106,8 +106,7 @@ int  packet_fill_packet(struct ssh *, const uint8_t *head, size_t n);
 void packet_fill_end(struct ssh *);
 
 /* A slot in the event queue, zeroed but for its type; NULL (and s->error BUG) when full. */
-#define event_new ssh_event_new	/* libevent has a function of that name, and programs link both */
-struct ssh_event *event_new(struct ssh *, enum ssh_event_type);
+struct ssh_event *ssh_event_new(struct ssh *, enum ssh_event_type);
 /* Copies of peer data that must outlive the packet, or data made by us, for an event. Valid until the next packet. */
 struct view event_keep(struct ssh *, const void *, size_t n);
 

@@ -54,7 +54,7 @@ int ssh_on_service_accept(struct ssh *s, struct rd *in)
 		return SSH_E_PROTOCOL;
 	s->auth->open = R_NOTHING;
 	ssh_enter(s, P_AUTH);
-	return event_new(s, SSH_EV_AUTH_READY) == NULL ? SSH_E_BUG : SSH_OK;
+	return ssh_event_new(s, SSH_EV_AUTH_READY) == NULL ? SSH_E_BUG : SSH_OK;
 }
 
 /* ---- what the server says */
@@ -75,7 +75,7 @@ int ssh_on_auth_failure(struct ssh *s, struct rd *in)
 	if (!request_open(s->auth) && s->auth->open != R_PROMPTED)
 		return SSH_E_PROTOCOL;
 	s->auth->open = R_NOTHING;
-	if ((e = event_new(s, SSH_EV_AUTH_FAILURE)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_AUTH_FAILURE)) == NULL)
 		return SSH_E_BUG;
 	e->text = list;
 	e->partial = partial;
@@ -93,7 +93,7 @@ int ssh_on_auth_success(struct ssh *s, struct rd *in)
 	buf_drop(&s->auth->key);
 	s->authenticated = 1;
 	ssh_enter(s, P_OPEN);
-	return event_new(s, SSH_EV_OPEN) == NULL ? SSH_E_BUG : SSH_OK;
+	return ssh_event_new(s, SSH_EV_OPEN) == NULL ? SSH_E_BUG : SSH_OK;
 }
 
 int ssh_on_auth_banner(struct ssh *s, struct rd *in)
@@ -104,7 +104,7 @@ int ssh_on_auth_banner(struct ssh *s, struct rd *in)
 
 	rd_string(in, CHAN_NAME_MAX);		/* language tag */
 	TRY(rd_done(in));
-	if ((e = event_new(s, SSH_EV_AUTH_BANNER)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_AUTH_BANNER)) == NULL)
 		return SSH_E_BUG;
 	e->text = text;
 	return SSH_OK;
@@ -123,7 +123,7 @@ static int key_ok(struct ssh *s, struct rd *in)
 	if (!view_same(body, view_of(buf_head(key), buf_len(key))))
 		return SSH_E_PROTOCOL;
 	s->auth->open = R_NOTHING;
-	if ((e = event_new(s, SSH_EV_AUTH_KEY_OK)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_AUTH_KEY_OK)) == NULL)
 		return SSH_E_BUG;
 	e->alg = alg;
 	e->data = blob;
@@ -140,7 +140,7 @@ static int change_password(struct ssh *s, struct rd *in)
 	rd_string(in, CHAN_NAME_MAX);
 	TRY(rd_done(in));
 	s->auth->open = R_NOTHING;
-	if ((e = event_new(s, SSH_EV_AUTH_CHANGE)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_AUTH_CHANGE)) == NULL)
 		return SSH_E_BUG;
 	e->text = prompt;
 	return SSH_OK;
@@ -166,7 +166,7 @@ static int prompt(struct ssh *s, struct rd *in)
 	TRY(rd_done(in));
 	s->auth->open = R_PROMPTED;
 	s->auth->prompts = count;
-	if ((e = event_new(s, SSH_EV_AUTH_PROMPT)) == NULL)
+	if ((e = ssh_event_new(s, SSH_EV_AUTH_PROMPT)) == NULL)
 		return SSH_E_BUG;
 	e->text = name;
 	e->data2 = instruction;

@@ -56,7 +56,7 @@ int userauth_server_service(struct ssh *s, struct view name)
 	wr_view(&w, name);
 	TRY(msg_end(s, &w));
 	ssh_enter(s, P_AUTH);
-	return event_new(s, SSH_EV_AUTH_SERVICE) == NULL ? SSH_E_BUG : SSH_OK;
+	return ssh_event_new(s, SSH_EV_AUTH_SERVICE) == NULL ? SSH_E_BUG : SSH_OK;
 }
 
 /* The packet being handled held a password: nothing of it stays behind. */
@@ -90,7 +90,7 @@ static int say_failure(struct ssh *s, int counted, int partial)
 static struct ssh_event *ask(struct ssh *s, enum question q, enum ssh_event_type type)
 {
 	struct userauth *u = s->auth;
-	struct ssh_event *e = event_new(s, type);
+	struct ssh_event *e = ssh_event_new(s, type);
 
 	if (e == NULL)
 		return NULL;
@@ -319,7 +319,7 @@ static int say_success(struct ssh *s)
 	TRY(msg_end(s, &w));
 	s->authenticated = 1;
 	ssh_enter(s, P_OPEN);
-	return event_new(s, SSH_EV_OPEN) == NULL ? SSH_E_BUG : SSH_OK;
+	return ssh_event_new(s, SSH_EV_OPEN) == NULL ? SSH_E_BUG : SSH_OK;
 }
 
 int ssh_answer_auth(struct ssh *s, enum ssh_auth_answer answer, const char *list, int counted)

@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/keyctl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -66,8 +68,12 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (high < 0 || spawn_fds(&link, &at, 1) < 0)
 		_exit(254);
-	if (d->privileged && take_ids(g) < 0)
-		_exit(254);
+	if (d->privileged) {
+		/* An empty one: a user must not possess what is in the administrator's. Not every kernel has keys. */
+		syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
+		if (take_ids(g) < 0)
+			_exit(254);
+	}
 	spawn_unblock();
 	program_exec(high, argv, env);
 	_exit(255);

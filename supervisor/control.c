@@ -12,14 +12,14 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
+#include "ipc/values.h"
 #include "supervisor/detach.h"
 #include "supervisor/effects.h"
 #include "supervisor/grant.h"
 #include "supervisor/listen.h"
 #include "supervisor/report.h"
 
-#define CTL_TREE 1
-#define CTL_STOP 2
 #define PACE_MS  2		/* a client's socket takes some 250 messages at a time */
 
 struct control {
@@ -73,7 +73,7 @@ static void collect(struct client *k, const struct sup_node *n)
 static int tell_node(struct client *k, struct sup_node *n)
 {
 	const struct kid *kid = n->ctx;
-	uint64_t now = daemon_now();
+	uint64_t now = clock_ms();
 	struct ipc_CTL_NODE m = {
 		.node = n->id, .parent = n->parent != NULL ? n->parent->id : 0, .kind = n->spec.kind == SUP_WORKER,
 		.strategy = (uint8_t)n->spec.strategy, .restart = (uint8_t)n->spec.restart, .state = (uint8_t)n->state,
@@ -211,7 +211,9 @@ static int folder_is_ours(const char *path)
 	if ((slash = strrchr(dir, '/')) == NULL || slash == dir)
 		return 1;
 	*slash = '\0';
-	return stat(dir, &st) == 0 && (st.st_uid == geteuid() || st.st_uid == 0);
+	if (stat(dir, &st) < 0 || (st.st_uid != geteuid() && st.st_uid != 0))
+		return 0;
+	return !(st.st_mode & S_IWOTH) || (st.st_mode & S_ISVTX);
 }
 
 /* A socket file nobody listens on is what a killed daemon left; one that answers belongs to another daemon. */
@@ -257,7 +259,7 @@ void control_open(struct daemon *d)
 	strcpy(at.sun_path, path);
 	detach_make_folder(path, d->privileged ? 0755 : 0700);
 	if (!folder_is_ours(path)) {
-		log_ev(LOGL_ERROR, "control socket %s: the folder is missing or belongs to somebody else; coppicectl will not work", path);
+		log_ev(LOGL_ERROR, "control socket %s: the folder is missing, belongs to somebody else or is writable by all; coppicectl will not work", path);
 		free(c);
 		return;
 	}

@@ -37,6 +37,7 @@ struct proc {
 	uint64_t born_ms;
 	unsigned greeted : 1;		/* it said HELLO and got its configuration */
 	unsigned is_ready : 1;
+	unsigned ending : 1;		/* asked to */
 	unsigned killed : 1;		/* by us: that it died of a signal is no crash */
 	unsigned broke_rules : 1;
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
@@ -120,7 +121,6 @@ struct daemon {
 	int socks[2];			/* -i: the client */
 };
 
-uint64_t daemon_now(void);		/* CLOCK_MONOTONIC, ms */
 /* Ends it all in order; the loop returns when the tree is down. */
 void daemon_stop(struct daemon *);
 

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <syslog.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -17,14 +16,6 @@
 #include "base/log.h"
 #include "ipc/datagram.h"
 #include "supervisor/proc.h"
-
-uint64_t daemon_now(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 /* ---- background ---------------------------------------------------------------------- */
 
@@ -214,7 +205,13 @@ void detach_write_pid(struct daemon *d)
 void detach_remove_pid(struct daemon *d)
 {
 	const char *path = d->up && d->values != NULL ? detach_pid_path(d) : NULL;
+	char text[16] = "";
+	int fd;
 
-	if (path != NULL)
+	if (path == NULL || (fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK)) < 0)
+		return;
+	/* another daemon may have taken the file over meanwhile */
+	if (read(fd, text, sizeof text - 1) > 0 && strtol(text, NULL, 10) == (long)getpid())
 		unlink(path);
+	close(fd);
 }

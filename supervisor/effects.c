@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/boot.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
@@ -30,6 +31,8 @@ static void kid_free(struct kid *k)
 		k->d->kids[k->row->id] = NULL;
 	if (k->work != NULL)
 		worker_forget(k);
+	if (k->row->id == KID_CONN && k->session != NULL)
+		k->session->connection = NULL;	/* the session's other kids go after it */
 	if (k->row->id == KID_SESSION)
 		session_forget(k->session);
 	else if (k->row->id == KID_LISTENER)
@@ -47,7 +50,7 @@ static struct kid *kid_new(struct daemon *d, const struct kid_row *row, const ch
 	k->d = d;
 	k->row = row;
 	k->last_status = -1;
-	k->up_ms = daemon_now();
+	k->up_ms = clock_ms();
 	list_init(&k->pending);
 	snprintf(k->name, sizeof k->name, "%s", name);
 	if (row->count == COUNT_ONE)
@@ -118,7 +121,7 @@ const char *fx_path(const struct kid *k, char *out, size_t size)
 
 static int start(struct kid *k)
 {
-	k->up_ms = daemon_now();
+	k->up_ms = clock_ms();
 	k->last_status = -1;
 	k->last_pid = 0;
 	k->lived_ms = 0;
@@ -175,9 +178,9 @@ static void report(struct kid *k, enum sup_did did)
 	int leaf = k->node->spec.kind == SUP_WORKER;
 	struct report r = {
 		.node = fx_path(k, path, sizeof path), .role = leaf ? k->row->name : "supervisor", .pid = leaf ? k->last_pid : 0,
-		.wstatus = leaf ? k->last_status : -1, .restarts = sup_window(s, daemon_now()), .intensity = s->spec.intensity,
+		.wstatus = leaf ? k->last_status : -1, .restarts = sup_window(s, clock_ms()), .intensity = s->spec.intensity,
 		.period_ms = s->spec.period_ms, .did = did, .by_us = k->killed,
-		.lived_ms = leaf ? k->lived_ms : daemon_now() - k->up_ms,
+		.lived_ms = leaf ? k->lived_ms : clock_ms() - k->up_ms,
 	};
 
 	if (leaf)
@@ -189,7 +192,7 @@ static void report(struct kid *k, enum sup_did did)
 
 static void is_up(struct kid *k)
 {
-	k->up_ms = daemon_now();
+	k->up_ms = clock_ms();
 	if (k->row->id == KID_LISTENER)
 		listen_announce(k->listener);
 	else if (k->row->id == KID_ROOT)
@@ -248,7 +251,7 @@ static void settle(struct daemon *d)
 		struct kid *k = LIST_OF(d->pending.next, struct kid, pending);
 
 		list_remove(&k->pending);
-		sup_event(k->node, k->answer, k->answer == SUP_EV_EXITED ? SUP_SHUTDOWN : SUP_ABNORMAL, daemon_now());
+		sup_event(k->node, k->answer, k->answer == SUP_EV_EXITED ? SUP_SHUTDOWN : SUP_ABNORMAL, clock_ms());
 		obey_all(d);
 	}
 	d->obeying = 0;
@@ -269,7 +272,7 @@ void fx_event(struct kid *k, enum sup_event ev, enum sup_reason reason)
 		fx_answer(k, ev);
 		return;
 	}
-	sup_event(k->node, ev, reason, daemon_now());
+	sup_event(k->node, ev, reason, clock_ms());
 	settle(d);
 }
 
@@ -280,7 +283,7 @@ int fx_start(struct kid *k)
 
 	if (d->obeying)
 		return SSH_E_NOT_NOW;
-	if ((r = sup_start(k->node, daemon_now())) == SSH_OK)
+	if ((r = sup_start(k->node, clock_ms())) == SSH_OK)
 		settle(d);
 	return r;
 }
@@ -291,6 +294,6 @@ void fx_stop(struct kid *k)
 
 	if (d->obeying)
 		return;
-	sup_stop(k->node, daemon_now());
+	sup_stop(k->node, clock_ms());
 	settle(d);
 }

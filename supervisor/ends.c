@@ -11,6 +11,10 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "ipc/values.h"
+
+_Static_assert(1u << AT_STDIN == END_STDIN && 1u << AT_STDOUT == END_STDOUT && 1u << AT_STDERR == END_STDERR &&
+    1u << AT_MASTER == END_PTY, "CHAN_SHUT.ends indexes work.ends");
 
 #define PIPE_BYTES (256 * 1024)	/* one block of the connection's relay; the default of 64 KiB costs wake-ups */
 
@@ -35,7 +39,7 @@ void ends_close_theirs(struct work *w)
 
 void ends_close(struct work *w, unsigned bits)
 {
-	for (int i = 0; i < END_COUNT; i++)
+	for (int i = 0; i < ENDS; i++)
 		if ((bits & 1u << i) && w->ends[i] >= 0) {
 			close(w->ends[i]);
 			w->ends[i] = -1;
@@ -56,8 +60,8 @@ static int make_pipes(struct work *w, const struct grant *g, int privileged)
 			close(p[1]);
 			return SSH_E_SYS;
 		}
-		w->ends[i] = i == END_STDIN ? p[1] : p[0];
-		w->theirs[w->ntheirs++] = i == END_STDIN ? p[0] : p[1];
+		w->ends[i] = i == AT_STDIN ? p[1] : p[0];
+		w->theirs[w->ntheirs++] = i == AT_STDIN ? p[0] : p[1];
 	}
 	return SSH_OK;
 }
@@ -88,7 +92,7 @@ static int make_pty(struct work *w, const struct ipc_SPAWN *m, const struct gran
 
 	if (master < 0)
 		return SSH_E_SYS;
-	w->ends[END_MASTER] = master;
+	w->ends[AT_MASTER] = master;
 	if (unlockpt(master) < 0 || ptsname_r(master, tty, TTY_MAX) != 0)
 		return SSH_E_SYS;
 	slave = ioctl(master, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -108,7 +112,7 @@ int ends_make(struct work *w, const struct ipc_SPAWN *m, const struct grant *g, 
 {
 	int r;
 
-	for (int i = 0; i < END_COUNT; i++)
+	for (int i = 0; i < ENDS; i++)
 		w->ends[i] = -1;
 	w->ntheirs = 0;
 	tty[0] = '\0';
@@ -124,7 +128,7 @@ int ends_duplicate(const struct work *w, int fds[3])
 {
 	int n = 0;
 
-	for (int i = 0; i < END_COUNT; i++) {
+	for (int i = 0; i < ENDS; i++) {
 		if (w->ends[i] < 0)
 			continue;
 		if (n == 3 || (fds[n] = fcntl(w->ends[i], F_DUPFD_CLOEXEC, 3)) < 0) {

@@ -95,15 +95,15 @@ int grant_plan(const struct grant *g, const struct ipc_SPAWN *m, struct plan *p)
 {
 	memset(p, 0, sizeof *p);
 	if (m->pty && !(g->permits & PERMIT_PTY))
-		return PLAN_REFUSED;
+		return SPAWNED_REFUSED;
 	p->kind = m->kind == WORK_SHELL ? WORK_SHELL : WORK_EXEC;
 	p->name = m->kind == WORK_SHELL ? "shell" : "exec";
 	p->command = m->kind == WORK_SHELL ? view_of("", 0) : m->command;
 	if (m->kind > WORK_SUBSYSTEM || !is_text(m->command))
-		return PLAN_REFUSED;
+		return SPAWNED_REFUSED;
 	if (m->kind == WORK_SUBSYSTEM && !find_subsystem(g->subsystems, m->command, &p->command)) {
 		if (g->forced[0] == '\0')
-			return PLAN_UNKNOWN;
+			return SPAWNED_UNKNOWN;
 		p->command = m->command;
 	}
 	if (g->forced[0] != '\0') {
@@ -118,5 +118,5 @@ int grant_plan(const struct grant *g, const struct ipc_SPAWN *m, struct plan *p)
 	}
 	if (p->sftp)
 		p->name = "sftp";
-	return PLAN_OK;
+	return SPAWNED_OK;
 }

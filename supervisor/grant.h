@@ -1,5 +1,6 @@
 #ifndef SUPERVISOR_GRANT_H
 #define SUPERVISOR_GRANT_H
+#include "ipc/values.h"
 #include "supervisor/session.h"
 
 /* grant - AUTH_GRANTED as the session keeps it, and what it says about a request. */
@@ -7,8 +8,6 @@
 /* A copy, checked: no NUL inside names. SSH_OK, SSH_E_FORMAT, SSH_E_NOMEM. */
 int  grant_new(struct grant **, const struct ipc_AUTH_GRANTED *);
 void grant_free(struct grant *);
-
-enum work_kind { WORK_SHELL, WORK_EXEC, WORK_SUBSYSTEM };
 
 struct plan {
 	enum work_kind kind;		/* what the worker becomes: shell or exec */
@@ -18,12 +17,7 @@ struct plan {
 	const char *name;		/* for the tree: "shell", "exec", "sftp" */
 };
 
-#define PLAN_OK      0
-#define PLAN_REFUSED 1			/* by policy, or too many */
-#define PLAN_UNKNOWN 2			/* no such subsystem */
-#define PLAN_FAILED  3			/* the machine could not */
-
-/* What to run for a request: PLAN_OK, or why not. The forced command goes before all (sshd(8), command="..."). */
+/* What to run for a request: SPAWNED_OK, or why not. The forced command goes before all (sshd(8), command="..."). */
 int  grant_plan(const struct grant *, const struct ipc_SPAWN *, struct plan *);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,14 +34,29 @@ static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, 
 	return SSH_OK;
 }
 
+/* As ask(), but a nursery that died a moment ago, unnoticed so far, does not cost the descriptor: 0 when *fd is still there. */
+static int try_ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, int *fd)
+{
+	int copy = fcntl(*fd, F_DUPFD_CLOEXEC, 3);
+
+	if (copy < 0)
+		return 0;
+	if (ask(d, n, c, conn, *fd) == SSH_OK) {
+		close(copy);
+		return 1;
+	}
+	*fd = copy;
+	return 0;
+}
+
 int nursery_fork(struct daemon *d, struct proc *c, uint64_t conn, int fd)
 {
 	struct nursery *n = &d->nursery;
 	struct proc *now = forker(d);
 	struct fork_wait *w;
 
-	if (now != NULL && list_empty(&n->queue))
-		return ask(d, now, c, conn, fd);
+	if (now != NULL && list_empty(&n->queue) && try_ask(d, now, c, conn, &fd))
+		return SSH_OK;
 	if (n->queued >= NURSERY_QUEUE_MAX || (w = calloc(1, sizeof *w)) == NULL) {
 		close(fd);
 		return SSH_E_FULL;
@@ -63,12 +79,12 @@ static void serve_queue(struct daemon *d)
 		struct session *s = table_get(&d->sessions, w->conn);
 		struct proc *c = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
 
-		list_remove(&w->link);
-		n->queued--;
 		if (c == NULL || c->forked_by != 0)
 			close(w->fd);		/* it did not wait for us, or was asked for anew */
-		else if (ask(d, now, c, w->conn, w->fd) < 0)
-			proc_ask_to_end(c);
+		else if (!try_ask(d, now, c, w->conn, &w->fd))
+			break;			/* the next one serves them */
+		list_remove(&w->link);
+		n->queued--;
 		free(w);
 	}
 }

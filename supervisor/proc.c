@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/broker.h"
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
@@ -47,7 +48,7 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 	p->role = role;
 	p->kid = k;
 	p->serial = ++d->last_serial;
-	p->born_ms = daemon_now();
+	p->born_ms = clock_ms();
 	list_add_tail(&d->procs, &p->all);
 	if ((fd >= 0 && link_new(&p->link, d->base, fd, ROLE_SUP, role, &ops, p) < 0)
 	    || (pid > 0 && table_put(&d->by_pid, (uint64_t)pid, p) < 0)) {
@@ -82,11 +83,14 @@ static void ended(struct proc *p, int wstatus)
 	uint64_t serial = p->serial;
 	enum ipc_role role = p->role;
 
+	/* What a helper said before it died counts: its peers may have acted on it already. */
+	if (p->link != NULL && role != ROLE_CONN && role != ROLE_WRK)
+		link_drain(p->link);
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
 		k->killed = p->killed;
-		k->lived_ms = daemon_now() - p->born_ms;
+		k->lived_ms = clock_ms() - p->born_ms;
 		if (role == ROLE_WRK)
 			worker_ended(k, wstatus);
 		else if (role == ROLE_CONN)
@@ -148,6 +152,11 @@ void proc_ask_to_end(struct proc *p)
 {
 	if (p->pid == 0) {
 		give_up_nameless(p);
+		return;
+	}
+	p->ending = 1;
+	if (p->link != NULL && p->role != ROLE_CONN && p->role != ROLE_WRK) {
+		link_finish(p->link);	/* a grant may be on its way, an accepted client, a pid */
 		return;
 	}
 	link_free(p->link);
@@ -260,13 +269,15 @@ int proc_name_pid(struct proc *p, pid_t pid)
 
 	if (pid <= 1 || p->pid != 0 || table_get(&d->by_pid, (uint64_t)pid) != NULL)
 		return SSH_E_RULE;
-	if (reaped_already(d, pid, &wstatus)) {
+	/* The kernel first: a stranger nobody asked for may have had the same number long ago. */
+	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
+		/* No child of ours, or reaped; so many may have come and gone since that its status is forgotten. */
+		if (!reaped_already(d, pid, &wstatus))
+			wstatus = 0;
 		p->pid = pid;
 		ended(p, wstatus);
 		return SSH_OK;
 	}
-	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0)
-		return SSH_E_RULE;	/* ECHILD: no child of ours */
 	if (table_put(&d->by_pid, (uint64_t)pid, p) < 0)
 		return SSH_E_NOMEM;
 	p->pid = pid;
@@ -281,7 +292,7 @@ struct proc *proc_of(struct daemon *d, enum kid_id id)
 {
 	struct kid *k = d->kids[id];
 
-	return k != NULL && k->proc != NULL && k->proc->is_ready && k->proc->link != NULL ? k->proc : NULL;
+	return k != NULL && k->proc != NULL && k->proc->is_ready && !k->proc->ending && k->proc->link != NULL ? k->proc : NULL;
 }
 
 void proc_drop_all(struct daemon *d)

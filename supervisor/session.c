@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/values.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
@@ -39,11 +40,16 @@ static void tell_fate(struct session *s, int fate)
 	}
 }
 
+/* Ours may be the last close(): whatever a connection set, it must not wait for the client. */
 static void close_socks(struct session *s)
 {
+	static const struct linger none = { 0, 0 };
+
 	for (int i = 0; i < 2; i++) {
-		if (s->sock[i] >= 0)
+		if (s->sock[i] >= 0) {
+			setsockopt(s->sock[i], SOL_SOCKET, SO_LINGER, &none, sizeof none);
 			close(s->sock[i]);
+		}
 		s->sock[i] = -1;
 	}
 }

@@ -39,10 +39,6 @@ struct session {
 	uint8_t phase;
 };
 
-#define FATE_AUTHENTICATED 1
-#define FATE_ENDED         2
-#define FATE_CRASHED       3
-
 /* CONN_NEW. Never an error for what the client or the machine is to blame for. */
 int  session_accept(struct proc *acceptor, struct ipc_msg *);
 /* -i: the one client, on one socket or two pipes; the descriptors are taken. */

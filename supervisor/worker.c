@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/values.h"
 #include "supervisor/become.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
@@ -54,7 +55,7 @@ static void on_park_over(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	log_ev(LOGL_WARN, "%s: asked for a program without being logged in", s->kid->name);
-	if (s->connection->proc != NULL) {
+	if (s->connection != NULL && s->connection->proc != NULL) {
 		s->connection->proc->broke_rules = 1;
 		proc_kill(s->connection->proc);
 	}
@@ -196,10 +197,10 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 	if (s->grant == NULL)
 		return park(s, m);
 	if (s->nworks >= s->grant->max_sessions || s->nworks >= SUP_SESSION_CHANNELS)
-		status = PLAN_REFUSED;
+		status = SPAWNED_REFUSED;
 	else
 		status = grant_plan(s->grant, m, &plan);
-	if (status != PLAN_OK) {
+	if (status != SPAWNED_OK) {
 		answer(s, m->req, status, 0, NULL, 0);
 		return SSH_OK;
 	}
@@ -208,7 +209,7 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 		errno = EMFILE;
 	if (errno == EMFILE || (w = work_new(s, m, &plan)) == NULL) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", s->kid->name, errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
-		answer(s, m->req, PLAN_FAILED, 0, NULL, 0);
+		answer(s, m->req, SPAWNED_FAILED, 0, NULL, 0);
 		return SSH_OK;
 	}
 	k = w->kid;
@@ -243,7 +244,7 @@ int worker_start(struct kid *k)
 		return SSH_E_SYS;
 	}
 	w->answered = 1;
-	answer(w->s, w->req, PLAN_OK, w->id, fds, n);
+	answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
 	fx_answer(k, SUP_EV_READY);
 	return SSH_OK;
 }
@@ -276,7 +277,7 @@ void worker_hang_up(struct kid *k)
 		return;
 	w->hung_up = 1;
 	/* A terminal hangs up with its master. Pipes stay readable until it is gone: SIGPIPE must not be faster than its SIGHUP handler. */
-	ends_close(w, 1u << END_STDIN | 1u << END_MASTER);
+	ends_close(w, END_STDIN | END_PTY);
 	signal_group(k, SIGHUP);
 	signal_group(k, SIGCONT);	/* a stopped program could not hear it */
 }
@@ -293,7 +294,7 @@ void worker_forget(struct kid *k)
 
 	k->work = NULL;
 	if (!w->answered)
-		answer(w->s, w->req, PLAN_FAILED, 0, NULL, 0);
+		answer(w->s, w->req, SPAWNED_FAILED, 0, NULL, 0);
 	ends_close(w, ~0u);
 	ends_close_theirs(w);
 	list_remove(&w->link);

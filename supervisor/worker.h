@@ -10,7 +10,7 @@
 #define PARK_MS  1000			/* a SPAWN that overtook its grant waits this long */
 #define PARK_MAX 8u
 
-enum { END_STDIN, END_STDOUT, END_STDERR, END_MASTER, END_COUNT };	/* bit i of CHAN_SHUT.ends */
+enum { AT_STDIN, AT_STDOUT, AT_STDERR, AT_MASTER, ENDS };	/* in work.ends; 1 << i is END_* of ipc/values.h */
 
 /* One worker and our duplicates of its channel's ends. */
 struct work {
@@ -21,7 +21,7 @@ struct work {
 	int answered;			/* SPAWNED was sent */
 	int hung_up;
 	int sftp;
-	int ends[END_COUNT];		/* -1: closed */
+	int ends[ENDS];		/* -1: closed */
 	int theirs[3];			/* the worker's own, until it is started */
 	int ntheirs;
 	struct kid *kid;

@@ -1,4 +1,4 @@
-"""The figures of one server; each function gives {name: value}."""
+"""The figures; each function gives {name: value}, or {server: {name: value}} where servers take turns within it."""
 import os
 import pty
 import re
@@ -21,14 +21,21 @@ def middle(values, part=0.5):
 
 # ---- logins ------------------------------------------------------------------------------------------
 
-def login(job, server):
-    server.rest()
-    cpu, wall = server.cpu(), time.monotonic()
+def login(job, servers):
+    """One login here, one there: each server has its own CPU account, so what else the machine does meets all."""
+    wall = {s: 0.0 for s in servers}
+    for s in servers:
+        s.rest()
+    cpu = {s: s.cpu() for s in servers}
     for _ in range(job["logins"]):
-        lab.same(server.client("true").wait(), 0, "status of ssh ... true")
-    wall = time.monotonic() - wall
-    server.rest()
-    return {"login_cpu_ms": (server.cpu() - cpu) * 1e3 / job["logins"], "login_wall_ms": wall * 1e3 / job["logins"]}
+        for s in servers:
+            began = time.monotonic()
+            lab.same(s.client("true").wait(), 0, "status of ssh ... true")
+            wall[s] += time.monotonic() - began
+    for s in servers:
+        s.rest()
+    each = 1e3 / job["logins"]
+    return {s: {"login_cpu_ms": (s.cpu() - cpu[s]) * each, "login_wall_ms": wall[s] * each} for s in servers}
 
 
 # ---- memory ------------------------------------------------------------------------------------------
@@ -51,7 +58,7 @@ def memory(job, server):
         for _ in range(job["sessions"]):
             clients.append(server.client(flags=("-tt",), stdin=subprocess.PIPE, stdout=subprocess.PIPE))
             prompt(clients[-1])
-        time.sleep(1)
+        time.sleep(2)                       # "idle" is not the moment after the prompt
         total, count = server.pss()
     finally:
         for c in clients:
@@ -107,29 +114,50 @@ def keystroke(fd, byte):
     return time.perf_counter() - began
 
 
-def echo(job, server):
-    """The far terminal echoes; cat only keeps it open. A key every few milliseconds, as sessions are mostly idle."""
-    ours, theirs = pty.openpty()            # as a user's: the client hands its modes to the far end, then makes it raw
-    client = server.client("echo ready; exec cat", flags=("-tt",), stdin=theirs, stdout=theirs,
-                           options=("IgnoreUnknown=ObscureKeystrokeTiming", "ObscureKeystrokeTiming=no"))
-    os.close(theirs)
-    times = []
-    try:
-        wait_byte(ours, b"ready")
+class Terminal:
+    """A session whose far terminal echoes; cat only keeps it open. The near one is as a user's: the client hands
+    its modes to the far end, then makes it raw."""
+
+    def __init__(self, server):
+        self.fd, theirs = pty.openpty()
+        self.times = []
+        self.client = server.client("echo ready; exec cat", flags=("-tt",), stdin=theirs, stdout=theirs,
+                                    options=("IgnoreUnknown=ObscureKeystrokeTiming", "ObscureKeystrokeTiming=no"))
+        os.close(theirs)
+        wait_byte(self.fd, b"ready")
+        self.settle()
+
+    def settle(self):
         time.sleep(0.1)
-        os.read(ours, 4096) if select.select([ours], [], [], 0)[0] else b""
+        while select.select([self.fd], [], [], 0)[0]:
+            os.read(self.fd, 4096)
+
+    def press(self, i):
+        time.sleep(0.005)                   # sessions are mostly idle
+        self.times.append(keystroke(self.fd, b"abcdefghij"[i % 10:i % 10 + 1]) * 1e6)
+        if i % 64 == 63:
+            os.write(self.fd, b"\x15")     # a line's length is limited: kill it, and take what that echoes
+            self.settle()
+
+    def close(self):
+        self.client.terminate()
+        self.client.wait()
+        os.close(self.fd)
+
+
+def echo(job, servers):
+    """A key here, a key there."""
+    terminals = {}
+    try:
+        for s in servers:
+            terminals[s] = Terminal(s)
         for i in range(job["keys"]):
-            time.sleep(0.005)
-            times.append(keystroke(ours, b"abcdefghij"[i % 10:i % 10 + 1]) * 1e6)
-            if i % 64 == 63:
-                os.write(ours, b"\x15")     # a line's length is limited: kill it, and take what that echoes
-                time.sleep(0.05)
-                os.read(ours, 4096)
+            for s in servers:
+                terminals[s].press(i)
     finally:
-        client.terminate()
-        client.wait()
-        os.close(ours)
-    return {"echo_median_us": middle(times), "echo_p95_us": middle(times, 0.95)}
+        for t in terminals.values():
+            t.close()
+    return {s: {"echo_median_us": middle(t.times), "echo_p95_us": middle(t.times, 0.95)} for s, t in terminals.items()}
 
 
 # ---- the floor ---------------------------------------------------------------------------------------
@@ -155,9 +183,13 @@ def keep(samples, who, values):
         samples.setdefault(who, {}).setdefault(name, []).append(value)
 
 
+def by_turns(figure):
+    return lambda job, servers: {s: figure(job, s) for s in servers}
+
+
 def take(job, servers):
     """{server or "floor": {figure: [value of each repetition]}}, servers in turn so that a slow minute meets all."""
-    samples, every = {}, {"login": login, "memory": memory, "down": down, "up": up, "echo": echo}
+    samples, every = {}, {"login": login, "memory": by_turns(memory), "down": by_turns(down), "up": by_turns(up), "echo": echo}
     for s in servers:
         s.begin()
     for rep in range(job["reps"]):
@@ -166,6 +198,6 @@ def take(job, servers):
             if name == "floor":
                 keep(samples, "floor", floor(job))
                 continue
-            for s in servers:
-                keep(samples, s.name, every[name](job, s))
+            for s, values in every[name](job, servers).items():
+                keep(samples, s.name, values)
     return samples

@@ -20,9 +20,9 @@ ROWS = (
 
 NOTES = """\
 CPU is the kernel's account of the server's whole process tree (a control group), the dead included. Login: everything the server started, the
-user's `sh -c true` too; %(logins)d logins one after another. Memory: the server's processes without the user's shell, with %(sessions)d sessions on terminals, less
+user's `sh -c true` too; %(logins)d logins, one here, one there. Memory: the server's processes without the user's shell, with %(sessions)d sessions on terminals, less
 those with none, for each. Bulk: %(gb)g GB with aes128-gcm@openssh.com, one login included, without the CPU of the user's `head` or `cat`; the wall clock is the
-client's. Echo: %(keys)d keystrokes to a remote terminal. Floor: the bare work without a server, pipe, AES-128-GCM and loopback TCP in blocks of
+client's. Echo: %(keys)d keystrokes to a remote terminal, one here, one there. Floor: the bare work without a server, pipe, AES-128-GCM and loopback TCP in blocks of
 256 KiB; fork and exec of `sh -c true` with the arithmetic of one handshake and login. Medians of %(reps)d repetitions in turn."""
 
 

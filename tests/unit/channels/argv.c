@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "ipc/values.h"
 
 static struct ipc_WORK work(uint8_t kind, const char *shell, const char *command)
 {

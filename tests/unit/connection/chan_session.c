@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "ipc/permits.h"
+#include "ipc/values.h"
 #include "world.h"
 
 static void expect(const char *what, const char *is, const char *should)

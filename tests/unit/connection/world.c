@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "ipc/clock.h"
 #include "ipc/datagram.h"
 #include "ipc/permits.h"
 #include "ssh/crypto/crypto.h"
 
+__attribute__((format(printf, 3, 4)))
 static void hear(char *where, size_t size, const char *fmt, ...)
 {
 	size_t n = strlen(where);
@@ -253,7 +255,7 @@ static int run_client(struct world *w)
 	size_t len;
 
 	if (ssh_want_read(w->client) && (n = read(w->sock, bytes, sizeof bytes)) > 0) {
-		ssh_input(w->client, bytes, (size_t)n, loop_now());
+		ssh_input(w->client, bytes, (size_t)n, clock_ms());
 		moved = 1;
 	}
 	while (ssh_next(w->client, &ev) > 0)

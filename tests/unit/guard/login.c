@@ -7,6 +7,7 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -204,6 +205,46 @@ Test(login, by_key)
 	/* Once in, every further word is one too many. */
 	begin(c, me);
 	cr_assert(closed(c));
+}
+
+/* The one child of this test's process. */
+static pid_t helper_pid(void)
+{
+	char path[64];
+	int pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)gettid());
+	f = fopen(path, "re");
+	cr_assert_not_null(f);
+	cr_assert_eq(fscanf(f, "%d", &pid), 1);
+	fclose(f);
+	return pid;
+}
+
+/* A helper that dies over a question is a failure of that question; the next one has a helper of its own. */
+Test(login, the_helper_dies_while_it_works)
+{
+	pid_t helper;
+	int c;
+
+	authorise("", key);
+	start("");
+	c = rig_peer(&rig, ROLE_CONN, 7);
+	begin(c, me);
+	cr_assert_eq(verdict(c)->verdict, 0);
+	offer(c, other);
+	cr_assert_eq(verdict(c)->verdict, 0);
+	helper = helper_pid();
+	cr_assert_eq(kill(helper, SIGSTOP), 0);
+	offer(c, key);
+	cr_assert(rig_silent(&rig, c, 100), "it cannot have answered");
+	cr_assert_eq(kill(helper, SIGKILL), 0);
+	cr_assert_eq(verdict(c)->verdict, 0);
+	cr_assert_eq(rig.m.u.AUTH_VERDICT.counted, 1);
+	cr_assert_not_null(strstr(log_text, "key helper of connection 7 failed"), "%s", log_text);
+	offer(c, key);
+	cr_assert_eq(verdict(c)->verdict, 2);
 }
 
 /* The two sockets have no order: the id may come before the link, or after the signature. */

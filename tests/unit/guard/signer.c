@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "guard/budget.h"
+#include "ipc/values.h"
 #include "ssh/crypto/crypto.h"
 #include "tests/unit/guard/rig.h"
 

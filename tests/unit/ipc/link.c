@@ -158,6 +158,36 @@ Test(link, what_was_queued_arrives_before_the_end)
 	leave(&e);
 }
 
+Test(link, a_finished_link_still_hears)
+{
+	struct ends e;
+
+	join(&e);
+	link_finish(e.sup);
+	cr_assert_eq(link_send(e.sup, IPC_PING, &(struct ipc_PING){ .seq = 1 }), SSH_E_GONE);
+	cr_assert_eq(link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 9 }), SSH_OK);
+	spin(&e);
+	cr_assert_eq(e.at_acc.gone, 1, "the far end sees the end");
+	cr_assert_eq(e.at_sup.last, 9);
+	cr_assert_eq(e.at_sup.gone, 0);
+	leave(&e);
+}
+
+Test(link, what_the_dead_said_is_drained)
+{
+	struct ends e;
+
+	join(&e);
+	cr_assert_eq(link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 1 }), SSH_OK);
+	cr_assert_eq(link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 2 }), SSH_OK);
+	link_free(e.acc);
+	e.acc = NULL;
+	link_drain(e.sup);
+	cr_assert_eq(e.at_sup.messages, 2);
+	cr_assert_eq(e.at_sup.gone, 0);
+	leave(&e);
+}
+
 Test(link, freed_inside_its_own_handler)
 {
 	struct ends e;

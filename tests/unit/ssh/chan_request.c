@@ -197,7 +197,7 @@ Test(chan_request, nothing_while_closing)
 	cp_truncate(cp_start, SSH_MSG_CHANNEL_REQUEST, (const uint8_t *)("\0\0\0\0" body), sizeof(body) + 3, \
 	    4 + (fixed), open_end)
 
-Test(chan_request, every_truncation, .timeout = 120)
+Test(chan_request, every_truncation)
 {
 	CUT("\0\0\0\7pty-req\1\0\0\0\2vt\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0\1\0x", 39, 0);
 	CUT("\0\0\0\3env\1\0\0\0\1a\0\0\0\1bx", 18, 0);

@@ -66,7 +66,7 @@ static void invariant(const char *cipher)
 	pair_free(&all);
 }
 
-Test(cut, every_cipher_is_invariant, .timeout = 120)
+Test(cut, every_cipher_is_invariant)
 {
 	const char *cipher;
 	int on;

@@ -126,12 +126,12 @@ static void all_numbers(enum ssh_phase phase)
 		}
 }
 
-Test(legality, first_exchange, .timeout = 120) { all_numbers(P_KEX0); }
-Test(legality, strict_exchange, .timeout = 120) { all_numbers(P_KEX0S); }
-Test(legality, rekey, .timeout = 120) { all_numbers(P_REKEY); }
-Test(legality, service, .timeout = 120) { all_numbers(P_SERVICE); }
-Test(legality, auth, .timeout = 120) { all_numbers(P_AUTH); }
-Test(legality, open, .timeout = 120) { all_numbers(P_OPEN); }
+Test(legality, first_exchange) { all_numbers(P_KEX0); }
+Test(legality, strict_exchange) { all_numbers(P_KEX0S); }
+Test(legality, rekey) { all_numbers(P_REKEY); }
+Test(legality, service) { all_numbers(P_SERVICE); }
+Test(legality, auth) { all_numbers(P_AUTH); }
+Test(legality, open) { all_numbers(P_OPEN); }
 
 Test(legality, unimplemented_names_the_packet)
 {

@@ -66,8 +66,8 @@ static void sweep(enum ssh_role side)
 	privkey_free(key);
 }
 
-Test(memory, every_failing_allocation_of_the_server, .timeout = 60) { sweep(SSH_SERVER); }
-Test(memory, every_failing_allocation_of_the_client, .timeout = 60) { sweep(SSH_CLIENT); }
+Test(memory, every_failing_allocation_of_the_server) { sweep(SSH_SERVER); }
+Test(memory, every_failing_allocation_of_the_client) { sweep(SSH_CLIENT); }
 
 Test(memory, failing_import)
 {

@@ -447,7 +447,7 @@ static void make_asked(struct lp *p, uint32_t id[2])
 #define CUT(make, type, body, fixed, open_end) \
 	cp_truncate(make, type, (const uint8_t *)(body), sizeof(body) - 1, fixed, open_end)
 
-Test(mux, every_truncation, .timeout = 120)
+Test(mux, every_truncation)
 {
 	CUT(make_plain, SSH_MSG_GLOBAL_REQUEST, "\0\0\0\4name\1rest", 9, 1);
 	CUT(make_asked, SSH_MSG_REQUEST_SUCCESS, "rest", 0, 1);

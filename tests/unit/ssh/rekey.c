@@ -138,7 +138,7 @@ static void rekey_under_data(uint64_t server_bytes, uint64_t client_bytes, const
 	pair_free(&p);
 }
 
-Test(rekey, under_data_by_either_and_both, .timeout = 120)
+Test(rekey, under_data_by_either_and_both)
 {
 	const char *cipher;
 	int on;

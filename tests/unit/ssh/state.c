@@ -82,7 +82,7 @@ static void moved_everywhere(const char *cipher, pair_cut *cut)
 	pair_free(&still);
 }
 
-Test(state, every_boundary_of_every_cipher, .timeout = 300)
+Test(state, every_boundary_of_every_cipher)
 {
 	const char *cipher;
 	int on;

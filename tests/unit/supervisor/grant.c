@@ -69,7 +69,7 @@ Test(grant, empty_parts)
 	make(&m);
 	cr_assert_eq(g->ngroups, 0);
 	cr_assert_str_eq(g->shell, "");
-	cr_assert_eq(plan(WORK_SUBSYSTEM, "sftp"), PLAN_UNKNOWN);
+	cr_assert_eq(plan(WORK_SUBSYSTEM, "sftp"), SPAWNED_UNKNOWN);
 	grant_free(g);
 }
 
@@ -78,16 +78,16 @@ Test(grant, shell_and_exec)
 	struct ipc_AUTH_GRANTED m = granted();
 
 	make(&m);
-	cr_assert_eq(plan(WORK_SHELL, ""), PLAN_OK);
+	cr_assert_eq(plan(WORK_SHELL, ""), SPAWNED_OK);
 	cr_assert_eq(p.kind, WORK_SHELL);
 	cr_assert_str_eq(p.name, "shell");
-	cr_assert_eq(plan(WORK_EXEC, "ls -l"), PLAN_OK);
+	cr_assert_eq(plan(WORK_EXEC, "ls -l"), SPAWNED_OK);
 	cr_assert_eq(p.kind, WORK_EXEC);
 	cr_assert(view_is(p.command, "ls -l"));
 	cr_assert_eq(p.original.len, 0);
-	cr_assert_eq(plan(WORK_EXEC, "internal-sftp"), PLAN_OK);
+	cr_assert_eq(plan(WORK_EXEC, "internal-sftp"), SPAWNED_OK);
 	cr_assert_not(p.sftp, "only the configuration may name our server");
-	cr_assert_eq(plan(3, "x"), PLAN_REFUSED);
+	cr_assert_eq(plan(3, "x"), SPAWNED_REFUSED);
 	grant_free(g);
 }
 
@@ -96,18 +96,18 @@ Test(grant, subsystems)
 	struct ipc_AUTH_GRANTED m = granted();
 
 	make(&m);
-	cr_assert_eq(plan(WORK_SUBSYSTEM, "sftp"), PLAN_OK);
+	cr_assert_eq(plan(WORK_SUBSYSTEM, "sftp"), SPAWNED_OK);
 	cr_assert(p.sftp);
 	cr_assert_str_eq(p.name, "sftp");
 	cr_assert(view_is(p.command, "internal-sftp -R"));
-	cr_assert_eq(plan(WORK_SUBSYSTEM, "backup"), PLAN_OK);
+	cr_assert_eq(plan(WORK_SUBSYSTEM, "backup"), SPAWNED_OK);
 	cr_assert_not(p.sftp);
 	cr_assert_eq(p.kind, WORK_EXEC);
 	cr_assert(view_is(p.command, "/usr/bin/backup --all"));
-	cr_assert_eq(plan(WORK_SUBSYSTEM, "sft"), PLAN_UNKNOWN);
-	cr_assert_eq(plan(WORK_SUBSYSTEM, "sftp2"), PLAN_UNKNOWN);
-	cr_assert_eq(plan(WORK_SUBSYSTEM, ""), PLAN_UNKNOWN);
-	cr_assert_eq(plan(WORK_SUBSYSTEM, "backup /usr/bin/backup"), PLAN_UNKNOWN);
+	cr_assert_eq(plan(WORK_SUBSYSTEM, "sft"), SPAWNED_UNKNOWN);
+	cr_assert_eq(plan(WORK_SUBSYSTEM, "sftp2"), SPAWNED_UNKNOWN);
+	cr_assert_eq(plan(WORK_SUBSYSTEM, ""), SPAWNED_UNKNOWN);
+	cr_assert_eq(plan(WORK_SUBSYSTEM, "backup /usr/bin/backup"), SPAWNED_UNKNOWN);
 	grant_free(g);
 }
 
@@ -117,21 +117,21 @@ Test(grant, forced_command_goes_before_all)
 
 	m.forced = view_str("/usr/bin/only-this");
 	make(&m);
-	cr_assert_eq(plan(WORK_SHELL, ""), PLAN_OK);
+	cr_assert_eq(plan(WORK_SHELL, ""), SPAWNED_OK);
 	cr_assert_eq(p.kind, WORK_EXEC);
 	cr_assert(view_is(p.command, "/usr/bin/only-this"));
 	cr_assert_eq(p.original.len, 0);
-	cr_assert_eq(plan(WORK_EXEC, "rm -rf /"), PLAN_OK);
+	cr_assert_eq(plan(WORK_EXEC, "rm -rf /"), SPAWNED_OK);
 	cr_assert(view_is(p.command, "/usr/bin/only-this"));
 	cr_assert(view_is(p.original, "rm -rf /"));
-	cr_assert_eq(plan(WORK_SUBSYSTEM, "sftp"), PLAN_OK);
+	cr_assert_eq(plan(WORK_SUBSYSTEM, "sftp"), SPAWNED_OK);
 	cr_assert_not(p.sftp);
 	cr_assert(view_is(p.original, "internal-sftp -R"));
-	cr_assert_eq(plan(WORK_SUBSYSTEM, "nothing"), PLAN_OK);
+	cr_assert_eq(plan(WORK_SUBSYSTEM, "nothing"), SPAWNED_OK);
 	cr_assert(view_is(p.command, "/usr/bin/only-this"));
 	m.forced = view_str("internal-sftp");
 	make(&m);
-	cr_assert_eq(plan(WORK_SHELL, ""), PLAN_OK);
+	cr_assert_eq(plan(WORK_SHELL, ""), SPAWNED_OK);
 	cr_assert(p.sftp);
 	grant_free(g);
 }
@@ -142,10 +142,10 @@ Test(grant, no_pty_without_permission)
 	struct ipc_SPAWN s = { .kind = WORK_SHELL, .pty = 1 };
 
 	make(&m);
-	cr_assert_eq(grant_plan(g, &s, &p), PLAN_OK);
+	cr_assert_eq(grant_plan(g, &s, &p), SPAWNED_OK);
 	m.permits &= ~PERMIT_PTY;
 	make(&m);
-	cr_assert_eq(grant_plan(g, &s, &p), PLAN_REFUSED);
+	cr_assert_eq(grant_plan(g, &s, &p), SPAWNED_REFUSED);
 	grant_free(g);
 }
 
@@ -155,6 +155,6 @@ Test(grant, command_with_a_nul)
 	struct ipc_SPAWN s = { .kind = WORK_EXEC, .command = view_of("ls\0rm", 5) };
 
 	make(&m);
-	cr_assert_eq(grant_plan(g, &s, &p), PLAN_REFUSED);
+	cr_assert_eq(grant_plan(g, &s, &p), SPAWNED_REFUSED);
 	grant_free(g);
 }

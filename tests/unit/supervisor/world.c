@@ -52,6 +52,7 @@ struct sup_node *root_of(struct world *w)
 	return sup_root(w->tree);
 }
 
+__attribute__((format(printf, 2, 3)))
 static void note(struct world *w, const char *fmt, ...)
 {
 	va_list ap;

@@ -249,7 +249,7 @@ Test(pubkey, p256_rfc6979)
 
 Test(pubkey, p256_hostile_r_and_s)
 {
-	static const char *const values[] = { "", "01", P256_N, "01" P256_N, P256_R, P256_S,
+	static const char *const values[] = { "", "01", P256_N, ("01" P256_N), P256_R, P256_S,
 		"ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
 		"ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632550" };
 	struct buf blob, sig;

@@ -1,0 +1,30 @@
+#ifndef IPC_VALUES_H
+#define IPC_VALUES_H
+
+/* values - what the small numbers in the fields of messages.def mean, for both ends; permits.h has the bits of permits. */
+
+/* CONN_FATE.fate */
+enum { FATE_AUTHENTICATED = 1, FATE_ENDED = 2, FATE_CRASHED = 3 };
+
+/* SIGNED.status */
+enum { SIGNED_OK = 0, SIGNED_FAILED = 1 };
+
+/* AUTH_VERDICT.verdict */
+enum { VERDICT_NO = 0, VERDICT_PARTIAL = 1, VERDICT_KEY_OK = 2, VERDICT_YES = 3 };
+
+/* SPAWN.kind and WORK.kind */
+enum work_kind { WORK_SHELL = 0, WORK_EXEC = 1, WORK_SUBSYSTEM = 2 };
+
+/* SPAWNED.status: made; refused by policy, or too many; no such subsystem; the machine could not */
+enum { SPAWNED_OK = 0, SPAWNED_REFUSED = 1, SPAWNED_UNKNOWN = 2, SPAWNED_FAILED = 3 };
+
+/* CHAN_SHUT.ends */
+#define END_STDIN  1u
+#define END_STDOUT 2u
+#define END_STDERR 4u
+#define END_PTY    8u
+
+/* CTL_REQUEST.verb */
+enum { CTL_TREE = 1, CTL_STOP = 2 };
+
+#endif
