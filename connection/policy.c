@@ -3,94 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "base/err.h"
 #include "base/limits.h"
 #include "conf/conf.h"
-
-#define NO_BYTE_LIMIT (UINT64_C(1) << 60)	/* "none": sshd leaves it to the other limits then */
-
-/* Digits at *p; SSH_E_CONFIG when there are none or the number is absurd. */
-static int number(const char **p, uint64_t *n)
-{
-	if (**p < '0' || **p > '9')
-		return SSH_E_CONFIG;
-	for (*n = 0; **p >= '0' && **p <= '9'; (*p)++) {
-		if (*n > UINT64_C(1) << 40)
-			return SSH_E_CONFIG;
-		*n = *n * 10 + (uint64_t)(**p - '0');
-	}
-	return SSH_OK;
-}
-
-static int read_bytes(const char *text, uint64_t *bytes)
-{
-	int r;
-
-	if (strcasecmp(text, "default") == 0) {
-		*bytes = 0;
-		return SSH_OK;
-	}
-	if (strcasecmp(text, "none") == 0) {
-		*bytes = NO_BYTE_LIMIT;
-		return SSH_OK;
-	}
-	TRY(number(&text, bytes));
-	switch (*text) {
-	case 'g': case 'G':
-		*bytes *= 1024;	/* fall through */
-	case 'm': case 'M':
-		*bytes *= 1024;	/* fall through */
-	case 'k': case 'K':
-		*bytes *= 1024;
-		text++;
-	}
-	return *text == '\0' && *bytes > 0 ? SSH_OK : SSH_E_CONFIG;
-}
-
-static int read_time(const char *text, uint64_t *ms)
-{
-	uint64_t n, unit, seconds = 0;
-	int r;
-
-	*ms = 0;
-	if (strcasecmp(text, "none") == 0)
-		return SSH_OK;
-	do {
-		TRY(number(&text, &n));
-		unit = 1;
-		switch (*text) {
-		case 'w': case 'W': unit *= 7;		/* fall through */
-		case 'd': case 'D': unit *= 24;		/* fall through */
-		case 'h': case 'H': unit *= 60;		/* fall through */
-		case 'm': case 'M': unit *= 60;		/* fall through */
-		case 's': case 'S': text++;
-		}
-		seconds += n * unit;
-	} while (*text != '\0');
-	*ms = seconds * 1000;
-	return SSH_OK;
-}
-
-int conn_policy_rekey_limit(const char *text, uint64_t *bytes, uint64_t *ms)
-{
-	char copy[64], *save, *first, *second;
-	int r;
-
-	*bytes = *ms = 0;
-	if (text == NULL)
-		return SSH_OK;
-	if (strlen(text) >= sizeof copy)
-		return SSH_E_CONFIG;
-	strcpy(copy, text);
-	if ((first = strtok_r(copy, " \t", &save)) == NULL)
-		return SSH_OK;
-	TRY(read_bytes(first, bytes));
-	if ((second = strtok_r(NULL, " \t", &save)) != NULL)
-		TRY(read_time(second, ms));
-	return strtok_r(NULL, " \t", &save) == NULL ? SSH_OK : SSH_E_CONFIG;
-}
 
 static void choose(const char **list, const char *configured)
 {
@@ -101,6 +17,7 @@ static void choose(const char **list, const char *configured)
 static int fill(struct policy *p, char *why, size_t size)
 {
 	const struct conf_values *v = p->values;
+	uint32_t rekey_s;
 	int n = snprintf(p->version, sizeof p->version, "SSH-2.0-Coppice_" COPPICE_VERSION "%s%s",
 	    v->VersionAddendum != NULL ? " " : "", v->VersionAddendum != NULL ? v->VersionAddendum : "");
 
@@ -119,10 +36,11 @@ static int fill(struct policy *p, char *why, size_t size)
 	}
 	/* MaxAuthTries is known to auth only, which says when it is enough (AUTH_VERDICT.last). */
 	p->ssh.max_auth_tries = SSH_AUTH_REQUESTS;
-	if (conn_policy_rekey_limit(v->RekeyLimit, &p->ssh.rekey_bytes, &p->ssh.rekey_ms) < 0) {
+	if (conf_rekey_limit(v, &p->ssh.rekey_bytes, &rekey_s) < 0) {
 		snprintf(why, size, "RekeyLimit: not a size and a time");
 		return SSH_E_CONFIG;
 	}
+	p->ssh.rekey_ms = UINT64_C(1000) * rekey_s;
 	return SSH_OK;
 }
 

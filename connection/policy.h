@@ -17,10 +17,5 @@ struct policy {
 /* SSH_OK, or SSH_E_CONFIG with a sentence in why. *p is not touched on failure; else yours: conn_policy_drop(). */
 int  conn_policy_read(struct policy *p, const char *slice, size_t len, char *why, size_t size);
 void conn_policy_drop(struct policy *);
-/*
- * RekeyLimit as sshd_config(5): "default", "none" or a size with K, M or G; then optionally "none" or a
- * time ("1h30m", seconds without a unit). SSH_OK or SSH_E_CONFIG.
- */
-int  conn_policy_rekey_limit(const char *text, uint64_t *bytes, uint64_t *ms);
 
 #endif

@@ -111,20 +111,6 @@ Test(farewell, sentences_of_sshd)
 	line(&f, 0, "Disconnecting 192.0.2.7 port 50122: Too many authentication failures [preauth]");
 }
 
-Test(policy, rekey_limit)
-{
-	uint64_t bytes, ms;
-	static const char *const bad[] = { "x", "1T", "1G 1x", "1G 1h none", "1G -1", "G", "99999999999999999999", "0" };
-
-	cr_assert(conn_policy_rekey_limit("default none", &bytes, &ms) == SSH_OK && bytes == 0 && ms == 0);
-	cr_assert(conn_policy_rekey_limit("1G 1h30m", &bytes, &ms) == SSH_OK && bytes == 1u << 30 && ms == 5400000);
-	cr_assert(conn_policy_rekey_limit("512k", &bytes, &ms) == SSH_OK && bytes == 512 * 1024 && ms == 0);
-	cr_assert(conn_policy_rekey_limit("default 90", &bytes, &ms) == SSH_OK && bytes == 0 && ms == 90000);
-	cr_assert(conn_policy_rekey_limit("none", &bytes, &ms) == SSH_OK && bytes > UINT64_C(1) << 50);
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-		cr_assert_eq(conn_policy_rekey_limit(bad[i], &bytes, &ms), SSH_E_CONFIG, "%s", bad[i]);
-}
-
 Test(policy, slice)
 {
 	static const char slice[] = "Ciphers aes128-ctr\nVersionAddendum Debian\nRekeyLimit 1M 1m\n";
@@ -142,6 +128,19 @@ Test(policy, slice)
 	conn_policy_drop(&p);
 	cr_assert_eq(conn_policy_read(&p, "Ciphers nonsense\n", 17, why, sizeof why), SSH_E_CONFIG);
 	cr_assert_neq(why[0], '\0');
+}
+
+Test(policy, a_bad_rekey_limit_is_refused)
+{
+	static const char *const bad[] = { "x", "1X", "1G 1x", "1G 1h none", "1G -1", "G", "99999999999999999999" };
+	struct policy p;
+	char why[400], slice[64];
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		int n = snprintf(slice, sizeof slice, "RekeyLimit %s\n", bad[i]);
+
+		cr_assert_eq(conn_policy_read(&p, slice, (size_t)n, why, sizeof why), SSH_E_CONFIG, "%s", bad[i]);
+	}
 }
 
 Test(hostkeys, only_in_order)
