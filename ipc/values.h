@@ -25,6 +25,11 @@ enum { SPAWNED_OK = 0, SPAWNED_REFUSED = 1, SPAWNED_UNKNOWN = 2, SPAWNED_FAILED 
 #define END_PTY    8u
 
 /* CTL_REQUEST.verb */
-enum { CTL_TREE = 1, CTL_STOP = 2 };
+enum ctl_verb {
+#define VERB(number, NAME, name, arguments, meaning) CTL_##NAME = (number),
+#include "ipc/verbs.def"
+#undef VERB
+	CTL_VERBS_END
+};
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,15 +11,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
-#include "ipc/clock.h"
-#include "ipc/values.h"
+#include "supervisor/command.h"
 #include "supervisor/detach.h"
-#include "supervisor/effects.h"
-#include "supervisor/grant.h"
-#include "supervisor/listen.h"
-#include "supervisor/report.h"
 
 #define PACE_MS  2		/* a client's socket takes some 250 messages at a time */
 
@@ -29,15 +26,19 @@ struct control {
 	struct event *readable;
 	struct list clients;
 	unsigned nclients;
+	uint64_t last_client;
 };
 
 /* One coppicectl, and how far its answer is. */
 struct client {
 	struct list link;
 	struct control *c;
+	uint64_t id;
 	struct link *wire;
+	int asked;			/* a command that has not said client_done() */
 	struct event *pace;
-	uint64_t *ids;			/* nodes still to tell, depth first */
+	int (*tell)(struct client *, uint64_t id);
+	uint64_t *ids;			/* still to tell */
 	size_t n, at;
 };
 
@@ -52,71 +53,70 @@ static void client_free(struct client *k)
 	free(k);
 }
 
-/* ---- tree ----------------------------------------------------------------------------- */
+/* ---- answers ------------------------------------------------------------------------------ */
 
-static size_t count(const struct sup_node *n)
+struct daemon *client_daemon(const struct client *k)
 {
-	size_t all = 1;
-
-	LIST_EACH(l, &n->children)
-		all += count(LIST_OF(l, struct sup_node, link));
-	return all;
+	return k->c->d;
 }
 
-static void collect(struct client *k, const struct sup_node *n)
+struct link *client_link(const struct client *k)
 {
-	k->ids[k->n++] = n->id;
-	LIST_EACH(l, &n->children)
-		collect(k, LIST_OF(l, struct sup_node, link));
+	return k->wire;
 }
 
-static int tell_node(struct client *k, struct sup_node *n)
+uint64_t client_id(const struct client *k)
 {
-	const struct kid *kid = n->ctx;
-	uint64_t now = clock_ms();
-	struct ipc_CTL_NODE m = {
-		.node = n->id, .parent = n->parent != NULL ? n->parent->id : 0, .kind = n->spec.kind == SUP_WORKER,
-		.strategy = (uint8_t)n->spec.strategy, .restart = (uint8_t)n->spec.restart, .state = (uint8_t)n->state,
-		.restarts = n->restarts, .intensity = n->spec.intensity, .period_s = n->spec.period_ms / 1000,
-		.name = view_str(kid->name), .last_exit = view_str(kid->last_exit),
-	};
-
-	if (n->state != SUP_ST_DOWN)
-		m.up_ms = now > kid->up_ms ? now - kid->up_ms : 0;
-	if (n->parent == NULL)
-		m.pid = (uint32_t)getpid();
-	else if (kid->proc != NULL && kid->proc->pid > 0)
-		m.pid = (uint32_t)kid->proc->pid;
-	if (kid->session != NULL) {
-		m.peer = kid->session->peer;
-		m.user = view_str(kid->session->grant != NULL ? kid->session->grant->user : "");
-	} else if (kid->listener != NULL) {
-		m.peer = kid->listener->local;
-	}
-	return link_send(k->wire, IPC_CTL_NODE, &m);
+	return k->id;
 }
 
-static int done(struct client *k, int status, const char *text)
+struct client *client_find(struct daemon *d, uint64_t id)
 {
-	return link_send(k->wire, IPC_CTL_DONE, &(struct ipc_CTL_DONE){ .status = (uint8_t)status, .text = view_str(text) });
+	if (d->control == NULL)
+		return NULL;
+	LIST_EACH(l, &d->control->clients)
+		if (LIST_OF(l, struct client, link)->id == id)
+			return LIST_OF(l, struct client, link);
+	return NULL;
 }
 
-/* As many nodes as the socket takes now. */
+int client_row(struct client *k, const char *kind, struct buf *b, int r)
+{
+	struct ipc_CTL_ROW m = { .kind = view_str(kind), .fields = view_of(buf_head(b), buf_len(b)) };
+
+	if (r == SSH_OK)
+		r = link_send(k->wire, IPC_CTL_ROW, &m);
+	buf_truncate(b, 0);
+	return r;
+}
+
+int client_done(struct client *k, int status, const char *format, ...)
+{
+	char text[1000];
+	struct ipc_CTL_DONE m = { .status = (uint8_t)status };
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(text, sizeof text, format, ap);
+	va_end(ap);
+	m.text = view_str(text);
+	k->asked = 0;
+	return link_send(k->wire, IPC_CTL_DONE, &m);
+}
+
 static int go_on(struct client *k)
 {
 	struct timeval tv = { 0, PACE_MS * 1000 };
-	struct sup_node *n;
 
 	while (k->at < k->n && link_queued(k->wire) == 0)
-		if ((n = sup_find(k->c->d->tree, k->ids[k->at++])) != NULL && n->ctx != NULL && tell_node(k, n) < 0)
+		if (k->tell(k, k->ids[k->at++]) < 0)
 			return SSH_E_GONE;
-	if (k->at == k->n) {
-		free(k->ids);
-		k->ids = NULL;
-		k->n = k->at = 0;
-		return done(k, 0, "");
-	}
-	return event_add(k->pace, &tv) < 0 ? SSH_E_NOMEM : SSH_OK;
+	if (k->at < k->n)
+		return event_add(k->pace, &tv) < 0 ? SSH_E_NOMEM : SSH_OK;
+	free(k->ids);
+	k->ids = NULL;
+	k->n = k->at = 0;
+	return client_done(k, 0, "%s", "");
 }
 
 static void on_pace(evutil_socket_t fd, short what, void *arg)
@@ -126,37 +126,38 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 		client_free(arg);
 }
 
-static int tree(struct client *k)
+int client_each(struct client *k, uint64_t *ids, size_t n, int (*tell)(struct client *, uint64_t id))
 {
-	struct sup_node *root = sup_root(k->c->d->tree);
-
-	if (k->ids != NULL)
-		return SSH_E_RULE;	/* one question at a time */
-	if ((k->ids = calloc(count(root), sizeof *k->ids)) == NULL)
-		return done(k, 1, "out of memory");
-	collect(k, root);
+	free(k->ids);
+	k->ids = ids;
+	k->n = n;
+	k->at = 0;
+	k->tell = tell;
 	return go_on(k);
 }
 
 /* ---- clients ------------------------------------------------------------------------------ */
 
+typedef int command_fn(struct client *, const struct ipc_CTL_REQUEST *);
+
+static command_fn *const commands[] = {
+#define VERB(number, NAME, name, arguments, meaning) [number] = command_##NAME,
+#include "ipc/verbs.def"
+#undef VERB
+};
+
 static int on_request(struct link *l, struct ipc_msg *m, void *ctx)
 {
 	struct client *k = ctx;
-	int r;
+	const struct ipc_CTL_REQUEST *q = &m->u.CTL_REQUEST;
 
 	(void)l;
-	switch (m->u.CTL_REQUEST.verb) {
-	case CTL_TREE:
-		return tree(k);
-	case CTL_STOP:
-		log_ev(LOGL_INFO, "coppicectl stop; terminating.");
-		r = done(k, 0, "stopping");
-		daemon_stop(k->c->d);
-		return r;
-	default:
-		return done(k, 1, "unknown request");
-	}
+	if (k->asked)
+		return SSH_E_RULE;	/* one question at a time */
+	k->asked = 1;
+	if (q->verb >= sizeof commands / sizeof commands[0] || commands[q->verb] == NULL)
+		return client_done(k, 1, "this daemon does not know that command");
+	return commands[q->verb](k, q);
 }
 
 static void on_gone(struct link *l, int error, void *ctx)
@@ -188,6 +189,7 @@ static void on_connect(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	k->c = c;
+	k->id = ++c->last_client;
 	list_add_tail(&c->clients, &k->link);
 	c->nclients++;
 	if (link_new(&k->wire, c->d->base, s, ROLE_SUP, ROLE_CTL, &ops, k) < 0
