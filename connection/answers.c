@@ -139,6 +139,18 @@ static int keep_user(struct answers *a, const struct ssh_event *ev)
 	return SSH_OK;
 }
 
+int answers_import(struct answers *a, struct view user, struct view service)
+{
+	struct view parts[2];
+	int r;
+
+	TRY(keep(&a->name, (struct view[]){ user, service }, parts, 2));
+	a->user = parts[0];
+	a->service = parts[1];
+	a->introduced = a->greeted = 1;
+	return SSH_OK;
+}
+
 void answers_auth(struct conn *c, const struct ssh_event *ev)
 {
 	struct answers *a = &c->answers;
@@ -285,6 +297,8 @@ static int on_policy(struct conn *c, const struct ipc_AUTH_POLICY *m)
 	c->accept_env = patterns;
 	c->max_sessions = m->max_sessions;
 	c->permits = m->permits;
+	c->alive_ms = m->alive_ms;
+	c->alive_max = m->alive_max;
 	ssh_set_alive(c->ssh, m->alive_ms, m->alive_max);
 	return SSH_OK;
 }

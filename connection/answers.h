@@ -45,6 +45,8 @@ int  answers_message(struct conn *, struct ipc_msg *);
 /* That guard's link is new: asks again what is open. */
 void answers_repeat(struct conn *, enum ipc_role);
 void answers_auth_lost(struct conn *);
+/* A connection that moved here, logged in: only who it is remains. SSH_OK, SSH_E_NOMEM. */
+int  answers_import(struct answers *, struct view user, struct view service);
 /* The name offered first; empty before. Hostile bytes, borrowed. */
 struct view answers_user(const struct conn *);
 
