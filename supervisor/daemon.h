@@ -43,6 +43,7 @@ struct proc {
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
 	struct event *deadline;		/* then it is killed */
+	struct session *adopts;		/* connection: the session it is to take over (handoff.h); NULL otherwise */
 };
 
 /* What belongs to one node of the tree. */
@@ -71,6 +72,18 @@ struct log_pair { int send, receive; };
 
 /* A client's link that waits for a nursery. */
 struct fork_wait { struct list link; uint64_t conn; int fd; };
+
+/* Live connections that move to other processes. */
+struct handoffs {
+	struct list active;		/* struct handoff */
+	struct list wanted, later;	/* struct session: in turn, and the ones that could not yet */
+	struct list jobs;		/* commands that wait to hear of it */
+	unsigned nactive;
+	uint32_t last;			/* number of the last move */
+	struct event *again;
+	uint64_t moved, failed;		/* since the daemon began */
+	unsigned pumping;
+};
 
 struct nursery {
 	struct proc *next;		/* its successor, not ready yet */
@@ -111,6 +124,7 @@ struct daemon {
 
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
+	struct handoffs handoffs;
 	struct list listeners;
 	struct control *control;
 

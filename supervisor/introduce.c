@@ -86,6 +86,16 @@ void introduce_newcomer(struct proc *p)
 	}
 }
 
+void introduce_successor(struct proc *p)
+{
+	struct proc *keysign = proc_of(p->d, KID_KEYSIGN);
+
+	if (keysign == NULL)
+		return;			/* the next one is introduced to everybody */
+	introduce(keysign, p, about(p));
+	brief(keysign, about(p));
+}
+
 void introduce_guard(struct proc *g)
 {
 	LIST_EACH(l, &g->d->procs) {
