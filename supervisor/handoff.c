@@ -4,6 +4,8 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -94,11 +96,21 @@ static void finish(struct handoff *h, enum handoff_result result, const char *wh
 	handoffs_outcome(s, &o);
 }
 
+/* A duplicate that waits in the socket of a successor nobody has forked yet must not keep the client from seeing the end. */
+static void hang_up(const struct session *s)
+{
+	for (int i = 0; i < 2; i++)
+		if (s->sock[i] >= 0)
+			shutdown(s->sock[i], SHUT_RDWR);
+}
+
 /* The predecessor goes on. */
 static void abandon(struct handoff *h, enum handoff_result result, const char *why)
 {
 	struct link *l = h->old->link;
 
+	if (result == MOVE_ENDED && h->next != NULL)
+		hang_up(h->s);
 	drop_successor(h);
 	wipe(h);
 	if (l != NULL) {
@@ -296,12 +308,22 @@ static void commit(struct handoff *h)
 	proc_disown(old);
 }
 
+/* Dead, and not reaped yet: the kernel knows it before we hear of it. */
+static int is_dead(const struct proc *p)
+{
+	siginfo_t si = { 0 };
+
+	return waitid(P_PID, (id_t)p->pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == p->pid;
+}
+
 static void commit_when_complete(struct handoff *h)
 {
 	if (!h->adopted || h->next->pid <= 0)
 		return;
 	if (h->old->link == NULL || h->s->connection->node->state != SUP_ST_UP)
 		abandon(h, MOVE_ENDED, "it ended meanwhile");
+	else if (is_dead(h->next))
+		abandon(h, MOVE_FAILED, "the successor died");
 	else
 		commit(h);
 }
@@ -378,6 +400,14 @@ int handoff_lost(struct proc *p, int reaped)
 		abandon(h, MOVE_ENDED, "it ended meanwhile");
 	}
 	return successor;
+}
+
+void handoff_abandon_all(struct daemon *d)
+{
+	d->handoffs.pumping++;		/* none begins instead */
+	LIST_EACH_SAFE(l, next, &d->handoffs.active)
+		abandon(LIST_OF(l, struct handoff, link), MOVE_LATER, "the daemon is replaced");
+	d->handoffs.pumping--;
 }
 
 void handoff_cancel(struct session *s)

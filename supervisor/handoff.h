@@ -50,6 +50,8 @@ int  handoff_forked(struct session *, struct proc *nursery, pid_t pid);
 void handoff_nursery_died(struct daemon *, uint64_t serial);
 /* A connection's link is gone, or its process was reaped. 1 when it was a successor: nothing is left to do about its link. */
 int  handoff_lost(struct proc *, int reaped);
+/* No move is under way after it: before the supervisor itself is replaced. Those that wait go on waiting. */
+void handoff_abandon_all(struct daemon *);
 /* The session ends: so does its move, and the wish for one. */
 void handoff_cancel(struct session *);
 

@@ -40,15 +40,16 @@ static void pump(struct daemon *d)
 {
 	struct handoffs *x = &d->handoffs;
 
-	if (x->pumping++ > 0)
+	if (x->pumping > 0)
 		return;
+	x->pumping++;
 	while (x->nactive < HANDOFFS_AT_ONCE && !list_empty(&x->wanted) && !d->stopping) {
 		struct session *s = LIST_OF(x->wanted.next, struct session, wants_move);
 
 		list_remove(&s->wants_move);
 		handoff_session(s);
 	}
-	x->pumping = 0;
+	x->pumping--;
 }
 
 void handoffs_outcome(struct session *s, const struct handoff_outcome *o)
@@ -89,7 +90,7 @@ void handoff_all(struct daemon *d)
 	d->handoffs.pumping++;		/* first all of them, then one after the other */
 	while ((s = table_next(&d->sessions, &at)) != NULL)
 		handoff_want(s);
-	d->handoffs.pumping = 0;
+	d->handoffs.pumping--;
 	pump(d);
 }
 
