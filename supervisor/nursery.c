@@ -19,7 +19,9 @@
 
 static struct proc *forker(struct daemon *d)
 {
-	return d->nursery.tainted ? NULL : proc_of(d, KID_NURSERY);
+	struct proc *n = d->nursery.tainted ? NULL : proc_of(d, KID_NURSERY);
+
+	return n != NULL && n->asked < NURSERY_ASKED_MAX ? n : NULL;
 }
 
 static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, int fd)
@@ -119,6 +121,7 @@ int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
 	struct proc *c = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
 
 	answered(n);
+	serve_queue(d);
 	if (m->pid < 0)
 		log_ev(LOGL_ERROR, "session %lu: fork failed: %s", (unsigned long)m->conn, strerror(-m->pid));
 	if (s != NULL && handoff_forked(s, n, (pid_t)m->pid))
