@@ -138,10 +138,8 @@ void introduce_successor(struct proc *p)
 {
 	struct proc *keysign = proc_of(p->d, KID_KEYSIGN);
 
-	if (keysign == NULL)
-		return;			/* the next one is introduced to everybody */
-	introduce(keysign, p, about(p));
-	brief(keysign, about(p));
+	if (keysign != NULL)		/* else the next one is introduced to everybody */
+		acquaint(keysign, p);
 }
 
 void introduce_guard(struct proc *g)
