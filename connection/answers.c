@@ -15,7 +15,7 @@ void answers_init(struct answers *a)
 {
 	memset(a, 0, sizeof *a);
 	buf_init(&a->kept, SSH_PACKET_MAX, NULL);
-	buf_init(&a->name, 1024, NULL);
+	buf_init(&a->name, ANSWERS_NAME_MAX, NULL);
 }
 
 void answers_drop(struct answers *a)

@@ -18,6 +18,8 @@ struct conn;
 enum question { Q_NOTHING, Q_NONE, Q_KEY_OK, Q_KEY, Q_PASSWORD, Q_INTERACT, Q_REPLY };
 enum waiting { WAITS_FOR_NOTHING, WAITS_FOR_BEGIN, WAITS_FOR_ANSWER };
 
+#define ANSWERS_NAME_MAX 1024u	/* user and service together */
+
 struct answers {
 	enum question open;		/* what the core waits for */
 	struct buf kept;		/* the bytes of it */

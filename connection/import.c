@@ -22,9 +22,9 @@ static int is_text(struct view v)
 
 static int get_user(struct conn *c, struct rd *in)
 {
-	struct view user = rd_string(in, SSH_PACKET_MAX), service = rd_string(in, SSH_PACKET_MAX);
+	struct view user = rd_string(in, ANSWERS_NAME_MAX), service = rd_string(in, ANSWERS_NAME_MAX);
 
-	if (in->bad || !is_text(user))
+	if (in->bad || !is_text(user) || user.len + service.len > ANSWERS_NAME_MAX)
 		return SSH_E_STATE;
 	return answers_import(&c->answers, user, service);
 }

@@ -3,6 +3,8 @@
 #include <criterion/criterion.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,6 +45,8 @@ static void close_all(int fds[3])
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
 }
+
+static void save_seed(const struct world *, const char *name);
 
 static uint8_t byte_at(size_t i)
 {
@@ -178,6 +182,7 @@ Test(handover, a_spawn_under_way_is_answered_to_the_successor)
 	world_run(&w);
 	expect("client", w.heard, "opened ok fail ");
 	close_all(p);
+	save_seed(&w, "spawning");
 	world_drop(&w);
 }
 
@@ -243,6 +248,7 @@ Test(handover, the_predecessor_goes_on)
 	world_new_key(&w);
 	world_new_auth(&w);
 	world_run(&w);
+	save_seed(&w, "running");
 	world_serve(&w);
 	world_run(&w);
 	expect("client", w.heard, "out:out ");
@@ -290,6 +296,21 @@ static int give_null(void *ctx, uint32_t chan, unsigned ends, int fds[3])
 	return SSH_OK;
 }
 
+/* For tests/fuzz/corpus/conn_state: CONN_STATE_SEEDS=folder. */
+static void save_seed(const struct world *w, const char *name)
+{
+	const char *dir = getenv("CONN_STATE_SEEDS");
+	char path[512];
+	FILE *f;
+
+	if (dir == NULL)
+		return;
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	cr_assert_not_null(f = fopen(path, "wb"));
+	fwrite(buf_head(&w->state), 1, buf_len(&w->state), f);
+	fclose(f);
+}
+
 static int try_import(struct world *w, struct view state)
 {
 	struct carrier k = { 0 };
@@ -330,6 +351,7 @@ Test(handover, every_truncation_is_refused)
 	int p[3];
 
 	rich_state(&w, p);
+	save_seed(&w, "rich");
 	for (size_t n = 0; n < buf_len(&w.state); n++)
 		cr_assert_eq(try_import(&w, view_of(buf_head(&w.state), n)), SSH_E_STATE, "cut to %zu", n);
 	cr_assert_eq(buf_append(&w.state, "x", 1), SSH_OK);
