@@ -2,6 +2,7 @@
 import hashlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -507,3 +508,34 @@ def test_a_rekey_after_many_moves():
         check(sent >= 6, "only %d moves" % sent)
         p.stdin.close()
         same(p.wait(20), 0)
+
+
+@coppiced_only
+@limit(300)
+def test_helpers_die_while_all_move():
+    """Nursery and keysign killed again and again under moves: no session is lost, each moves at last."""
+    with Server("MaxStartups 100:30:100", "LogLevel INFO") as server:
+        server.crash_expected = True
+        rng = random.Random(lab.SEED)
+        movers = [Exec(server, 1), quick(Exec, server, 2, "RekeyLimit=512K"), Shell(server, 3), quick(Exec, server, 4, *PLAIN), Sftp(server, 5), Exec(server, 6)]
+        for m in movers:
+            moving(m)
+        for i in range(6):              # (more would be too many restarts for the tree)
+            rounds = [Later(server) for _ in range(3)]
+            time.sleep(rng.random() * 0.05)
+            victim = rng.choice(["nursery", "nursery", "keysign"])
+            for pid in children(server, victim):
+                os.kill(pid, signal.SIGKILL)
+            for r in rounds:
+                r.result()
+            wait_until(lambda: server.node(victim)["state"] == "up", 20, text=victim + " does not come back")
+            check(not any(m.fault for m in movers), "; ".join(m.fault for m in movers if m.fault))
+        was = {m: m.progress for m in movers}
+        wait_until(lambda: all(m.progress > was[m] or m.fault for m in movers), 40, text="some stand still")
+        before = connections(server)
+        handoff(server)
+        wait_until(lambda: all(connections(server).get(s) != p for s, p in before.items()), 20, text="some do not move any more")
+        for m in movers:
+            m.finish()
+        check(not any(m.fault for m in movers), "; ".join(m.fault for m in movers if m.fault))
+        wait_until(lambda: not children(server, "connection"), 20, text="connection processes that are nobody's")
