@@ -213,8 +213,9 @@ static void report(struct kid *k, enum sup_did did, uint32_t ms)
 	last_exit(k, did);
 	report_line(line, sizeof line, &r);
 	if (did == SUP_DID_BACK_OFF)
-		snprintf(line + strlen(line), sizeof line - strlen(line), " fails=%u next=%ums", k->node->fails, ms);
-	if (did != SUP_DID_BACK_OFF || supervise_worth_a_line(k->node))
+		snprintf(line + strlen(line), sizeof line - strlen(line), " fails=%u next=%ums: %s", k->node->fails, ms, k->last_exit);
+	/* A child that failed its supervisor's start is as loud as the supervisor. */
+	if (supervise_worth_a_line(did == SUP_DID_FAIL_START ? s : k->node) || (did != SUP_DID_BACK_OFF && did != SUP_DID_FAIL_START))
 		log_ev(report_level(&r), "%s", line);
 }
 
@@ -302,11 +303,14 @@ void fx_answer(struct kid *k, enum sup_event ev)
 void fx_event(struct kid *k, enum sup_event ev, enum sup_reason reason)
 {
 	struct daemon *d = k->d;
+	char path[400];
 
 	if (d->obeying) {	/* found out while carrying out an action: in its turn */
 		fx_answer(k, ev);
 		return;
 	}
+	if (ev == SUP_EV_READY && k->node->fails > 0)
+		log_ev(LOGL_INFO, "ev=ready node=%s fails=%u: it is back", fx_path(k, path, sizeof path), k->node->fails);
 	sup_event(k->node, ev, reason, clock_ms());
 	fx_settle(d);
 }
