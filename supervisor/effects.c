@@ -214,6 +214,8 @@ static void report(struct kid *k, enum sup_did did, uint32_t ms)
 	report_line(line, sizeof line, &r);
 	if (did == SUP_DID_BACK_OFF)
 		snprintf(line + strlen(line), sizeof line - strlen(line), " fails=%u next=%ums: %s", k->node->fails, ms, k->last_exit);
+	else if (ms > 0)
+		snprintf(line + strlen(line), sizeof line - strlen(line), " next=%ums", ms);
 	/* A child that failed its supervisor's start is as loud as the supervisor. */
 	if (supervise_worth_a_line(did == SUP_DID_FAIL_START ? s : k->node) || (did != SUP_DID_BACK_OFF && did != SUP_DID_FAIL_START))
 		log_ev(report_level(&r), "%s", line);

@@ -5,8 +5,9 @@ import re
 import shutil
 import signal
 import socket
+import time
 
-from lab import BUILD, HOST, SCRATCH, Server, alive, check, coppiced_only, limit, same, sh, wait_until
+from lab import BUILD, HOST, ROUNDS, SCRATCH, NotHere, Server, alive, below, check, coppiced_only, limit, same, sanitized, sh, status, wait_until
 
 HELPERS = ("reporter", "keysign", "auth", "nursery", "acceptor")
 
@@ -191,6 +192,45 @@ def test_a_crash_loop_is_paced():
             seen |= s.node("auth")["state"] == "throttled"
         check(seen, "restarts were never put off")
         wait_until(lambda: s.node("auth")["state"] == "up", 10)
+        s.ssh("alice", "true", ok=True)
+
+
+def cpu(pid):
+    """seconds of processor so far"""
+    with open("/proc/%d/stat" % pid) as f:
+        fields = f.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+@coppiced_only
+@limit(120)
+def test_a_crash_loop_costs_the_supervisor_less_than_one_percent():
+    if ROUNDS < 100 or sanitized():
+        raise NotHere("only in the long form of a release build")
+    with Server("Supervise coppiced intensity=1000 period=1d", "Supervise guards intensity=1000 period=1d") as s:
+        s.crash_expected = True
+        seen, kills = {}, 0
+
+        def loop(seconds):
+            nonlocal kills
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                for pid in below(s.pid):
+                    # all that lived for 50 ms was READY; nobody asks the daemon, that would cost it something
+                    if status(pid, "Name") in ("auth", "nursery", "acceptor") and time.monotonic() - seen.setdefault(pid, time.monotonic()) > 0.05:
+                        os.kill(pid, signal.SIGKILL)
+                        kills += 1
+                time.sleep(0.01)
+
+        loop(5)                 # the burst
+        began, was = time.monotonic(), cpu(s.pid)
+        kills = 0
+        loop(30)
+        share = (cpu(s.pid) - was) / (time.monotonic() - began)
+        print("     %d kills, %.2f %% of a processor" % (kills, share * 100))
+        check(kills >= 30, "too few kills: %d" % kills)
+        check(share < 0.01, "%.2f %%" % (share * 100))
+        wait_until(lambda: all(s.node(x)["state"] == "up" for x in HELPERS), 20)
         s.ssh("alice", "true", ok=True)
 
 
@@ -471,3 +511,39 @@ def test_start_child_of_a_listener_that_cannot_start():
         same(len([n for n in s.tree() if n["name"].startswith("listener")]), 1, "listeners")
         s.repair("acceptor")
         same(s.ctl("start-child", "listener", here).returncode, 0, "status")
+
+
+@coppiced_only
+@limit(60)
+def test_answers_come_when_it_is_done():
+    with Server("Supervise auth shutdown=1") as s:
+        s.crash_expected = True
+        auth, keysign = s.pid_of("auth"), s.pid_of("keysign")
+        os.kill(auth, signal.SIGSTOP)           # it cannot end when asked
+        same(rows(s, "terminate-child", "auth")[0]["child"], "undefined", "child")
+        check(not alive(auth), "answered before it was gone")
+        check("signal 9" in child(s, "guards", "auth")["last_exit"], "it was not killed")
+        same(s.ctl("restart-child", "auth").returncode, 0, "restart-child")
+        # while the supervisor is busy with a restart a call waits, and is answered by what is then
+        auth = s.pid_of("auth")
+        os.kill(auth, signal.SIGSTOP)
+        os.kill(keysign, signal.SIGKILL)        # rest_for_one: auth has to end first, which takes its second
+        wait_until(lambda: s.node("auth")["state"] == "stopping", 10)
+        refused(s, "running: guards/auth runs", "restart-child", "auth")
+        same(s.node("auth")["state"], "up", "state")
+        check(s.pid_of("auth") != auth, "answered too early")
+        s.ssh("alice", "true", ok=True)
+
+
+@coppiced_only
+@limit(60)
+def test_what_takes_too_long_is_said():
+    if ROUNDS < 100:
+        raise NotHere("only in the long form")
+    with Server("Supervise auth shutdown=infinity") as s:
+        auth = s.pid_of("auth")
+        os.kill(auth, signal.SIGSTOP)
+        refused(s, "guards/auth: stopping after 12 s, and it goes on", "terminate-child", "auth")
+        os.kill(auth, signal.SIGCONT)
+        wait_until(lambda: child(s, "guards", "auth")["state"] == "terminated", 10)
+        same(s.ctl("restart-child", "auth").returncode, 0, "restart-child")
