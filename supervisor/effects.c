@@ -11,6 +11,7 @@
 #include "ipc/clock.h"
 #include "supervisor/boot.h"
 #include "supervisor/listen.h"
+#include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
@@ -125,6 +126,7 @@ static int start(struct kid *k)
 	k->last_status = -1;
 	k->last_pid = 0;
 	k->lived_ms = 0;
+	k->hung = 0;
 	switch (k->row->role) {
 	case ROLE_CONN: return session_connect(k);
 	case ROLE_WRK:  return worker_start(k);
@@ -179,7 +181,7 @@ static void report(struct kid *k, enum sup_did did)
 	struct report r = {
 		.node = fx_path(k, path, sizeof path), .role = leaf ? k->row->name : "supervisor", .pid = leaf ? k->last_pid : 0,
 		.wstatus = leaf ? k->last_status : -1, .restarts = sup_window(s, clock_ms()), .intensity = s->spec.intensity,
-		.period_ms = s->spec.period_ms, .did = did, .by_us = k->killed,
+		.period_ms = s->spec.period_ms, .did = did, .by_us = k->killed, .hung = leaf && k->hung,
 		.lived_ms = leaf ? k->lived_ms : clock_ms() - k->up_ms,
 	};
 
@@ -187,6 +189,8 @@ static void report(struct kid *k, enum sup_did did)
 		report_last_exit(k->last_exit, sizeof k->last_exit, k->last_status);
 	else
 		snprintf(k->last_exit, sizeof k->last_exit, "shutdown");
+	if (did == SUP_DID_RESTART)
+		manager_restarted();
 	log_ev(report_level(&r), "%s", report_line(line, sizeof line, &r));
 }
 
@@ -201,10 +205,12 @@ static void is_up(struct kid *k)
 
 static void falls(struct kid *k)
 {
-	if (k->row->id == KID_SESSION)
+	if (k->row->id == KID_SESSION) {
 		session_falls(k->session);
-	else if (k->row->id == KID_ROOT)
+	} else if (k->row->id == KID_ROOT) {
 		k->d->stopping = 1;
+		manager_stopping(k->d);
+	}
 }
 
 static void obey(struct daemon *d, const struct sup_action *a)
@@ -255,6 +261,7 @@ static void settle(struct daemon *d)
 		obey_all(d);
 	}
 	d->obeying = 0;
+	manager_touch(d);
 }
 
 void fx_answer(struct kid *k, enum sup_event ev)

@@ -17,6 +17,8 @@ struct grant {
 	char text[];
 };
 
+#define CGROUP_NAME_MAX 40u
+
 struct session {
 	struct daemon *d;
 	uint64_t conn;
@@ -37,6 +39,7 @@ struct session {
 	unsigned nworks;
 	uint64_t last_worker;
 	uint8_t phase;
+	char cgroup[CGROUP_NAME_MAX];	/* its control group below UNIT/sessions; "" : none */
 };
 
 /* CONN_NEW. Never an error for what the client or the machine is to blame for. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,19 +16,37 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/child.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 
 #define FDS_MAX 8
 
+/* Born there, because moving a process later costs milliseconds. -1: it cannot be, or this kernel does not know how. */
+static pid_t clone_into(int cgroup)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)cgroup };
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
 pid_t spawn_fork(void)
 {
+	return spawn_fork_into(-1);
+}
+
+pid_t spawn_fork_into(int cgroup)
+{
 	sigset_t all, old;
-	pid_t pid;
+	pid_t pid = -1;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	if ((pid = fork()) == 0) {
+	if (cgroup >= 0)
+		pid = clone_into(cgroup);
+	if (pid < 0)
+		pid = fork();
+	if (pid == 0) {
 		for (int sig = 1; sig < NSIG; sig++)
 			if (sig != SIGKILL && sig != SIGSTOP)
 				signal(sig, SIG_DFL);
@@ -126,7 +145,7 @@ struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *
 		log_ev(LOGL_ERROR, "%s: cannot be started: %s", row->name, strerror(errno));
 		return NULL;
 	}
-	if ((pid = spawn_fork()) == 0)
+	if ((pid = spawn_fork_into(cgroup_of_role(row->role))) == 0)
 		become(d, row, pair[1], k != NULL ? k->name : row->name);
 	close(pair[1]);
 	if (pid < 0) {
