@@ -50,6 +50,7 @@ class Machine:
             raise NotHere("needs root and systemd in " + self.tree)
         self.scratch = tempfile.mkdtemp(prefix="coppice-systemd-", dir="/var/tmp")
         self.stage = tempfile.mkdtemp(prefix="coppice-stage-", dir="/var/tmp")
+        os.chmod(self.stage, 0o755)         # it becomes / of the machine
         self.process, self.pid1, self.version = None, None, 0
 
     # -- what is laid over the tree
@@ -189,7 +190,8 @@ class Machine:
         self.run("systemctl", "stop", UNIT)
         self.run("systemctl", "kill", "-s", "KILL", UNIT)
         self.run("systemctl", "reset-failed")
-        shutil.rmtree(self.root + "/run/systemd/system", ignore_errors=True)
+        for path in glob.glob(self.root + "/run/systemd/system/*"):         # the folder itself says that systemd runs
+            shutil.rmtree(path) if os.path.isdir(path) else os.unlink(path)
         self.configure()
         self.out("systemctl", "daemon-reload")
 

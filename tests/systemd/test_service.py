@@ -108,7 +108,7 @@ def test_stop_with_sessions(m):
     for p, pid in sessions + [(stubborn, shell)]:
         check(p.wait(10) != 0, "a client was not told")
         check(not m.alive(pid), "a program outlived its session")
-    check(not os.path.exists(m.root + GROUP), "control groups are left", os.path.exists(m.root + GROUP) and os.listdir(m.root + GROUP))
+    wait_until(lambda: not os.path.exists(m.root + GROUP), 10, text="control groups are left")
 
 
 # ---- watchdog ------------------------------------------------------------------------------------------
