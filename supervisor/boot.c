@@ -216,6 +216,8 @@ static void clean_up(struct daemon *d)
 	fx_drop(d);
 	proc_drop_all(d);
 	nursery_drop(d);
+	if (d->introductions != NULL)
+		event_free(d->introductions);
 	listen_drop(d);
 	activation_drop();
 	watchdog_drop(d);

@@ -46,6 +46,7 @@ struct proc {
 	uint64_t pinged_ms;		/* since then it owes PONG; 0: it does not */
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
+	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
 	struct event *deadline;		/* then it is killed */
 };
 
@@ -117,6 +118,7 @@ struct daemon {
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
 	struct list listeners;
+	struct event *introductions;	/* paces them */
 	struct control *control;
 	struct {			/* watchdog.c */
 		struct event *tick;
