@@ -13,9 +13,12 @@
 #define SUSPECT_MS 500u		/* for an answer that lies in our socket already */
 #define LATE_MS    1000u	/* a timer that is this late: it was us who slept */
 
+/* ms a helper may owe an answer; 0: for ever. We repair before the manager loses its patience with us. */
 static uint32_t limit_of(const struct daemon *d)
 {
-	return d->values->WatchdogInterval * 1000u;
+	uint32_t ms = d->values->WatchdogInterval * 1000u, manager = manager_watchdog_ms() / 3;
+
+	return manager > 0 && manager < ms ? manager : ms;
 }
 
 /* ms between two rounds; 0: none, nobody wants them. */
