@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "supervisor/listen.h"
+#include "supervisor/notify.h"
 
 #define FIRST_FD 3			/* SD_LISTEN_FDS_START */
 #define FDS_MAX  4096
@@ -31,6 +32,14 @@ static int refuse(char *why, size_t size, const char *format, ...)
 	vsnprintf(why, size, format, ap);
 	va_end(ap);
 	return SSH_E_CONFIG;
+}
+
+static int option(int fd, int name)
+{
+	int value = -1;
+	socklen_t len = sizeof value;
+
+	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
 }
 
 /* ---- the environment ------------------------------------------------------------------------- */
@@ -124,6 +133,57 @@ const char *activation_name(size_t n)
 	return NULL;
 }
 
+#define LISTENING ACTIVATION_STORED "listen-"
+
+const char *activation_listening_name(const struct addr *a, char out[ACTIVATION_NAME_MAX])
+{
+	char text[ADDR_TEXT_MAX];
+
+	snprintf(out, ACTIVATION_NAME_MAX, LISTENING "%s", addr_text(a, text));
+	for (char *c = out; *c != '\0'; c++)		/* no colons in names (sd_pid_notify_with_fds(3)) */
+		if (strchr(":[]%", *c) != NULL)
+			*c = '_';
+	return out;
+}
+
+int activation_take_listening(const struct addr *a)
+{
+	char name[ACTIVATION_NAME_MAX];
+	struct addr peer, local;
+	int fd;
+
+	if (a->port == 0)
+		return -1;
+	while ((fd = activation_take(activation_listening_name(a, name))) >= 0) {
+		listen_addresses(fd, &peer, &local);
+		if (option(fd, SO_ACCEPTCONN) == 1 && local.family == a->family && local.port == a->port && local.scope == a->scope &&
+		    addr_same_ip(&local, a) && fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
+			return fd;
+		close(fd);
+	}
+	return -1;
+}
+
+void activation_settle(const struct daemon *d)
+{
+	for (size_t i = 0; i < passed_n; i++) {
+		struct passed *p = &passed[i];
+		int used = 0;
+
+		if (p->fd < 0 || strncmp(p->name, LISTENING, sizeof LISTENING - 1) != 0)
+			continue;
+		LIST_EACH(at, &d->listeners) {
+			char name[ACTIVATION_NAME_MAX];
+
+			used |= strcmp(activation_listening_name(&LIST_OF(at, struct listener, link)->local, name), p->name) == 0;
+		}
+		if (!used)
+			notify_unstore(p->name);
+		close(p->fd);
+		p->fd = -1;
+	}
+}
+
 void activation_drop(void)
 {
 	for (size_t i = 0; i < passed_n; i++)
@@ -135,14 +195,6 @@ void activation_drop(void)
 }
 
 /* ---- listening sockets ------------------------------------------------------------------------------ */
-
-static int option(int fd, int name)
-{
-	int value = -1;
-	socklen_t len = sizeof value;
-
-	return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
-}
 
 static int is_servable(const struct passed *p, char *why, size_t size)
 {

@@ -19,6 +19,15 @@ int  activation_open(char *why, size_t size);
 int  activation_take(const char *name);
 /* The name of the n-th stored descriptor that nobody took yet; NULL: no more. */
 const char *activation_name(size_t n);
+/*
+ * A stored socket that listens on that address already, yours now; -1: there is none. With it a client that came while nobody
+ * ran, not even the keeper, is served instead of refused.
+ */
+int  activation_take_listening(const struct addr *);
+/* Under which name the manager stores the socket of that address. */
+const char *activation_listening_name(const struct addr *, char out[ACTIVATION_NAME_MAX]);
+/* Everything that serves is known: stored sockets nobody took are let go, or their port would look open. */
+void activation_settle(const struct daemon *);
 /* Listeners of the passed sockets, which are no longer kept here. SSH_OK, or SSH_E_CONFIG and a sentence: one of them cannot be served. */
 int  activation_listeners(struct daemon *, char *why, size_t size);
 /*
@@ -26,7 +35,7 @@ int  activation_listeners(struct daemon *, char *why, size_t size);
  * they are; saying nothing is fine. SSH_OK, or SSH_E_CONFIG and a sentence.
  */
 int  activation_agrees(const struct daemon *, const struct conf *, const struct conf_values *, struct conf_error *);
-/* Stored descriptors nobody took. */
+/* Closes what nobody took. */
 void activation_drop(void);
 
 #endif

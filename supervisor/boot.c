@@ -172,6 +172,7 @@ void boot_done(struct daemon *d)
 	if (d->up)
 		return;
 	d->up = 1;
+	activation_settle(d);
 	manager_ready(d);
 	watchdog_start(d);
 	if (d->ids.made_up)

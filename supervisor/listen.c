@@ -11,7 +11,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/activation.h"
 #include "supervisor/effects.h"
+#include "supervisor/notify.h"
 #include "supervisor/proc.h"
 
 /* ---- addresses ------------------------------------------------------------------ */
@@ -120,13 +122,18 @@ static struct listener *listener_of(struct daemon *d, int fd)
 
 static struct listener *listener_new(struct daemon *d, const struct addr *a)
 {
-	int fd = bind_one(a);
-	struct listener *l = fd >= 0 ? listener_of(d, fd) : NULL;
+	int fd = activation_take_listening(a);
+	struct listener *l;
+	char name[ACTIVATION_NAME_MAX];
 
-	if (l != NULL)
-		l->asked = *a;
-	else if (fd >= 0)
+	if (fd < 0 && (fd = bind_one(a)) < 0)
+		return NULL;
+	if ((l = listener_of(d, fd)) == NULL) {
 		close(fd);
+		return NULL;
+	}
+	l->asked = *a;
+	notify_store(activation_listening_name(&l->local, name), &fd, 1);	/* the manager ignores what it has */
 	return l;
 }
 
@@ -257,11 +264,12 @@ int listen_reload(struct daemon *d)
 		again = 0;
 		LIST_EACH(at, &d->listeners) {
 			struct listener *l = LIST_OF(at, struct listener, link);
-			char ip[ADDR_TEXT_MAX];
+			char ip[ADDR_TEXT_MAX], name[ACTIVATION_NAME_MAX];
 
 			if (l->keep || l->kid == NULL || l->kid->node->removing)
 				continue;
 			log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+			notify_unstore(activation_listening_name(&l->local, name));
 			fx_stop(l->kid);
 			again = 1;	/* the list may have changed */
 			break;
