@@ -14,7 +14,6 @@ void watchdog_start(struct daemon *);
 void watchdog_touch(struct daemon *);
 /* This process owes us an answer (a connection, too): it shows soon that it is alive, or is killed. */
 void watchdog_expect(struct proc *);
-/* SSH_OK, or SSH_E_RULE: nobody asked. */
 int  watchdog_pong(struct proc *, uint32_t seq);
 void watchdog_drop(struct daemon *);
 
