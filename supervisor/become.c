@@ -66,6 +66,7 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 		strncat(tz, zone, sizeof tz - 4);
 	setsid();
 	umask(022);
+	spawn_be_mortal();
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (high < 0 || spawn_fds(&link, &at, 1) < 0)
 		_exit(254);

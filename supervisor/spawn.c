@@ -94,6 +94,17 @@ int spawn_fds(const int *fds, const int *at, int n)
 	return close_range((unsigned)top + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
+void spawn_be_mortal(void)
+{
+	char now[16] = "";
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0 && read(fd, now, sizeof now - 1) > 0 && now[0] == '-' && pwrite(fd, "0", 1, 0) < 0)
+		log_ev(LOGL_DEBUG, "oom_score_adj: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 char *const *spawn_environment(void)
 {
 	static const char *const passed[] = { "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LLVM_PROFILE_FILE", NULL };
@@ -128,6 +139,8 @@ static void become(const struct daemon *d, const struct kid_row *row, int link, 
 
 	snprintf(name, sizeof name, "coppice: %s", title);
 	setsid();
+	if (row->role == ROLE_NUR)
+		spawn_be_mortal();
 	if (program < 0 || spawn_fds(fds, at, row->role == ROLE_REP ? 4 : 2) < 0)
 		_exit(126);
 	spawn_unblock();

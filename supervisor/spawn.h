@@ -18,6 +18,8 @@ pid_t spawn_fork_into(int cgroup);
 void spawn_unblock(void);
 /* In a child: fds[i] becomes descriptor at[i]; 0, 1, 2 that are not among them become /dev/null, all others are closed. */
 int  spawn_fds(const int *fds, const int *at, int n);
+/* In a child: the protection from the OOM killer that a unit gives us (OOMScoreAdjust=) is not for users and clients. */
+void spawn_be_mortal(void);
 /* What a child of ours may see of our environment. */
 char *const *spawn_environment(void);
 /*
