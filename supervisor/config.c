@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "supervisor/broker.h"
 #include "supervisor/detach.h"
+#include "supervisor/proxy.h"
 #include "supervisor/spawn.h"
 
 #define KEYSIGN_MS 60000	/* an RSA key on a slow machine */
@@ -79,7 +80,12 @@ static int load_once(struct daemon *d, struct conf **c, struct conf_values **v, 
 	*c = NULL;
 	*v = NULL;
 	TRY(conf_load(c, path, d->opt.keyword, d->opt.keywords, e));
-	if ((r = conf_resolve(*c, NULL, v, e)) < 0) {
+	if ((r = conf_resolve(*c, NULL, v, e)) == SSH_OK && proxy_complaint(*v) != NULL) {
+		r = complain(e, path != NULL ? path : "options", proxy_complaint(*v));
+		conf_values_free(*v);
+		*v = NULL;
+	}
+	if (r < 0) {
 		conf_free(*c);
 		*c = NULL;
 	}

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/values.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
 
@@ -44,6 +45,12 @@ static const struct session *about(const struct proc *p)
 	return p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
 }
 
+/* A client whose PROXY header has not come yet is nobody's business: its address may still change. */
+static int unknown(const struct proc *p)
+{
+	return about(p) != NULL && about(p)->header != HEADER_NEVER;
+}
+
 static void tell_authed(struct proc *keysign, const struct session *s)
 {
 	int r = link_send(keysign->link, IPC_CONN_AUTHED, &(struct ipc_CONN_AUTHED){ .conn = s->conn });
@@ -78,6 +85,8 @@ void introduce_newcomer(struct proc *p)
 {
 	static const enum kid_id guards[] = { KID_KEYSIGN, KID_AUTH };
 
+	if (unknown(p))
+		return;
 	for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
 		struct proc *g = proc_of(p->d, guards[i]);
 
@@ -91,7 +100,7 @@ void introduce_guard(struct proc *g)
 	LIST_EACH(l, &g->d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p == g || !p->greeted || !needs(p->role, g->role))
+		if (p == g || !p->greeted || unknown(p) || !needs(p->role, g->role))
 			continue;
 		introduce(g, p, about(p));
 		brief(g, about(p));
@@ -106,7 +115,7 @@ void introduce_lost(struct daemon *d, enum ipc_role role)
 		struct proc *p = LIST_OF(l, struct proc, all);
 		struct ipc_PEER_GONE m = { .peer_role = (uint8_t)role, .conn = about(p) != NULL ? about(p)->conn : 0 };
 
-		if (p->greeted && p->link != NULL && needs(p->role, role))
+		if (p->greeted && p->link != NULL && !unknown(p) && needs(p->role, role))
 			link_send(p->link, IPC_PEER_GONE, &m);
 	}
 }

@@ -19,6 +19,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/proxy.h"
 #include "supervisor/worker.h"
 
 #define FORK_TRIES 4
@@ -163,6 +164,7 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 	if (r == SSH_OK) {
 		s->acceptor = acceptor->serial;
 		s->slot = m->u.CONN_NEW.slot;
+		s->header = proxy_header_of(d->values, &s->peer);
 		if ((r = fx_start(s->kid)) < 0)
 			fx_stop(s->kid);	/* its end tells the fate */
 	} else {
@@ -190,7 +192,7 @@ int session_only(struct daemon *d, int in, int out)
 /* CONN_START with duplicates of what the client is on. */
 static int send_start(struct session *s, struct proc *p)
 {
-	struct ipc_CONN_START m = { .conn = s->conn, .peer = s->peer, .local = s->local };
+	struct ipc_CONN_START m = { .conn = s->conn, .peer = s->peer, .local = s->local, .proxy = s->header };
 	int fds[2], n = s->sock[1] >= 0 ? 2 : 1;
 
 	for (int i = 0; i < n; i++)
@@ -248,6 +250,20 @@ void session_connection_ended(struct session *s, int crashed)
 {
 	if (s != NULL)
 		tell_fate(s, crashed ? FATE_CRASHED : FATE_ENDED);
+}
+
+int session_peer(struct session *s, const struct ipc_CONN_PEER *m)
+{
+	if (s->header == HEADER_NEVER || s->grant != NULL || m->proxied > 1 || (m->proxied && m->peer.family == ADDR_NONE))
+		return SSH_E_RULE;
+	s->header = HEADER_NEVER;
+	if (m->proxied) {
+		s->via = s->peer;
+		s->peer = m->peer;
+		s->local = m->local;
+	}
+	introduce_newcomer(s->connection->proc);
+	return SSH_OK;
 }
 
 int session_identified(struct daemon *d, const struct ipc_SESSION_ID *m)
