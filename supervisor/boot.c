@@ -19,6 +19,7 @@
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
+#include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
@@ -168,6 +169,7 @@ void boot_done(struct daemon *d)
 	if (d->up)
 		return;
 	d->up = 1;
+	drain_tell(d);
 	if (d->ids.made_up)
 		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
@@ -198,6 +200,8 @@ static int prepare(struct daemon *d)
 		log_ev(LOGL_ERROR, "cannot start: %s", errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
 		return 1;
 	}
+	if (!d->opt.inetd)
+		listen_health(d);
 	return 0;
 }
 
@@ -209,6 +213,7 @@ static void clean_up(struct daemon *d)
 	proc_drop_all(d);
 	nursery_drop(d);
 	listen_drop(d);
+	drain_drop(d);
 	detach_remove_pid(d);
 	for (size_t i = 0; i < sizeof d->signals / sizeof d->signals[0]; i++)
 		if (d->signals[i] != NULL)

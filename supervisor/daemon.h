@@ -23,6 +23,7 @@ struct session;
 struct listener;
 struct work;
 struct control;
+struct drain;
 struct daemon;
 
 /* One Unix process. Made by spawn.c, nursery.c or worker.c, ended by proc.c when it was reaped. */
@@ -112,6 +113,8 @@ struct daemon {
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
 	struct list listeners;
+	struct listener *health;	/* HealthListen; NULL */
+	struct drain *drain;		/* NULL until the first one */
 	struct control *control;
 
 	struct log_pair log_trusted, log_untrusted;

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/values.h"
+#include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
@@ -95,6 +96,7 @@ void session_forget(struct session *s)
 	if (s->d->opt.inetd)
 		event_base_once(s->d->base, -1, EV_TIMEOUT, on_only_one_gone, s->d, &now);
 	table_remove(&s->d->sessions, s->conn);
+	drain_look_again(s->d);
 	if (s->grace != NULL)
 		event_free(s->grace);
 	if (s->park != NULL)
