@@ -212,6 +212,8 @@ static void clean_up(struct daemon *d)
 	fx_drop(d);
 	proc_drop_all(d);
 	nursery_drop(d);
+	if (d->introductions != NULL)
+		event_free(d->introductions);
 	listen_drop(d);
 	drain_drop(d);
 	detach_remove_pid(d);
