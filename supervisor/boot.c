@@ -21,6 +21,7 @@
 #include "supervisor/detach.h"
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
+#include "supervisor/health.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
@@ -201,7 +202,7 @@ static int prepare(struct daemon *d)
 		return 1;
 	}
 	if (!d->opt.inetd)
-		listen_health(d);
+		health_open(d);
 	return 0;
 }
 

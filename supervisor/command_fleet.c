@@ -6,7 +6,7 @@
 #include "ipc/row.h"
 #include "supervisor/command.h"
 #include "supervisor/drain.h"
-#include "supervisor/listen.h"
+#include "supervisor/halt.h"
 
 /* command_fleet - one daemon of several: draining it, and its listening sockets one by one. */
 
@@ -70,6 +70,8 @@ int command_DRAIN(struct client *c, const struct ipc_CTL_REQUEST *m)
 
 	if (drain_order_parse(&order, m->text, why, sizeof why) < 0)
 		return client_done(c, 1, "%s", why);
+	if (order.message[0] != '\0' && !drain_can_tell_users())
+		return client_done(c, 1, "this daemon cannot send messages to users; nothing was done");
 	if ((r = drain_begin(d, &order)) < 0)
 		return client_done(c, 1, "cannot drain: %s", r == SSH_E_NOT_NOW ? "it is not serving" : err_text(r));
 	drain_watch(d, on_change);
@@ -121,7 +123,7 @@ static int no_such(struct client *c)
 
 int command_STOP_LISTENER(struct client *c, const struct ipc_CTL_REQUEST *m)
 {
-	struct listener *l = listen_find(client_daemon(c), m->text);
+	struct listener *l = halt_find(client_daemon(c), m->text);
 	char text[ADDR_TEXT_MAX];
 	int r;
 
@@ -130,14 +132,14 @@ int command_STOP_LISTENER(struct client *c, const struct ipc_CTL_REQUEST *m)
 	if (l->halt != LISTEN_ON)
 		return client_done(c, 1, "it is stopped already");
 	log_ev(LOGL_INFO, "coppicectl stop-listener %s.", addr_text(&l->local, text));
-	listen_halt(l, LISTEN_STOPPED);
+	halt_listener(l, LISTEN_STOPPED);
 	TRY(tell_listener(c, l));
 	return client_done(c, 0, "%s", "");
 }
 
 int command_START_LISTENER(struct client *c, const struct ipc_CTL_REQUEST *m)
 {
-	struct listener *l = listen_find(client_daemon(c), m->text);
+	struct listener *l = halt_find(client_daemon(c), m->text);
 	int r;
 
 	if (l == NULL)
@@ -146,7 +148,7 @@ int command_START_LISTENER(struct client *c, const struct ipc_CTL_REQUEST *m)
 		return client_done(c, 1, "it is listening");
 	if (drain_is_closed(client_daemon(c)))
 		return client_done(c, 1, "the daemon is drained; undrain");
-	if ((r = listen_resume(l)) < 0)
+	if ((r = halt_undo(l)) < 0)
 		return client_done(c, 1, "cannot: %s", r == SSH_E_NOT_NOW ? "it is still closing" : r == SSH_E_SYS ? "the address cannot be bound; see the log" : err_text(r));
 	TRY(tell_listener(c, l));
 	return client_done(c, 0, "%s", "");

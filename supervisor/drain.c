@@ -9,7 +9,7 @@
 #include "ipc/row.h"
 #include "ipc/values.h"
 #include "supervisor/effects.h"
-#include "supervisor/listen.h"
+#include "supervisor/halt.h"
 #include "supervisor/notify.h"
 
 struct drain {
@@ -20,10 +20,16 @@ struct drain {
 	struct event *look;		/* outside of whatever ended a session */
 	uint64_t next_ms;		/* when; 0: nothing comes by itself */
 	int told;			/* that it is over */
+	int reopen;			/* undone while sockets were closing: they are opened when that is done */
 	void (*watcher)(struct daemon *);
 };
 
 #define LOOK_MS 5000		/* while it lasts, those who wait for it hear of it at least so often */
+
+int drain_can_tell_users(void)
+{
+	return 0;	/* no message of messages.def carries a text to a session yet */
+}
 
 enum drain_state drain_state(const struct daemon *d)
 {
@@ -170,12 +176,30 @@ static void look(struct drain *r)
 		daemon_stop(d);
 }
 
+/* How many sockets it closed cannot be opened again. */
+static int reopen(struct drain *r)
+{
+	int failed = 0;
+
+	r->reopen = 0;
+	LIST_EACH(at, &r->d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+		int how = l->halt == LISTEN_DRAINED ? halt_undo(l) : SSH_OK;
+
+		r->reopen |= how == SSH_E_NOT_NOW;
+		failed += how < 0 && how != SSH_E_NOT_NOW;
+	}
+	return failed;
+}
+
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
 	static const struct timeval tv = { LOOK_MS / 1000, LOOK_MS % 1000 * 1000 };
 	struct drain *r = arg;
 
 	(void)fd, (void)what;
+	if (r->state == DRAIN_OFF && r->reopen)
+		reopen(r);
 	look(r);
 	if (r->state != DRAIN_OFF && !r->told)
 		event_add(r->look, &tv);
@@ -191,7 +215,7 @@ static void look_soon(struct drain *r)
 
 void drain_look_again(struct daemon *d)
 {
-	if (drain_is_closed(d) && !d->stopping)
+	if (d->drain != NULL && !d->stopping && (drain_is_closed(d) || d->drain->reopen))
 		look_soon(d->drain);
 }
 
@@ -199,7 +223,7 @@ static void close_all(struct drain *r)
 {
 	r->state = DRAIN_CLOSED;
 	LIST_EACH_SAFE(at, next, &r->d->listeners)
-		listen_halt(LIST_OF(at, struct listener, link), LISTEN_DRAINED);
+		halt_listener(LIST_OF(at, struct listener, link), LISTEN_DRAINED);
 	set_next(r, (uint64_t)r->order.timeout * 1000, r->order.limited);
 	log_ev(LOGL_INFO, "Drain: no new connections; %u sessions left.", drain_sessions(r->d));
 	look_soon(r);
@@ -261,19 +285,14 @@ int drain_begin(struct daemon *d, const struct drain_order *order)
 int drain_undo(struct daemon *d)
 {
 	struct drain *r = d->drain;
-	int failed = 0;
+	int failed;
 
 	if (drain_state(d) == DRAIN_OFF)
 		return 0;
 	r->state = DRAIN_OFF;
 	set_next(r, 0, 0);
 	event_del(r->look);
-	LIST_EACH(at, &d->listeners) {
-		struct listener *l = LIST_OF(at, struct listener, link);
-
-		if (l->halt == LISTEN_DRAINED)
-			failed += listen_resume(l) < 0;
-	}
+	failed = reopen(r);
 	log_ev(LOGL_INFO, "Drain ended; ready for new clients.");
 	drain_tell(d);
 	return failed;

@@ -1,26 +1,20 @@
 #include "supervisor/listen.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
-#include "conf/listen.h"
-#include "ipc/values.h"
-#include "supervisor/drain.h"
 #include "supervisor/effects.h"
+#include "supervisor/halt.h"
+#include "supervisor/health.h"
 #include "supervisor/proc.h"
-
-#define HALT_MS 2000		/* an acceptor takes its last clients at once, or it hangs */
 
 /* ---- addresses ------------------------------------------------------------------ */
 
@@ -85,7 +79,7 @@ static int same(const struct addr *a, const struct addr *b)
 
 /* ---- sockets -------------------------------------------------------------------- */
 
-static int bind_one(const struct addr *a)
+int listen_bind_one(const struct addr *a)
 {
 	union socket_address sa;
 	socklen_t len = to_sockaddr(&sa, a);
@@ -114,7 +108,7 @@ static struct listener *listener_new(struct daemon *d, const struct addr *a)
 	static uint32_t last;
 	struct listener *l = calloc(1, sizeof *l);
 
-	if (l == NULL || (l->fd = bind_one(a)) < 0) {
+	if (l == NULL || (l->fd = listen_bind_one(a)) < 0) {
 		free(l);
 		return NULL;
 	}
@@ -174,7 +168,7 @@ int listen_bind_all(struct daemon *d)
 
 /* ---- nodes ------------------------------------------------------------------------ */
 
-static int plant(struct listener *l, int start)
+int listen_plant_one(struct listener *l, int start)
 {
 	struct daemon *d = l->d;
 	char text[ADDR_TEXT_MAX], name[100];
@@ -204,15 +198,8 @@ int listen_plant(struct daemon *d, int start)
 	LIST_EACH_SAFE(at, next, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (l->kid != NULL || l->halt != LISTEN_ON)
-			continue;
-		if (start && drain_is_closed(d)) {	/* new in the configuration, while nobody is let in */
-			close(l->fd);
-			l->fd = -1;
-			l->halt = LISTEN_DRAINED;
-		} else if (plant(l, start) < 0) {
+		if (l->kid == NULL && !halt_holds(l, start) && listen_plant_one(l, start) < 0)
 			r = SSH_E_NOMEM;
-		}
 	}
 	return r;
 }
@@ -233,9 +220,7 @@ int listen_reload(struct daemon *d)
 
 			if (l->keep || (l->kid != NULL && l->kid->node->removing))
 				continue;
-			l->halt = LISTEN_ON;
-			if (l->kid == NULL) {	/* it was halted */
-				listen_forget(l);
+			if (halt_drop(l)) {
 				again = 1;
 				break;
 			}
@@ -257,7 +242,7 @@ int listen_give(struct proc *p)
 	if (l == NULL || (fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3)) < 0)
 		return SSH_E_SYS;
 	if (l->place != NULL)
-		return link_send_fds(p->link, IPC_HEALTH_LISTEN, &(struct ipc_HEALTH_LISTEN){ .word = drain_word(p->d) }, &fd, 1);
+		return health_give(p, fd);
 	m = (struct ipc_LISTEN){ .listener = l->id, .local = l->local };
 	return link_send_fds(p->link, IPC_LISTEN, &m, &fd, 1);
 }
@@ -277,171 +262,12 @@ void listen_announce(struct listener *l)
 
 void listen_forget(struct listener *l)
 {
-	char ip[ADDR_TEXT_MAX];
-
-	if (l == NULL)
+	if (l == NULL || halt_keeps(l))
 		return;
-	if (l->halting != NULL)
-		event_free(l->halting);
-	l->halting = NULL;
+	list_remove(&l->link);
 	if (l->fd >= 0)
 		close(l->fd);
-	l->fd = -1;
-	l->kid = NULL;
-	if (l->halt != LISTEN_ON && !l->d->stopping) {
-		l->announced = 0;
-		log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
-		drain_look_again(l->d);
-		return;
-	}
-	if (l->d->health == l)
-		l->d->health = NULL;
-	list_remove(&l->link);
-	free(l->place);
 	free(l);
-}
-
-/* ---- halting one and opening it again ----------------------------------------------- */
-
-struct listener *listen_find(struct daemon *d, struct view text)
-{
-	LIST_EACH(at, &d->listeners) {
-		struct listener *l = LIST_OF(at, struct listener, link);
-		char local[ADDR_TEXT_MAX];
-
-		if (view_is(text, addr_text(&l->local, local)))
-			return l;
-	}
-	return NULL;
-}
-
-static void close_now(struct listener *l)
-{
-	if (l->halting != NULL)
-		event_del(l->halting);
-	if (l->kid != NULL && !l->kid->node->removing)
-		fx_stop(l->kid);	/* its end closes the socket */
-}
-
-static void on_halt_late(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	close_now(arg);
-}
-
-static struct proc *acceptor_of(const struct listener *l)
-{
-	LIST_EACH(at, &l->d->procs) {
-		struct proc *p = LIST_OF(at, struct proc, all);
-
-		if (p->role == ROLE_ACC && p->kid != NULL && p->kid->listener == l && p->is_ready && p->link != NULL)
-			return p;
-	}
-	return NULL;
-}
-
-void listen_halt(struct listener *l, int why)
-{
-	static const struct timeval patience = { HALT_MS / 1000, HALT_MS % 1000 * 1000 };
-	struct ipc_ACCEPT_STOP m = { .listener = l->id };
-	struct proc *p = acceptor_of(l);
-
-	if (l->halt != LISTEN_ON)
-		return;
-	l->halt = why;
-	if (l->kid == NULL)
-		return;
-	if (l->halting == NULL)
-		l->halting = evtimer_new(l->d->base, on_halt_late, l);
-	if (p == NULL || l->halting == NULL || event_add(l->halting, &patience) < 0 || link_send(p->link, IPC_ACCEPT_STOP, &m) < 0)
-		close_now(l);
-}
-
-int listen_stopped(struct proc *p, const struct ipc_ACCEPT_STOPPED *m)
-{
-	struct listener *l = p->kid != NULL ? p->kid->listener : NULL;
-
-	if (l != NULL && (l->id != m->listener || l->halt == LISTEN_ON))
-		return SSH_E_RULE;
-	if (l != NULL)
-		close_now(l);
-	return SSH_OK;
-}
-
-int listen_resume(struct listener *l)
-{
-	if (l->halt == LISTEN_ON)
-		return SSH_OK;
-	if (l->kid != NULL)
-		return SSH_E_NOT_NOW;	/* still closing */
-	if ((l->fd = bind_one(&l->local)) < 0)
-		return SSH_E_SYS;
-	l->halt = LISTEN_ON;
-	return plant(l, 1);
-}
-
-/* ---- health ------------------------------------------------------------------------------ */
-
-static int bind_path(const char *path)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat st;
-	mode_t old;
-
-	snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path);	/* a predecessor's */
-	old = umask(0111);	/* it tells everybody the same word */
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, SOMAXCONN) < 0) {
-		log_ev(LOGL_ERROR, "HealthListen unix:%s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		fd = -1;
-	}
-	umask(old);
-	return fd;
-}
-
-static int bind_place(const char *place)
-{
-	char host[ADDR_TEXT_MAX];
-	struct addr a;
-	int port, fd;
-
-	if (strncmp(place, "unix:", 5) == 0)
-		return bind_path(place + 5);
-	if (listen_split(place, host, sizeof host, &port) < 0 || addr_parse_ip(&a, host) < 0) {
-		log_ev(LOGL_ERROR, "HealthListen %s: no numeric address", place);
-		return -1;
-	}
-	a.port = (uint16_t)port;
-	if ((fd = bind_one(&a)) < 0)
-		log_ev(LOGL_ERROR, "HealthListen %s: not served", place);
-	return fd;
-}
-
-void listen_health(struct daemon *d)
-{
-	const char *place = d->values->HealthListen;
-	struct listener *l;
-	int fd;
-
-	if (place == NULL || d->health != NULL || (fd = bind_place(place)) < 0)
-		return;
-	if ((l = calloc(1, sizeof *l)) == NULL || (l->place = strdup(place)) == NULL) {
-		free(l);
-		close(fd);
-		return;
-	}
-	list_init(&l->link);	/* in no list: no client comes here, and a reload is none of its business */
-	l->d = d;
-	l->fd = fd;
-	local_address(fd, &l->local);
-	if (plant(l, 0) == SSH_OK)
-		d->health = l;
-	else
-		listen_forget(l);
 }
 
 void listen_drop(struct daemon *d)

@@ -4,6 +4,9 @@
 
 /* listen - the listening sockets. They stay open here whatever happens to the acceptors. */
 
+/* LISTEN_STOPPED: nobody is accepted, because somebody asked for it; LISTEN_DRAINED: because of a drain. */
+enum listen_state { LISTEN_ON, LISTEN_STOPPED, LISTEN_DRAINED };
+
 struct listener {
 	struct list link;		/* daemon.listeners */
 	struct daemon *d;
@@ -13,7 +16,7 @@ struct listener {
 	uint32_t id;
 	int announced;
 	int keep;			/* reload: still configured */
-	enum { LISTEN_ON, LISTEN_STOPPED, LISTEN_DRAINED } halt;	/* why nobody is accepted now: asked for by hand, or a drain */
+	enum listen_state halt;
 	struct event *halting;		/* its acceptor takes the last ones; then the socket is closed */
 	char *place;			/* HealthListen's words: no client is accepted here; NULL */
 	struct kid *kid;
@@ -25,18 +28,9 @@ int  listen_bind_all(struct daemon *);
 int  listen_plant(struct daemon *, int start);
 /* After a reload: binds new ones, removes those that are no longer configured, never touches the others. */
 int  listen_reload(struct daemon *);
-/*
- * Accepts no more: who waits in its queue is still served, then its node goes and its socket is closed. It stays in the list, until
- * it is no longer configured. listen_resume(): binds and accepts again; SSH_E_SYS, logged, when that fails.
- */
-void listen_halt(struct listener *, int why);
-int  listen_resume(struct listener *);
-/* ACCEPT_STOPPED. */
-int  listen_stopped(struct proc *, const struct ipc_ACCEPT_STOPPED *);
-/* By "192.0.2.1:22" or "[2001:db8::1]:22", as tree and log show it; NULL: none. */
-struct listener *listen_find(struct daemon *, struct view text);
-/* HealthListen: a node of its own, without clients. What cannot be bound is logged. */
-void listen_health(struct daemon *);
+/* For halt.c and health.c: a listening socket there, or -1, logged; and the node of one listener. */
+int  listen_bind_one(const struct addr *);
+int  listen_plant_one(struct listener *, int start);
 /* LISTEN to an acceptor that said HELLO. */
 int  listen_give(struct proc *);
 void listen_announce(struct listener *);

@@ -210,6 +210,10 @@ def test_drain_and_undrain():
         wait_until(lambda: word(health) == "ready\n", text="health after undrain")
         cat.echo("and here")
         same(ask(s, "undrain").returncode, 1, "undrain of a daemon that is not draining")
+        for _ in range(5):                                          # undone while the sockets are closing
+            same(ask(s, "drain", "--grace", "0").returncode, 0, "drain")
+            same(ask(s, "undrain").returncode, 0, "undrain")
+            wait_until(s.answers, text="the port stays closed")
         # --wait answers when the last session has ended
         waiting = subprocess.Popen([BUILD + "/bin/coppicectl", "-s", s.control, "--json", "--", "drain", "--grace", "0", "--wait"], stdout=subprocess.PIPE, env=s.env())
         wait_until(lambda: refused(s), text="the port answers still")
