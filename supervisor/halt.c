@@ -137,5 +137,5 @@ int halt_undo(struct listener *l)
 	if ((l->fd = listen_bind_one(&l->local)) < 0)
 		return SSH_E_SYS;
 	l->halt = LISTEN_ON;
-	return listen_plant_one(l, 1);
+	return listen_plant_one(l, 0) < 0 ? SSH_E_NOMEM : fx_start(l->kid);
 }

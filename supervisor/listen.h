@@ -26,11 +26,18 @@ struct listener {
 int  listen_bind_all(struct daemon *);
 /* Nodes for the listeners that have none yet. start: the tree runs already. */
 int  listen_plant(struct daemon *, int start);
+/* The listener that was asked to be, or is, at this address; NULL: none. */
+struct listener *listen_at(struct daemon *, const struct addr *);
+/*
+ * One more, until a reload finds it in no configuration; fx_start() its kid. SSH_OK, SSH_E_SYS (errno: it cannot be bound) or SSH_E_NOMEM.
+ */
+int  listen_add(struct daemon *, const struct addr *, struct listener **);
 /* After a reload: binds new ones, removes those that are no longer configured, never touches the others. */
 int  listen_reload(struct daemon *);
-/* For halt.c and health.c: a listening socket there, or -1, logged; and the node of one listener. */
+/* For halt.c and health.c: a listening socket there, or -1, logged; and the node of one listener, down; dynamic: its first start
+ * may fail, and then it is gone. */
 int  listen_bind_one(const struct addr *);
-int  listen_plant_one(struct listener *, int start);
+int  listen_plant_one(struct listener *, int dynamic);
 /* LISTEN to an acceptor that said HELLO. */
 int  listen_give(struct proc *);
 void listen_announce(struct listener *);
