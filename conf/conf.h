@@ -73,6 +73,19 @@ void conf_values_free(struct conf_values *);
 
 /* Appends the lines a reader may see, Match lines included, as text conf_parse() reads back. */
 int  conf_slice(const struct conf *, enum conf_reader, struct buf *);
+/*
+ * The whole configuration as one text without Include, for another time; what came from the command line is not in it.
+ * conf_load() of it, with the same options, means the same.
+ */
+int  conf_flat(const struct conf *, struct buf *);
+/*
+ * tell() for each keyword whose value for everybody differs, in the order of the schema: the values as conf_dump() writes
+ * them, several with ", " between. restart: it holds only from the next start of the daemon. An error of tell ends it.
+ */
+int  conf_diff(const struct conf_values *was, const struct conf_values *is,
+    int (*tell)(void *ctx, const char *keyword, int restart, const char *was, const char *is), void *ctx);
+/* 1 when the Match blocks of both are the same. */
+int  conf_same_blocks(const struct conf *, const struct conf *);
 /* "keyword value" lines as sshd -T prints them: lower-case keywords, effective values, readable again. */
 int  conf_dump(const struct conf_values *, struct buf *);
 

@@ -23,6 +23,7 @@ struct session;
 struct listener;
 struct work;
 struct control;
+struct reload;
 struct daemon;
 
 /* One Unix process. Made by spawn.c, nursery.c or worker.c, ended by proc.c when it was reaped. */
@@ -40,6 +41,11 @@ struct proc {
 	unsigned ending : 1;		/* asked to */
 	unsigned killed : 1;		/* by us: that it died of a signal is no crash */
 	unsigned broke_rules : 1;
+	unsigned trial : 1;		/* a successor with the configuration that is being tried */
+	unsigned voted : 1;		/* it accepted what it was asked */
+	uint64_t generation;		/* of the configuration it runs with */
+	uint64_t tried;			/* generation of the CONFIG it was asked about; 0: none */
+	uint64_t keys;			/* keysign: its set of host keys; nursery, connection: the set it shows to clients */
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
 	struct event *deadline;		/* then it is killed */
@@ -89,6 +95,12 @@ struct daemon {
 	char *slice[ROLE_COUNT];	/* the configuration as each role got it last */
 	size_t slice_len[ROLE_COUNT];
 	uint64_t generation;
+	uint64_t slice_since[ROLE_COUNT];	/* generation that changed it last */
+	struct addr *addr;		/* where it wants to listen */
+	size_t addrs;
+	uint64_t keys;			/* number of the set of host keys in force */
+	char *fallback;			/* why the last good configuration is in force instead of the file; NULL: it is not */
+	struct reload *reload;
 	struct ids ids;
 	int privileged;
 
@@ -112,6 +124,7 @@ struct daemon {
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
 	struct list listeners;
+	struct list listeners_next;	/* bound for the configuration that is being tried */
 	struct control *control;
 
 	struct log_pair log_trusted, log_untrusted;

@@ -77,47 +77,85 @@ static int same(const struct addr *a, const struct addr *b)
 
 /* ---- sockets -------------------------------------------------------------------- */
 
-static int bind_one(const struct addr *a)
+static void share(int fd, int on)
+{
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+}
+
+/* A bound socket, not listening yet, or -1. shared: beside one of ours on the same port that is about to go. */
+static int bind_one(const struct addr *a, int shared)
 {
 	union socket_address sa;
 	socklen_t len = to_sockaddr(&sa, a);
 	int fd, on = 1, saved;
-	char ip[ADDR_TEXT_MAX];
 
 	fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		log_ev(LOGL_ERROR, "socket for %s: %s", addr_ip_text(a, ip), strerror(errno));
+	if (fd < 0)
 		return -1;
-	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (a->family == ADDR_IPV6)	/* 0.0.0.0 has a socket of its own */
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd, &sa.sa, len) == 0 && listen(fd, SOMAXCONN) == 0)
+	if (shared)
+		share(fd, 1);
+	if (bind(fd, &sa.sa, len) == 0)
 		return fd;
 	saved = errno;
-	log_ev(LOGL_ERROR, "Bind to port %u on %s failed: %s.", addr_port(a), addr_ip_text(a, ip), strerror(saved));
 	close(fd);
 	errno = saved;
 	return -1;
 }
 
-static struct listener *listener_new(struct daemon *d, const struct addr *a)
+static struct listener *listener_new(struct daemon *d, const struct addr *a, int fd)
 {
 	static uint32_t last;
 	struct listener *l = calloc(1, sizeof *l);
 
-	if (l == NULL || (l->fd = bind_one(a)) < 0) {
-		free(l);
+	if (l == NULL) {
+		close(fd);
 		return NULL;
 	}
 	l->d = d;
+	l->fd = fd;
 	l->id = ++last;
 	l->asked = *a;
 	l->keep = 1;
-	local_address(l->fd, &l->local);
-	list_add_tail(&d->listeners, &l->link);
+	local_address(fd, &l->local);
+	list_init(&l->link);
 	return l;
 }
+
+static void complain(char *why, size_t size, const struct addr *a)
+{
+	char ip[ADDR_TEXT_MAX];
+
+	snprintf(why, size, "Bind to port %u on %s failed: %s.", addr_port(a), addr_ip_text(a, ip), strerror(errno));
+}
+
+int listen_bind_all(struct daemon *d)
+{
+	char why[200];
+	int count = 0;
+
+	for (size_t i = 0; i < d->addrs; i++) {
+		int fd = bind_one(&d->addr[i], 0);
+		struct listener *l;
+
+		if (fd < 0 || listen(fd, SOMAXCONN) < 0) {
+			complain(why, sizeof why, &d->addr[i]);
+			log_ev(LOGL_ERROR, "%s", why);
+			if (fd >= 0)
+				close(fd);
+		} else if ((l = listener_new(d, &d->addr[i], fd)) != NULL) {
+			list_add_tail(&d->listeners, &l->link);
+			count++;
+		}
+	}
+	if (count == 0)
+		log_ev(LOGL_ERROR, "Cannot bind any address.");
+	return count > 0 ? SSH_OK : SSH_E_CONFIG;
+}
+
+/* ---- reload ------------------------------------------------------------------------ */
 
 static struct listener *find(struct daemon *d, const struct addr *a)
 {
@@ -130,38 +168,139 @@ static struct listener *find(struct daemon *d, const struct addr *a)
 	return NULL;
 }
 
-/* Keeps those that are there, binds those that are not. How many there are; < 0: the addresses make no sense. */
-static int bind_wanted(struct daemon *d)
+static int was_wanted(const struct daemon *d, const struct addr *a)
 {
-	struct conf_error e;
-	struct addr *addrs;
-	size_t n;
-	int r, count = 0;
+	for (size_t i = 0; i < d->addrs; i++)
+		if (same(&d->addr[i], a))
+			return 1;
+	return 0;
+}
 
-	if ((r = conf_listeners(d->values, &addrs, &n, &e)) < 0) {
-		log_ev(LOGL_ERROR, "%s", e.text);
-		return r;
+/* 0.0.0.0 gives way to 127.0.0.1 on the same port: both are open for a moment, which the kernel allows only to those who say so. */
+static int bind_beside(struct daemon *d, const struct addr *a)
+{
+	int shared = 0;
+
+	LIST_EACH(at, &d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+
+		if (!l->keep && l->asked.family == a->family && l->local.port == a->port) {
+			share(l->fd, 1);
+			l->shared = shared = 1;
+		}
 	}
+	errno = EADDRINUSE;
+	return shared ? bind_one(a, 1) : -1;
+}
+
+static int prepare_one(struct daemon *d, const struct addr *a, char *why, size_t size)
+{
+	struct listener *l;
+	int fd = bind_one(a, 0);
+
+	if (fd < 0 && errno == EADDRINUSE)
+		fd = bind_beside(d, a);
+	if (fd < 0) {
+		complain(why, size, a);
+		if (!was_wanted(d, a))
+			return SSH_E_CONFIG;
+		log_ev(LOGL_ERROR, "%s", why);	/* as at start: no worse than it was */
+		return SSH_OK;
+	}
+	if ((l = listener_new(d, a, fd)) == NULL)
+		return SSH_E_NOMEM;
+	list_add_tail(&d->listeners_next, &l->link);
+	return SSH_OK;
+}
+
+int listen_prepare(struct daemon *d, const struct addr *addr, size_t n, char *why, size_t size)
+{
+	int kept = 0, r;
+
 	LIST_EACH(l, &d->listeners)
 		LIST_OF(l, struct listener, link)->keep = 0;
 	for (size_t i = 0; i < n; i++) {
-		struct listener *l = find(d, &addrs[i]);
+		struct listener *l = find(d, &addr[i]);
 
 		if (l != NULL)
 			l->keep = 1;
-		count += l != NULL || listener_new(d, &addrs[i]) != NULL;
+		kept += l != NULL;
 	}
-	free(addrs);
-	return count;
+	snprintf(why, size, "%s", err_text(SSH_E_NOMEM));
+	for (size_t i = 0; i < n; i++) {
+		int there = 0;
+
+		LIST_EACH(l, &d->listeners)
+			there |= LIST_OF(l, struct listener, link)->keep && same(&LIST_OF(l, struct listener, link)->asked, &addr[i]);
+		if (!there && (r = prepare_one(d, &addr[i], why, size)) < 0) {
+			listen_cancel(d);
+			return r;
+		}
+	}
+	if (kept == 0 && list_empty(&d->listeners_next)) {
+		snprintf(why, size, "Cannot bind any address.");
+		return SSH_E_CONFIG;
+	}
+	return SSH_OK;
 }
 
-int listen_bind_all(struct daemon *d)
+static void all_keep(struct daemon *d)
 {
-	int n = bind_wanted(d);
+	LIST_EACH(at, &d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
 
-	if (n == 0)
-		log_ev(LOGL_ERROR, "Cannot bind any address.");
-	return n > 0 ? SSH_OK : SSH_E_CONFIG;
+		if (l->shared)
+			share(l->fd, 0);
+		l->keep = 1;
+		l->shared = 0;
+	}
+}
+
+void listen_cancel(struct daemon *d)
+{
+	while (!list_empty(&d->listeners_next))
+		listen_forget(LIST_OF(d->listeners_next.next, struct listener, link));
+	all_keep(d);
+}
+
+/* Stopping a node may change the list: from the start again after each. */
+static int remove_one(struct daemon *d)
+{
+	LIST_EACH(at, &d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+		char ip[ADDR_TEXT_MAX];
+
+		if (l->keep || l->kid == NULL || l->kid->node->removing)
+			continue;
+		log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+		fx_stop(l->kid);
+		return 1;
+	}
+	return 0;
+}
+
+void listen_commit(struct daemon *d)
+{
+	char why[200];
+
+	while (!list_empty(&d->listeners_next)) {
+		struct listener *l = LIST_OF(d->listeners_next.next, struct listener, link);
+
+		list_remove(&l->link);
+		list_init(&l->link);
+		if (listen(l->fd, SOMAXCONN) < 0) {	/* somebody was quicker since we bound it */
+			complain(why, sizeof why, &l->asked);
+			log_ev(LOGL_ERROR, "%s", why);
+			listen_forget(l);
+			continue;
+		}
+		share(l->fd, 0);
+		list_add_tail(&d->listeners, &l->link);
+	}
+	if (listen_plant(d, 1) < 0)
+		log_ev(LOGL_ERROR, "listener: %s", err_text(SSH_E_NOMEM));
+	while (!d->obeying && remove_one(d))	/* no event comes here while the tree obeys */
+		;
 }
 
 /* ---- nodes ------------------------------------------------------------------------ */
@@ -199,31 +338,6 @@ int listen_plant(struct daemon *d, int start)
 	return r;
 }
 
-int listen_reload(struct daemon *d)
-{
-	int n = bind_wanted(d), again = 1;
-
-	if (n <= 0) {	/* better the old ones than none */
-		log_ev(LOGL_ERROR, "no listening address of the new configuration can be used; the old ones stay");
-		return SSH_E_CONFIG;
-	}
-	while (again) {
-		again = 0;
-		LIST_EACH(at, &d->listeners) {
-			struct listener *l = LIST_OF(at, struct listener, link);
-			char ip[ADDR_TEXT_MAX];
-
-			if (l->keep || l->kid == NULL || l->kid->node->removing)
-				continue;
-			log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
-			fx_stop(l->kid);
-			again = 1;	/* the list may have changed */
-			break;
-		}
-	}
-	return listen_plant(d, 1);
-}
-
 int listen_give(struct proc *p)
 {
 	struct listener *l = p->kid != NULL ? p->kid->listener : NULL;
@@ -257,6 +371,7 @@ void listen_forget(struct listener *l)
 
 void listen_drop(struct daemon *d)
 {
+	listen_cancel(d);
 	while (!list_empty(&d->listeners))
 		listen_forget(LIST_OF(d->listeners.next, struct listener, link));
 }

@@ -13,15 +13,22 @@ struct listener {
 	uint32_t id;
 	int announced;
 	int keep;			/* reload: still configured */
+	int shared;			/* reload: a new socket was bound beside it */
 	struct kid *kid;
 };
 
-/* Binds what the configuration asks for; what cannot be bound is logged. SSH_E_CONFIG when nothing could be. */
+/* At start: binds what the configuration asks for; what cannot be bound is logged. SSH_E_CONFIG when nothing could be. */
 int  listen_bind_all(struct daemon *);
 /* Nodes for the listeners that have none yet. start: the tree runs already. */
 int  listen_plant(struct daemon *, int start);
-/* After a reload: binds new ones, removes those that are no longer configured, never touches the others. */
-int  listen_reload(struct daemon *);
+/*
+ * A reload: binds what is new, without listening, so that no client is lost when it is given up. What cannot be bound refuses it,
+ * unless it was wanted before and could not be bound either. SSH_OK, or an error with a sentence in why.
+ */
+int  listen_prepare(struct daemon *, const struct addr *, size_t n, char *why, size_t size);
+/* Listens on them, removes those that are no longer configured; the others are never touched. */
+void listen_commit(struct daemon *);
+void listen_cancel(struct daemon *);
 /* LISTEN to an acceptor that said HELLO. */
 int  listen_give(struct proc *);
 void listen_announce(struct listener *);

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "supervisor/effects.h"
+#include "supervisor/introduce.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
@@ -28,6 +29,8 @@ static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, 
 	if (r < 0)
 		return r;
 	c->forked_by = n->serial;
+	c->keys = n->keys;
+	introduce_keys(c);
 	n->asked++;
 	if (++d->nursery.forks >= NURSERY_FORKS)
 		nursery_replace(d);
