@@ -48,6 +48,7 @@ struct proc {
 	uint64_t keys;			/* keysign: its set of host keys; nursery, connection: the set it shows to clients */
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
+	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
 	struct event *deadline;		/* then it is killed */
 };
 
@@ -125,6 +126,7 @@ struct daemon {
 	struct nursery nursery;
 	struct list listeners;
 	struct list listeners_next;	/* bound for the configuration that is being tried */
+	struct event *introductions;	/* paces them */
 	struct control *control;
 
 	struct log_pair log_trusted, log_untrusted;

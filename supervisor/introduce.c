@@ -1,11 +1,16 @@
 #include "supervisor/introduce.h"
 
+#include <event2/event.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
+
+/* A link holds 256 messages and then ends: with thousands of clients a guard gets to know them a few at a time. */
+#define QUEUE_ENOUGH 64u
+#define PACE_MS      2
 
 /* PEER_LINK to both; s: the client it is about, or NULL. */
 static void introduce(struct proc *a, struct proc *b, const struct session *s)
@@ -106,32 +111,75 @@ void introduce_session_id(const struct proc *keysign, const struct ipc_SESSION_I
 		log_ev(LOGL_WARN, "session %lu: auth was not told the session id", (unsigned long)m->conn);
 }
 
+static const enum ipc_role guards[] = { ROLE_KEY, ROLE_AUTH };
+
+/* The guard of that role for p now; NULL: none, it comes later. A connection has no keysign before it has host keys. */
+static struct proc *guard_of(struct proc *p, enum ipc_role role)
+{
+	if (!needs(p->role, role))
+		return NULL;
+	if (role == ROLE_AUTH || p->role == ROLE_AUTH)
+		return proc_of(p->d, role == ROLE_AUTH ? KID_AUTH : KID_KEYSIGN);
+	if (p->role == ROLE_NUR)
+		return keysign_of(p->d, p->keys);
+	return p->forked_by != 0 ? keysign_or_any(p->d, p->keys) : NULL;
+}
+
+static void on_pace(evutil_socket_t fd, short what, void *arg);
+
+/* Now, or when the guard has read what waits for it. */
+static void acquaint(struct proc *g, struct proc *p)
+{
+	struct daemon *d = g->d;
+	struct timeval tv = { 0, PACE_MS * 1000 };
+
+	p->unmet &= ~(1u << g->role);
+	if (link_queued(g->link) < QUEUE_ENOUGH) {
+		introduce(g, p, about(p));
+		brief(g, about(p));
+		return;
+	}
+	if (d->introductions == NULL)
+		d->introductions = evtimer_new(d->base, on_pace, d);
+	if (d->introductions == NULL || event_add(d->introductions, &tv) < 0)
+		log_ev(LOGL_ERROR, "no link between %s and %s: out of memory", ipc_role_name(g->role), ipc_role_name(p->role));
+	else
+		p->unmet |= 1u << g->role;
+}
+
+/* A guard that is gone is skipped: its successor meets everybody anyway. */
+static void on_pace(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd, (void)what;
+	LIST_EACH(l, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
+			struct proc *g = p->unmet & 1u << guards[i] ? guard_of(p, guards[i]) : NULL;
+
+			if (g != NULL)
+				acquaint(g, p);
+		}
+	}
+}
+
 void introduce_keys(struct proc *connection)
 {
-	struct proc *g = keysign_or_any(connection->d, connection->keys);
+	struct proc *g = guard_of(connection, ROLE_KEY);
 
 	if (g != NULL)
-		introduce(g, connection, about(connection));
+		acquaint(g, connection);
 }
 
 void introduce_newcomer(struct proc *p)
 {
-	struct proc *key = p->role == ROLE_CONN ? NULL : p->role == ROLE_NUR ? keysign_of(p->d, p->keys) : proc_of(p->d, KID_KEYSIGN);
-	struct proc *auth = proc_of(p->d, KID_AUTH);
+	for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
+		struct proc *g = guard_of(p, guards[i]);
 
-	if (key != NULL && needs(p->role, ROLE_KEY))
-		introduce(key, p, about(p));
-	if (auth != NULL && needs(p->role, ROLE_AUTH))
-		introduce(auth, p, about(p));
-}
-
-/* Is g the keysign for p now? */
-static int signs_for(const struct proc *g, const struct proc *p)
-{
-	switch (p->role) {
-	case ROLE_AUTH: return g->kid != NULL;
-	case ROLE_NUR:  return p->keys == g->keys;
-	default:        return p->forked_by != 0 && keysign_or_any(p->d, p->keys) == g;
+		if (g != NULL)
+			acquaint(g, p);
 	}
 }
 
@@ -140,10 +188,8 @@ void introduce_guard(struct proc *g)
 	LIST_EACH(l, &g->d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p == g || !p->greeted || !needs(p->role, g->role) || (g->role == ROLE_KEY && !signs_for(g, p)))
-			continue;
-		introduce(g, p, about(p));
-		brief(g, about(p));
+		if (p != g && p->greeted && guard_of(p, g->role) == g)
+			acquaint(g, p);
 	}
 }
 
@@ -153,7 +199,7 @@ void introduce_take_over(struct proc *keysign)
 		struct proc *p = LIST_OF(l, struct proc, all);
 
 		if (p->role == ROLE_AUTH && p->kid != NULL && p->greeted)
-			introduce(keysign, p, NULL);
+			acquaint(keysign, p);
 	}
 }
 
@@ -190,10 +236,8 @@ void introduce_orphans(struct daemon *d, uint64_t keys)
 	LIST_EACH(l, &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p->role == ROLE_CONN && p->keys == keys && p->forked_by != 0 && p->link != NULL) {
-			introduce(g, p, about(p));
-			brief(g, about(p));
-		}
+		if (p->role == ROLE_CONN && p->keys == keys && p->forked_by != 0 && p->link != NULL)
+			acquaint(g, p);
 	}
 }
 
@@ -207,6 +251,7 @@ void introduce_lost(struct daemon *d, enum ipc_role role, uint64_t keys)
 
 		if (role == ROLE_KEY && p->role != ROLE_AUTH && p->keys != keys)
 			continue;	/* it has another keysign */
+		p->unmet &= ~(1u << role);
 		if (p->greeted && p->link != NULL && needs(p->role, role))
 			link_send(p->link, IPC_PEER_GONE, &m);
 	}
