@@ -92,6 +92,9 @@ int  conf_dump(const struct conf_values *, struct buf *);
 /* Port x ListenAddress x AddressFamily as addresses to bind, in order. *addrs: yours, free() it. */
 int  conf_listeners(const struct conf_values *, struct addr **addrs, size_t *n, struct conf_error *);
 
+/* 1 when a ListenAddress is a name, so that conf_listeners() asks name services. */
+int  conf_listens_by_name(const struct conf_values *);
+
 /* RekeyLimit (kept as "BYTES SECONDS", "default" and "none" for 0) as numbers; 0: the cipher's own limit, and no limit in time. */
 int  conf_rekey_limit(const struct conf_values *, uint64_t *bytes, uint32_t *seconds);
 

@@ -137,6 +137,9 @@ static int same_places(const struct conf_values *a, const struct conf_values *b)
 /* What has not changed is not looked up again: names stay the addresses they were. */
 static int find_places(struct daemon *d, struct config *c, struct conf_error *e)
 {
+	c->unresolved = d->up && !same_places(d->values, c->values) && conf_listens_by_name(c->values);
+	if (c->unresolved)
+		return SSH_OK;
 	if (d->values == NULL || !same_places(d->values, c->values))
 		return conf_listeners(c->values, &c->addr, &c->addrs, e);
 	if ((c->addr = calloc(d->addrs + 1, sizeof *c->addr)) == NULL)

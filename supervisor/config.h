@@ -12,6 +12,7 @@ struct config {
 	size_t slice_len[ROLE_COUNT];
 	struct addr *addr;		/* where to listen */
 	size_t addrs;
+	int unresolved;			/* they have names that nobody has looked up yet; while the daemon runs only */
 	uint64_t generation;		/* 0: never in force yet */
 };
 

@@ -17,6 +17,7 @@
 #include "supervisor/introduce.h"
 #include "supervisor/lastgood.h"
 #include "supervisor/listen.h"
+#include "supervisor/lookup.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/reload_internal.h"
@@ -49,6 +50,10 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	if (r->trial == NULL)
 		return;
+	if (r->lookup != NULL) {
+		refuse(d, NULL, "the names in ListenAddress were not found within %d s", RELOAD_VOTE_MS / 1000);
+		return;
+	}
 	LIST_EACH(l, &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
@@ -155,6 +160,8 @@ static void refuse(struct daemon *d, const struct proc *culprit, const char *for
 			link_send(p->link, IPC_CONFIG_COMMIT, &no);
 		p->voted = 0;
 	}
+	lookup_cancel(r->lookup);
+	r->lookup = NULL;
 	give_up(&r->keysign);
 	give_up(&r->nursery);
 	listen_cancel(d);
@@ -390,6 +397,21 @@ static int same_keys(const struct conf_list *a, const struct conf_list *b)
 	return 1;
 }
 
+static void on_places(struct daemon *d, struct addr *a, size_t n, const char *why)
+{
+	struct reload *r = d->reload;
+
+	r->lookup = NULL;
+	if (a == NULL) {
+		refuse(d, NULL, "%s", why);
+		return;
+	}
+	r->trial->addr = a;
+	r->trial->addrs = n;
+	r->trial->unresolved = 0;
+	ask(d);
+}
+
 /* What to try: the file as it is now, or what was there before. */
 static struct config *choose(struct daemon *d, const struct request *q, struct conf_error *e)
 {
@@ -431,7 +453,14 @@ static void begin(struct daemon *d, const struct request *q)
 		refuse(d, NULL, "no host key is configured, and there is none in %s", d->places.keys);
 		return;
 	}
-	ask(d);
+	if (!r->trial->unresolved) {
+		ask(d);
+		return;
+	}
+	if ((r->lookup = lookup_start(d, r->trial->values, on_places)) == NULL)
+		refuse(d, NULL, "the names in ListenAddress cannot be looked up");
+	else
+		set(r->deadline, RELOAD_VOTE_MS);
 }
 
 /* ---- what happens meanwhile ---------------------------------------------------------------------------- */
@@ -584,6 +613,7 @@ void reload_drop(struct daemon *d)
 		event_free(r->again);
 	if (r->confirm != NULL)
 		event_free(r->confirm);
+	lookup_cancel(r->lookup);
 	config_free(r->trial);
 	config_free(r->before);
 	free(r);

@@ -20,6 +20,7 @@ struct reload {
 	unsigned changed;		/* roles whose slice it changes */
 	int new_keys;
 	uint64_t keys;			/* number of its set of host keys */
+	struct lookup *lookup;		/* names of its addresses, or NULL */
 	struct proc *keysign, *nursery;	/* successors that have to come up */
 	uint64_t last_generation, last_keys;	/* numbers are never used twice */
 	uint64_t began_ms;

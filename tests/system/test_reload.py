@@ -343,6 +343,37 @@ def test_an_address_that_is_taken_refuses():
 
 
 @coppiced_only
+@limit(90)
+def test_names_are_looked_up_without_waiting():
+    with Server("MaxAuthTries 5") as s, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        other, g = s.port + 500, generation(s)
+        s.write("AddressFamily inet", "ListenAddress localhost:%d" % other)
+        a = reload(s)
+        same(a.code, 0, "a name (%s)" % a.sentence)
+        wait_until(lambda: sshd(HOST, other), 15, text="nobody listens on the name's address")
+        same(generation(s), g + 1, "generation")
+        # a name server that does not answer
+        silent.bind(("127.0.0.9", 53))
+        with open("/etc/resolv.conf", "w") as f:
+            f.write("nameserver 127.0.0.9\noptions timeout:20\n")
+        s.write("AddressFamily inet", "ListenAddress slow.example:%d" % other)
+        p = start_reload(s)
+        wait_until(lambda: configuration(s)["state"] == "reloading", 10)
+        s.ssh("alice", "true", ok=True)
+        same(configuration(s)["state"], "reloading", "it was not waited for")
+        a = finish(p)
+        same(a.code, 1, "status")
+        check("names in ListenAddress" in a.sentence, "sentence", a.sentence)
+        check(sshd(HOST, other), "the old address")
+        with open("/etc/resolv.conf", "w") as f:
+            f.write("nameserver 127.0.0.8\noptions timeout:1 attempts:1\n")
+        s.write("AddressFamily inet", "ListenAddress nowhere.invalid:%d" % other)
+        a = reload(s)
+        same(a.code, 1, "status")
+        check("nowhere.invalid" in a.sentence or "names in ListenAddress" in a.sentence, "sentence", a.sentence)
+
+
+@coppiced_only
 def test_pid_file_and_control_socket_move():
     with Server("Banner none") as s:
         wait_until(lambda: os.path.exists(s.dir + "/pid"), 10)
