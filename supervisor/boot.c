@@ -16,10 +16,12 @@
 #include "base/log.h"
 #include "supervisor/become.h"
 #include "supervisor/broker.h"
+#include "supervisor/command_child.h"
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/lastgood.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
@@ -226,7 +228,9 @@ static void clean_up(struct daemon *d)
 	d->stopping = 1;
 	reload_drop(d);
 	control_close(d);
+	command_child_drop(d);
 	fx_drop(d);
+	handoffs_drop(d);
 	proc_drop_all(d);
 	nursery_drop(d);
 	if (d->introductions != NULL)
@@ -271,7 +275,9 @@ static void init(struct daemon *d)
 	list_init(&d->listeners);
 	list_init(&d->listeners_next);
 	list_init(&d->pending);
+	list_init(&d->asked);
 	list_init(&d->nursery.queue);
+	handoffs_init(d);
 	table_init(&d->by_pid);
 	table_init(&d->sessions);
 	d->sink = d->start_pipe = d->socks[0] = d->socks[1] = -1;

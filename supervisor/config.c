@@ -15,6 +15,7 @@
 #include "supervisor/broker.h"
 #include "supervisor/detach.h"
 #include "supervisor/spawn.h"
+#include "supervisor/supervise.h"
 
 #define KEYSIGN_MS 60000	/* an RSA key on a slow machine */
 
@@ -222,6 +223,7 @@ void config_swap(struct daemon *d, struct config **c, uint64_t generation)
 	d->addr = now->addr;
 	d->addrs = now->addrs;
 	d->generation = generation;
+	supervise_apply(d);
 	log_set_level(d->values->LogLevel);
 	*now = was;
 	if (was.conf == NULL) {

@@ -29,6 +29,12 @@ int  listen_prepare(struct daemon *, const struct addr *, size_t n, char *why, s
 /* Listens on them, removes those that are no longer configured; the others are never touched. */
 void listen_commit(struct daemon *);
 void listen_cancel(struct daemon *);
+/* The listener that was asked to be, or is, at this address; NULL: none. */
+struct listener *listen_at(struct daemon *, const struct addr *);
+/*
+ * One more, until a reload finds it in no configuration; fx_start() its kid. SSH_OK, SSH_E_SYS (errno: it cannot be bound) or SSH_E_NOMEM.
+ */
+int  listen_add(struct daemon *, const struct addr *, struct listener **);
 /* LISTEN to an acceptor that said HELLO. */
 int  listen_give(struct proc *);
 void listen_announce(struct listener *);

@@ -293,11 +293,10 @@ static void commit(struct daemon *d)
 	reload_tell_roles(d, NULL, NULL);
 	r->trial = NULL;
 	detach_commit_pid(d);
-	config_swap(d, &c, c->generation);	/* c is now what was in force */
+	config_swap(d, &c, c->generation);	/* c is now what was in force; Supervise lines hold (supervise_apply) */
 	control_commit(d);
 	switch_processes(d);
 	listen_commit(d);
-	/* Supervise lines take effect here: supervise_apply(d). */
 	free(d->fallback);
 	d->fallback = NULL;
 	r->since = (int64_t)time(NULL);
