@@ -332,7 +332,7 @@ int handoff_adopted(struct proc *p, const struct ipc_ADOPTED *m)
 {
 	struct handoff *h = p->adopts->move;
 
-	if (h == NULL || h->next != p || h->adopted || m->move != h->number || m->status > ADOPT_FAILED)
+	if (h == NULL || h->next != p || m->move != h->number || m->status > ADOPT_FAILED)
 		return SSH_E_RULE;
 	if (m->status != ADOPT_OK) {
 		abandon(h, MOVE_FAILED, m->status == ADOPT_STATE ? "the program cannot read its state" : "the successor could not");
