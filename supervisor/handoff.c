@@ -134,9 +134,9 @@ static const char *hindrance(const struct session *s)
 {
 	const struct proc *p = s->connection != NULL ? s->connection->proc : NULL;
 
-	if (p == NULL || p->link == NULL || p->pid <= 0 || !p->is_ready || p->ending || p->killed)
+	if (p == NULL || p->link == NULL || p->pid <= 0 || p->ending || p->killed)
 		return "no process";
-	if (s->grant == NULL)
+	if (!p->is_ready || s->grant == NULL)
 		return "login not finished";
 	if (s->connection->node->state != SUP_ST_UP || s->kid->node->state != SUP_ST_UP || s->d->stopping)
 		return "starting or stopping";
