@@ -416,6 +416,6 @@ void handoff_cancel(struct session *s)
 
 	if (s->move != NULL)
 		abandon(s->move, MOVE_ENDED, "it ended meanwhile");
-	else if (!list_empty(&s->wants_move))
+	else if (handoff_waits(s))
 		handoffs_outcome(s, &o);
 }
