@@ -13,6 +13,7 @@
 #include "base/secret.h"
 #include "ipc/clock.h"
 #include "ipc/values.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/ends.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
@@ -302,6 +303,7 @@ static void commit(struct handoff *h)
 	link_send(old->link, IPC_LEAVE, &(struct ipc_LEAVE){ .move = h->number });
 	link_give(p->link, old->link);
 	introduce_successor(p);
+	cgroup_session_moved(h->s);
 	log_ev(LOGL_VERBOSE, "ev=handoff conn=%lu pid=%d takes over from pid=%d bytes=%u us=%lu", (unsigned long)h->s->conn, (int)p->pid,
 	    (int)old->pid, h->length, (unsigned long)(clock_us() - h->began_us));
 	finish(h, MOVE_DONE, "");
