@@ -124,8 +124,12 @@ static void abandon(struct handoff *h, enum handoff_result result, const char *w
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
+	struct handoff *h = arg;
+
 	(void)fd, (void)what;
-	abandon(arg, MOVE_LATER, "it took too long");
+	if (h->next == NULL)	/* it is not asked twice: each question costs descriptors until it is heard */
+		h->s->move_unanswered = h->number;
+	abandon(h, MOVE_LATER, "it took too long");
 }
 
 /* ---- the beginning ------------------------------------------------------------------------ */
@@ -143,6 +147,8 @@ static const char *hindrance(const struct session *s)
 		return "starting or stopping";
 	if (s->move != NULL || s->orphan_of != 0)
 		return "another move is not over";
+	if (s->move_unanswered != 0)
+		return "it does not answer";
 	if (!nursery_can_fork(s->d))
 		return "no nursery";
 	if (!ends_spare(SPARE_MOVE))
@@ -272,6 +278,8 @@ int handoff_state(struct proc *p, const struct ipc_HANDOFF_STATE *m)
 	struct session *s = p->kid->session;
 	struct handoff *h = s->move;
 
+	if (m->move == s->move_unanswered)
+		s->move_unanswered = 0;
 	if (h == NULL || h->old != p || m->move != h->number || h->next != NULL)
 		return SSH_OK;		/* of a move that was given up */
 	if (m->status > HANDOFF_FAILED || m->length > HANDOFF_SIZE || (m->status == HANDOFF_STILL) != (m->length > 0))

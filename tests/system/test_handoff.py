@@ -417,6 +417,22 @@ def test_the_nursery_sleeps():
 
 
 @coppiced_only
+def test_a_connection_that_sleeps():
+    """It is asked once, and again when it has answered."""
+    with Server() as server:
+        cat = Cat(server)
+        pid, before = cat.pid, descriptors(server)["coppiced"]
+        with Stopped(pid):
+            same(handoff(server)[0]["why"], "it took too long")
+            for _ in range(5):
+                same(handoff(server)[0]["why"], "it does not answer")
+            check(descriptors(server)["coppiced"] <= before, "descriptors", descriptors(server)["coppiced"], before)
+        cat.line("awake")
+        wait_until(lambda: cat.pid != pid, 15, text="it never moved")
+        cat.end()
+
+
+@coppiced_only
 def test_the_successor_dies_before_it_may_serve():
     with Server() as server:
         server.crash_expected = True
