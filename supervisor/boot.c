@@ -18,10 +18,12 @@
 #include "supervisor/activation.h"
 #include "supervisor/broker.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/command_child.h"
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
@@ -213,8 +215,10 @@ static int prepare(struct daemon *d)
 static void clean_up(struct daemon *d)
 {
 	control_close(d);
+	command_child_drop(d);
 	d->stopping = 1;
 	fx_drop(d);
+	handoffs_drop(d);
 	proc_drop_all(d);
 	nursery_drop(d);
 	if (d->introductions != NULL)
@@ -260,7 +264,9 @@ static void init(struct daemon *d)
 	list_init(&d->procs);
 	list_init(&d->listeners);
 	list_init(&d->pending);
+	list_init(&d->asked);
 	list_init(&d->nursery.queue);
+	handoffs_init(d);
 	table_init(&d->by_pid);
 	table_init(&d->sessions);
 	d->sink = d->start_pipe = d->socks[0] = d->socks[1] = -1;

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ipc/child.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
@@ -169,6 +170,8 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	struct session *s = p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
 
 	(void)l;
+	if (m->type == IPC_ADOPTED && p->adopts != NULL)
+		return handoff_adopted(p, &m->u.ADOPTED);
 	if (p->role == ROLE_CONN && s == NULL)
 		return SSH_E_GONE;
 	switch (m->type) {
@@ -181,6 +184,7 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_SESSION_ID:    return session_identified(p->d, &m->u.SESSION_ID);
 	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
+	case IPC_HANDOFF_STATE: return handoff_state(p, &m->u.HANDOFF_STATE);
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
 	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
 	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);

@@ -48,6 +48,7 @@ struct proc {
 	unsigned asked;			/* nursery: forks it has not answered */
 	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
 	struct event *deadline;		/* then it is killed */
+	struct session *adopts;		/* connection: the session it is to take over (handoff.h); NULL otherwise */
 };
 
 /* What belongs to one node of the tree. */
@@ -64,9 +65,10 @@ struct kid {
 	int last_status;		/* wait status; -1: none */
 	int killed;			/* that end was our doing */
 	int hung;			/* ... because it did not answer */
+	char why[80];			/* of a start that failed; "": not known */
 	pid_t last_pid;
 	uint64_t lived_ms;
-	char last_exit[64];		/* "" : never ended */
+	char last_exit[100];		/* "" : never ended */
 	struct session *session;	/* of a session, connection or worker */
 	struct listener *listener;	/* of a listener or acceptor */
 	struct work *work;		/* of a worker */
@@ -78,6 +80,18 @@ struct log_pair { int send, receive; };
 /* A client's link that waits for a nursery. */
 struct fork_wait { struct list link; uint64_t conn; int fd; };
 
+/* Live connections that move to other processes. */
+struct handoffs {
+	struct list active;		/* struct handoff */
+	struct list wanted, later;	/* struct session: in turn, and the ones that could not yet */
+	struct list jobs;		/* commands that wait to hear of it */
+	unsigned nactive;
+	uint32_t last;			/* number of the last move */
+	struct event *again;
+	uint64_t moved, failed;		/* since the daemon began */
+	unsigned pumping;
+};
+
 struct nursery {
 	struct proc *next;		/* its successor, not ready yet */
 	unsigned forks;			/* since the current one started */
@@ -85,6 +99,7 @@ struct nursery {
 	struct list queue;		/* struct fork_wait */
 	unsigned queued;
 	struct event *again;		/* a successor failed: try later */
+	unsigned failed;		/* successors in a row */
 };
 
 struct daemon {
@@ -92,6 +107,7 @@ struct daemon {
 	struct places places;
 	struct conf *conf;
 	struct conf_values *values;
+	struct sup_spec specs[KID_COUNT];	/* children.def as the configuration wants it (supervise.h) */
 	char *slice[ROLE_COUNT];	/* the configuration as each role got it last */
 	size_t slice_len[ROLE_COUNT];
 	uint64_t generation;
@@ -103,6 +119,7 @@ struct daemon {
 	struct sup_tree *tree;
 	struct kid *kids[KID_COUNT];	/* the rows there is one of */
 	struct list pending;
+	struct list asked;		/* coppicectl's commands that wait for a node (command_child.c) */
 	int obeying;			/* inside the loop that carries out actions */
 	int stopping;
 	int up;				/* the tree has been complete once */
@@ -117,6 +134,7 @@ struct daemon {
 
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
+	struct handoffs handoffs;
 	struct list listeners;
 	struct event *introductions;	/* paces them */
 	struct control *control;

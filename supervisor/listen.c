@@ -219,14 +219,15 @@ int listen_bind_all(struct daemon *d)
 
 /* ---- nodes ------------------------------------------------------------------------ */
 
-static int plant(struct listener *l, int start)
+/* dynamic: its first start may fail, and then it is gone. */
+static int plant(struct listener *l, int dynamic)
 {
 	struct daemon *d = l->d;
 	char text[ADDR_TEXT_MAX], name[100];
 	struct kid *acceptor;
 
 	snprintf(name, sizeof name, "listener %.80s", l->name[0] != '\0' ? l->name : addr_text(&l->local, text));
-	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, start)) == NULL)
+	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, dynamic)) == NULL)
 		return SSH_E_NOMEM;
 	l->kid->listener = l;
 	if ((acceptor = fx_add(d, l->kid, KID_ACCEPTOR, "acceptor", 0)) == NULL) {
@@ -236,7 +237,33 @@ static int plant(struct listener *l, int start)
 		return SSH_E_NOMEM;
 	}
 	acceptor->listener = l;
-	return start ? fx_start(l->kid) : SSH_OK;
+	return SSH_OK;
+}
+
+struct listener *listen_at(struct daemon *d, const struct addr *a)
+{
+	LIST_EACH(at, &d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+
+		if (same(&l->asked, a) || same(&l->local, a))
+			return l;
+	}
+	return NULL;
+}
+
+int listen_add(struct daemon *d, const struct addr *a, struct listener **res)
+{
+	struct listener *l = listener_new(d, a);
+
+	*res = NULL;
+	if (l == NULL)
+		return SSH_E_SYS;
+	if (plant(l, 1) < 0) {
+		listen_forget(l);
+		return SSH_E_NOMEM;
+	}
+	*res = l;
+	return SSH_OK;
 }
 
 int listen_plant(struct daemon *d, int start)
@@ -246,7 +273,10 @@ int listen_plant(struct daemon *d, int start)
 	LIST_EACH_SAFE(at, next, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (l->kid == NULL && plant(l, start) < 0)
+		if (l->kid != NULL)
+			continue;
+		/* Not dynamic: a configured address that cannot be served yet is tried again. */
+		if (plant(l, 0) < 0 || (start && fx_start(l->kid) < 0))
 			r = SSH_E_NOMEM;
 	}
 	return r;
@@ -264,12 +294,11 @@ int listen_reload(struct daemon *d)
 		again = 0;
 		LIST_EACH(at, &d->listeners) {
 			struct listener *l = LIST_OF(at, struct listener, link);
-			char ip[ADDR_TEXT_MAX], name[ACTIVATION_NAME_MAX];
+			char ip[ADDR_TEXT_MAX];
 
 			if (l->keep || l->kid == NULL || l->kid->node->removing)
 				continue;
 			log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
-			notify_unstore(activation_listening_name(&l->local, name));
 			fx_stop(l->kid);
 			again = 1;	/* the list may have changed */
 			break;
@@ -306,8 +335,12 @@ void listen_announce(struct listener *l)
 
 void listen_forget(struct listener *l)
 {
+	char name[ACTIVATION_NAME_MAX];
+
 	if (l == NULL)
 		return;
+	if (!l->d->stopping && !l->activated)	/* at the end of the daemon the next one may want it */
+		notify_unstore(activation_listening_name(&l->local, name));
 	list_remove(&l->link);
 	close(l->fd);
 	free(l);

@@ -40,6 +40,10 @@ struct session {
 	uint64_t last_worker;
 	uint8_t phase;
 	char cgroup[CGROUP_NAME_MAX];	/* its control group below UNIT/sessions; "" : none */
+	struct handoff *move;		/* under way; NULL otherwise */
+	uint64_t orphan_of;		/* serial of a nursery that still owes the pid of a successor we gave up; 0 */
+	struct list wants_move;		/* in daemon.handoffs.wanted or .later */
+	unsigned move_failures;
 };
 
 /* CONN_NEW. Never an error for what the client or the machine is to blame for. */
