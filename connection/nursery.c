@@ -13,7 +13,7 @@
  * HEARS       CONN_START PEER_LINK PEER_GONE PING SPAWNED WORKER_EXIT HANDOFF ADOPT SERVE LEAVE (supervisor);
  *             SIGNED (keysign); CARRY_ENDS (the connection it takes over);
  *             AUTH_VERDICT AUTH_PROMPT AUTH_POLICY (auth); SSH (the client)
- * SAYS        READY PONG SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED (supervisor); SIGN (keysign);
+ * SAYS        READY PONG CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED (supervisor); SIGN (keysign);
  *             CARRY_ENDS (the connection that takes over);
  *             AUTH_BEGIN AUTH_KEY_OK AUTH_KEY AUTH_PASSWORD AUTH_INTERACT AUTH_REPLY (auth)
  * NEVER       decides who is authenticated; opens anything

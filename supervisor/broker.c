@@ -12,6 +12,7 @@
 #include "ipc/child.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
+#include "supervisor/halt.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
@@ -185,6 +186,8 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
 	case IPC_HANDOFF_STATE: return handoff_state(p, &m->u.HANDOFF_STATE);
+	case IPC_ACCEPT_STOPPED: return halt_stopped(p, &m->u.ACCEPT_STOPPED);
+	case IPC_CONN_PEER:     return session_peer(s, &m->u.CONN_PEER);
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
 	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
 	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);

@@ -23,6 +23,7 @@ struct session;
 struct listener;
 struct work;
 struct control;
+struct drain;
 struct daemon;
 
 /* One Unix process. Made by spawn.c, nursery.c or worker.c, ended by proc.c when it was reaped. */
@@ -64,8 +65,8 @@ struct kid {
 	uint64_t up_ms;			/* when its process or supervisor node last started */
 	int last_status;		/* wait status; -1: none */
 	int killed;			/* that end was our doing */
-	int hung;			/* ... because it did not answer */
 	char why[80];			/* of a start that failed; "": not known */
+	int hung;			/* ... because it did not answer */
 	pid_t last_pid;
 	uint64_t lived_ms;
 	char last_exit[100];		/* "" : never ended */
@@ -136,6 +137,8 @@ struct daemon {
 	struct nursery nursery;
 	struct handoffs handoffs;
 	struct list listeners;
+	struct listener *health;	/* HealthListen; NULL */
+	struct drain *drain;		/* NULL until the first one */
 	struct event *introductions;	/* paces them */
 	struct control *control;
 	struct {			/* watchdog.c */

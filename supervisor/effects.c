@@ -129,9 +129,9 @@ static int start(struct kid *k)
 	k->last_status = -1;
 	k->last_pid = 0;
 	k->lived_ms = 0;
-	k->hung = 0;
 	k->killed = 0;
 	k->why[0] = '\0';
+	k->hung = 0;
 	switch (k->row->role) {
 	case ROLE_CONN: return session_connect(k);
 	case ROLE_WRK:  return worker_start(k);
@@ -212,9 +212,9 @@ static void report(struct kid *k, enum sup_did did, uint32_t ms)
 		.lived_ms = leaf ? k->lived_ms : clock_ms() - k->up_ms,
 	};
 
+	last_exit(k, did);
 	if (did == SUP_DID_RESTART)
 		manager_restarted();
-	last_exit(k, did);
 	report_line(line, sizeof line, &r);
 	if (did == SUP_DID_BACK_OFF)
 		snprintf(line + strlen(line), sizeof line - strlen(line), " fails=%u next=%ums: %s", k->node->fails, ms, k->last_exit);
