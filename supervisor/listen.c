@@ -193,8 +193,11 @@ static int bind_wanted(struct daemon *d)
 	size_t n;
 	int r, count = 0;
 
-	if (listen_is_activated(d))	/* they stay, whatever the file says or leaves out */
+	if (listen_is_activated(d)) {	/* they stay, whatever the file says or leaves out; a predecessor's own do not */
+		LIST_EACH(l, &d->listeners)
+			LIST_OF(l, struct listener, link)->keep = LIST_OF(l, struct listener, link)->activated;
 		return 1;
+	}
 	if ((r = conf_listeners(d->values, &addrs, &n, &e)) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
 		return r;

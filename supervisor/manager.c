@@ -41,19 +41,6 @@ void manager_open(void)
 	unsetenv("WATCHDOG_PID");
 }
 
-void manager_put_back(void)
-{
-	char text[24];
-
-	notify_put_back();
-	if (m.watchdog_us == 0)
-		return;
-	snprintf(text, sizeof text, "%" PRIu64, m.watchdog_us);
-	setenv("WATCHDOG_USEC", text, 1);
-	snprintf(text, sizeof text, "%d", (int)getpid());
-	setenv("WATCHDOG_PID", text, 1);
-}
-
 /* ---- STATUS ------------------------------------------------------------------------------- */
 
 /* Nodes whose next start is put off; sessions have none. */
