@@ -327,8 +327,12 @@ void listen_announce(struct listener *l)
 
 void listen_forget(struct listener *l)
 {
+	char name[ACTIVATION_NAME_MAX];
+
 	if (l == NULL || halt_keeps(l))
 		return;
+	if (!l->d->stopping && !l->activated)	/* at the end of the daemon the next one may want it */
+		notify_unstore(activation_listening_name(&l->local, name));
 	list_remove(&l->link);
 	if (l->fd >= 0)
 		close(l->fd);

@@ -84,8 +84,11 @@ int listen_prepare(struct daemon *d, const struct addr *addr, size_t n, char *wh
 {
 	int kept = 0, r;
 
-	if (listen_is_activated(d))	/* they stay, whatever the file says or leaves out */
+	if (listen_is_activated(d)) {	/* they stay, whatever the file says or leaves out; a predecessor's own do not */
+		LIST_EACH(l, &d->listeners)
+			LIST_OF(l, struct listener, link)->keep = LIST_OF(l, struct listener, link)->activated;
 		return SSH_OK;
+	}
 	LIST_EACH(l, &d->listeners)
 		LIST_OF(l, struct listener, link)->keep = 0;
 	for (size_t i = 0; i < n; i++) {
