@@ -24,6 +24,17 @@ enum { SPAWNED_OK = 0, SPAWNED_REFUSED = 1, SPAWNED_UNKNOWN = 2, SPAWNED_FAILED 
 #define END_STDERR 4u
 #define END_PTY    8u
 
+/* CONN_STATS.phase */
+enum { PHASE_IDENT = 0, PHASE_KEX = 1, PHASE_LOGIN = 2, PHASE_OPEN = 3 };
+
+/* COUNT.counter */
+enum counter {
+#define COUNTER(NAME, family, label, value, from, meaning) COUNT_##NAME,
+#include "ipc/counters.def"
+#undef COUNTER
+	COUNTERS
+};
+
 /* CTL_REQUEST.verb */
 enum ctl_verb {
 #define VERB(number, NAME, name, arguments, meaning) CTL_##NAME = (number),

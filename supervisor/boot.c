@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/become.h"
 #include "supervisor/broker.h"
 #include "supervisor/config.h"
@@ -253,6 +254,8 @@ static void init(struct daemon *d)
 	for (int i = 0; i < PROG_COUNT; i++)
 		d->program[i] = -1;
 	d->privileged = geteuid() == 0;
+	d->born_ms = clock_ms();
+	d->log_level = -1;
 }
 
 int boot_run(struct daemon *d)
