@@ -51,7 +51,7 @@ static int help(int argc, char **argv)
 	}
 	verb_usage(stdout, v);
 	printf("%s: %s.\n", v->name, v->meaning);
-	if (verb_is(v->number, VERB_CHANGES))
+	if (verb_is(v->number, VERB_CHANGES) || verb_is(v->number, VERB_SETS))
 		puts("The daemon's log says who asked for it.");
 	puts("More: coppicectl(1).");
 	return 0;
