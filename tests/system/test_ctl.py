@@ -7,7 +7,7 @@ import select
 import subprocess
 import time
 
-from lab import BUILD, HOST, SCRATCH, NotHere, Server, check, coppiced_only, same, wait_until
+from lab import BUILD, HOST, SCRATCH, Failure, NotHere, Server, check, coppiced_only, same, wait_until
 
 
 def rows(server, *words, status=0):
@@ -58,20 +58,74 @@ class Terminal:
         os.close(self.master)
 
 
+
+class Tmux:
+    """A terminal of a size, of which one can see what is on the screen."""
+
+    def __init__(self, server, *words, width=80, height=24, term=None, env=None):
+        self.name = "%s/tmux-%d" % (SCRATCH, os.getpid() * 1000 + Server.number)
+        if os.path.exists(self.name):
+            os.unlink(self.name)
+        env = dict(server.env(), **(env or {}))
+        prefix = ["env", "TERM=" + term] if term else []
+        self.run("-f", "/dev/null", "new-session", "-d", "-x", str(width), "-y", str(height),
+                 *prefix, BUILD + "/bin/coppicectl", "-s", server.control, *words, env=env)
+        self.run("set-option", "-g", "remain-on-exit", "on")
+
+    def run(self, *words, env=None):
+        return subprocess.run(["tmux", "-S", self.name, *words], check=True, stdout=subprocess.PIPE, timeout=20, env=env).stdout.decode()
+
+    def screen(self):
+        return self.run("capture-pane", "-p").rstrip("\n").split("\n")
+
+    def colours(self):
+        """escape sequences of the screen as it is, attributes included"""
+        return self.run("capture-pane", "-p", "-e")
+
+    def keys(self, *keys):
+        self.run("send-keys", *keys)
+
+    def until(self, pattern, seconds=20):
+        def seen():
+            self.last = self.screen()
+            return re.search(pattern, "\n".join(self.last))
+        try:
+            return wait_until(seen, seconds, 0.05)
+        except Failure:
+            raise Failure("the screen does not show %r\n%s" % (pattern, "\n".join(self.last)))
+
+    def ended(self):
+        return wait_until(lambda: self.run("display-message", "-p", "#{pane_dead}").strip() == "1", 15, text="top does not end")
+
+    def status(self):
+        return self.run("display-message", "-p", "#{pane_dead_status}").strip()
+
+    def close(self):
+        self.run("kill-server")
+
+
 @coppiced_only
-def test_ctl_try():
+def test_top_try():
     with Server() as s:
         t = Terminal(s)
         t.until(rb"\$ ")
-        p = s.popen("bob", "cat")
+        p = s.popen("bob", "cat /dev/zero", stdout=subprocess.DEVNULL)
         wait_until(lambda: len([x for x in rows(s, "who") if x["what"]]) == 2)
-        for words in (("who",), ("who", "-v"), ("status",), ("stats",), ("loglevel",), ("message", "all", "hello \x1b[2J wörld"), ("loglevel", "DEBUG"), ("kick", "bob", "out", "you", "go"), ("who", "nobody"), ("tree",), ("help", "kick"), ("kick",)):
-            r = s.ctl(*words)
-            print("$ coppicectl", *words, "->", r.returncode)
-            print(r.stdout.decode(), r.stderr.decode())
-        print(json.dumps(rows(s, "who", "-v")))
-        print(p.wait(), p.stderr.read())
-        t.read(0.5)
-        print(t.text)
-        print(s.log()[-3000:])
+        print(s.ctl("top", "--once").stdout.decode())
+        print(s.ctl("top", "--once", "--tree").stdout.decode())
+        print(s.ctl("--json", "top", "--once").stdout.decode())
+        for term in (None, "vt100", "dumb"):
+            m = Tmux(s, "top", "-d", "0.3", term=term)
+            try:
+                m.until("SESS|dumb|cannot")
+                time.sleep(1)
+                print("\n".join(m.screen()))
+                m.keys("v"); m.until("NODE|cannot"); time.sleep(0.5)
+                print("\n".join(m.screen()))
+                m.keys("v"); m.keys("k"); time.sleep(0.5)
+                print("\n".join(m.screen()))
+                m.keys("q"); m.keys("q"); m.ended(); print(m.status())
+            finally:
+                m.close()
         t.close()
+        p.kill()
