@@ -143,11 +143,10 @@ static void line(struct page *p, enum view_look look, const char *format, ...)
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
 	words_clean(clean, sizeof clean, text, p->v->utf8);
-	n = strlen(clean);
+	n = words_fit(clean, p->width);
 	while (n > 0 && clean[n - 1] == ' ')
 		n--;
 	clean[n] = '\0';
-	clean[words_fit(clean, p->width)] = '\0';
 	p->put(p->ctx, p->y++, look, clean);
 }
 
@@ -229,7 +228,7 @@ static void put_session(struct page *p, const struct model_session *s, enum view
 	else
 		snprintf(cpu, sizeof cpu, s->cpu < 99.95 ? "%.1f" : "%.0f", s->cpu);
 	line(p, look, "%6" PRIu64 " %s %s %6s %5s %5s %6s %4s %4s %5s %4s %s%s%s", s->id, cell(user, s->user[0] != '\0' ? s->user : "-", 9, 0),
-	    cell(from, s->from[0] != '\0' ? s->from : "-", 15, 0), words_duration(idle, s->idle_ms - s->idle_ms % 1000),
+	    cell(from, s->from[0] != '\0' ? s->from : "-", 15, 0), s->idle_ms < 1000 ? "0s" : words_duration(idle, s->idle_ms),
 	    size_word(in, s->in_rate), size_word(out, s->out_rate), s->rtt_us < 0 ? "-" : words_micros(rtt, s->rtt_us),
 	    size_word(win, (double)s->window_in), size_word(room, (double)s->window_out),
 	    words_size(memory, (int64_t)s->memory_kib * 1024), cpu, what, s->tty[0] != '\0' ? " " : "", s->tty);
@@ -253,7 +252,7 @@ static void put_node(struct page *p, size_t i, enum view_look look)
 	if (p->m->nodes != NULL && p->m->nodes[i].cpu >= 0)
 		snprintf(cpu, sizeof cpu, "%.1f", p->m->nodes[i].cpu);
 	line(p, look, "%s %7s %-8s %6s %5u %5s %5s %s", cell(name, label, 32, 0), pid, ctl_tree_state(n),
-	    words_duration(up, (int64_t)(n->up_ms - n->up_ms % 1000)), n->restarts,
+	    n->up_ms < 1000 ? "0s" : words_duration(up, (int64_t)n->up_ms), n->restarts,
 	    p->m->nodes != NULL && p->m->nodes[i].memory_kib > 0 ? words_size(memory, (int64_t)p->m->nodes[i].memory_kib * 1024) : "",
 	    cpu, n->last_exit);
 	free(label);

@@ -277,6 +277,36 @@ Test(login, session_id_early_or_late)
 	cr_assert_eq(rig.m.type, IPC_AUTH_POLICY);
 }
 
+/* coppicectl loglevel SESSION: more about one client, and its lines say whose they are. */
+Test(login, the_lines_of_one_client_alone_are_louder)
+{
+	struct ipc_msg m = { .type = IPC_LOGLEVEL };
+	int one, two;
+
+	authorise("", key);
+	start("");
+	log_set_level(LOGL_INFO);
+	one = begun(1, me);
+	two = begun(2, me);
+	m.u.LOGLEVEL.conn = 1;
+	m.u.LOGLEVEL.level = LOGL_VERBOSE;
+	cr_assert_eq(rig.self.message(&rig.self, &m), SSH_OK);
+	log_text[0] = '\0';
+	offer(two, other);
+	cr_assert_eq(verdict(two)->verdict, 0);
+	cr_assert_str_eq(log_text, "");
+	offer(one, other);
+	cr_assert_eq(verdict(one)->verdict, 0);
+	cr_assert_not_null(strstr(log_text, "conn=1 Failed publickey for "), "%s", log_text);
+	cr_assert_eq(log_get_level(), LOGL_INFO);
+	m.u.LOGLEVEL.level = UINT8_MAX;
+	cr_assert_eq(rig.self.message(&rig.self, &m), SSH_OK);
+	log_text[0] = '\0';
+	offer(one, other);
+	cr_assert_eq(verdict(one)->verdict, 0);
+	cr_assert_str_eq(log_text, "");
+}
+
 Test(login, a_signature_for_another_session_is_refused)
 {
 	int k, c;
