@@ -44,6 +44,7 @@ struct proc {
 	unsigned asked;			/* nursery: forks it has not answered */
 	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
 	struct event *deadline;		/* then it is killed */
+	struct session *adopts;		/* connection: the session it is to take over (handoff.h); NULL otherwise */
 };
 
 /* What belongs to one node of the tree. */
@@ -72,6 +73,18 @@ struct log_pair { int send, receive; };
 
 /* A client's link that waits for a nursery. */
 struct fork_wait { struct list link; uint64_t conn; int fd; };
+
+/* Live connections that move to other processes. */
+struct handoffs {
+	struct list active;		/* struct handoff */
+	struct list wanted, later;	/* struct session: in turn, and the ones that could not yet */
+	struct list jobs;		/* commands that wait to hear of it */
+	unsigned nactive;
+	uint32_t last;			/* number of the last move */
+	struct event *again;
+	uint64_t moved, failed;		/* since the daemon began */
+	unsigned pumping;
+};
 
 struct nursery {
 	struct proc *next;		/* its successor, not ready yet */
@@ -115,6 +128,7 @@ struct daemon {
 
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
+	struct handoffs handoffs;
 	struct list listeners;
 	struct event *introductions;	/* paces them */
 	struct control *control;
