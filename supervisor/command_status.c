@@ -70,7 +70,7 @@ static unsigned restarts(const struct sup_node *n)
 
 static unsigned throttled(const struct sup_node *n)
 {
-	unsigned sum = n->state == SUP_ST_RETRY;
+	unsigned sum = n->state == SUP_ST_RETRY || n->state == SUP_ST_WAITING;
 
 	LIST_EACH(l, &n->children)
 		sum += throttled(LIST_OF(l, struct sup_node, link));

@@ -40,6 +40,10 @@ struct proc {
 	unsigned ending : 1;		/* asked to */
 	unsigned killed : 1;		/* by us: that it died of a signal is no crash */
 	unsigned broke_rules : 1;
+	unsigned hung : 1;		/* it did not answer PING: killed, and a crash */
+	unsigned suspect : 1;		/* its answer is late */
+	uint32_t ping_seq;
+	uint64_t pinged_ms;		/* since then it owes PONG; 0: it does not */
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
 	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
@@ -60,9 +64,11 @@ struct kid {
 	uint64_t up_ms;			/* when its process or supervisor node last started */
 	int last_status;		/* wait status; -1: none */
 	int killed;			/* that end was our doing */
+	char why[80];			/* of a start that failed; "": not known */
+	int hung;			/* ... because it did not answer */
 	pid_t last_pid;
 	uint64_t lived_ms;
-	char last_exit[64];		/* "" : never ended */
+	char last_exit[100];		/* "" : never ended */
 	struct session *session;	/* of a session, connection or worker */
 	struct listener *listener;	/* of a listener or acceptor */
 	struct work *work;		/* of a worker */
@@ -93,6 +99,7 @@ struct nursery {
 	struct list queue;		/* struct fork_wait */
 	unsigned queued;
 	struct event *again;		/* a successor failed: try later */
+	unsigned failed;		/* successors in a row */
 };
 
 struct daemon {
@@ -100,6 +107,7 @@ struct daemon {
 	struct places places;
 	struct conf *conf;
 	struct conf_values *values;
+	struct sup_spec specs[KID_COUNT];	/* children.def as the configuration wants it (supervise.h) */
 	char *slice[ROLE_COUNT];	/* the configuration as each role got it last */
 	size_t slice_len[ROLE_COUNT];
 	uint64_t generation;
@@ -111,6 +119,7 @@ struct daemon {
 	struct sup_tree *tree;
 	struct kid *kids[KID_COUNT];	/* the rows there is one of */
 	struct list pending;
+	struct list asked;		/* coppicectl's commands that wait for a node (command_child.c) */
 	int obeying;			/* inside the loop that carries out actions */
 	int stopping;
 	int up;				/* the tree has been complete once */
@@ -132,6 +141,12 @@ struct daemon {
 	struct list listeners;
 	struct event *introductions;	/* paces them */
 	struct control *control;
+	struct {			/* watchdog.c */
+		struct event *tick;
+		uint64_t due_ms, round_ms;	/* of the timer, of the next round */
+		unsigned busy : 1;	/* the round was brought forward */
+		unsigned told : 1;	/* the manager knows of this round */
+	} watchdog;
 
 	struct log_pair log_trusted, log_untrusted;
 	int sink;			/* for the reporter; -1: syslog */
