@@ -45,13 +45,20 @@ int ask_dial(const char *path)
 	return -1;
 }
 
-static int take(struct answer *a, struct ipc_msg *m)
+static int take(struct answer *a, struct ipc_msg *m, void (*live)(const struct ctl_row *))
 {
+	int r;
+
 	switch (m->type) {
 	case IPC_CTL_NODE:
 		return ctl_tree_add(&a->tree, &m->u.CTL_NODE);
 	case IPC_CTL_ROW:
-		return ctl_rows_add(&a->rows, &m->u.CTL_ROW);
+		TRY(ctl_rows_add(&a->rows, &m->u.CTL_ROW));
+		if (live != NULL) {
+			live(&a->rows.v[0]);
+			ctl_rows_free(&a->rows);
+		}
+		return SSH_OK;
 	case IPC_CTL_STREAM:
 		if (a->stream >= 0)
 			close(a->stream);
@@ -62,7 +69,7 @@ static int take(struct answer *a, struct ipc_msg *m)
 	}
 }
 
-int ask(int fd, const struct verb *v, const char *text, struct answer *a)
+int ask(int fd, const struct verb *v, const char *text, void (*live)(const struct ctl_row *), struct answer *a)
 {
 	static uint8_t storage[IPC_MESSAGE_MAX];
 	struct ipc_CTL_REQUEST q = { .verb = v->number, .text = view_str(text) };
@@ -77,7 +84,7 @@ int ask(int fd, const struct verb *v, const char *text, struct answer *a)
 		TRY(link_wait(fd, ROLE_CTL, ROLE_SUP, W_UP, patience, &m, storage));
 		if (m.type == IPC_CTL_DONE)
 			break;
-		r = take(a, &m);
+		r = take(a, &m, live);
 		ipc_close_fds(&m);
 		if (r < 0)
 			return r;

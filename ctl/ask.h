@@ -23,8 +23,9 @@ int  ask_dial(const char *path);
 /*
  * Asks and hears the answer to its end. SSH_OK, or an error: nobody answered, or nonsense. answer is to be dropped in either
  * case. Waits at most ASK_TIMEOUT_MS for each message, for verbs that take their time for ever.
+ * live: gets each row as it comes, and the answer keeps none; NULL: they are kept.
  */
-int  ask(int fd, const struct verb *, const char *text, struct answer *);
+int  ask(int fd, const struct verb *, const char *text, void (*live)(const struct ctl_row *), struct answer *);
 void ask_drop(struct answer *);
 #define ASK_TIMEOUT_MS 15000
 

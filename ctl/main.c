@@ -91,6 +91,12 @@ static void show(const struct verb *v, struct answer *a, int json)
 	}
 }
 
+static void show_row(const struct ctl_row *row)
+{
+	print_line(row, words_utf8(), stdout);
+	fflush(stdout);
+}
+
 static int ask_and_show(const char *path, const struct verb *v, const char *text, int json)
 {
 	int fd = ask_dial(path), r;
@@ -100,7 +106,7 @@ static int ask_and_show(const char *path, const struct verb *v, const char *text
 		fprintf(stderr, "coppicectl: %s: %s\n", path, strerror(errno));
 		return EXIT_NO_DAEMON;
 	}
-	if ((r = ask(fd, v, text, &a)) < 0) {
+	if ((r = ask(fd, v, text, !json && verb_is(v->number, VERB_LIVE) ? show_row : NULL, &a)) < 0) {
 		fprintf(stderr, "coppicectl: no answer from the daemon: %s\n", err_text(r));
 	} else {
 		show(v, &a, json);
@@ -151,7 +157,9 @@ static int joined(char *out, size_t size, int argc, char **argv)
 
 	out[0] = '\0';
 	for (int i = 0; i < argc; i++) {
-		n += (size_t)snprintf(out + n, size - n, "%s%s", i > 0 ? " " : "", argv[i]);
+		if (strcmp(argv[i], "--json") == 0)
+			continue;	/* ours, also behind the command */
+		n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? " " : "", argv[i]);
 		if (n >= size)
 			return SSH_E_FULL;
 	}

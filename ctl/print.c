@@ -79,6 +79,17 @@ static void put_block(const struct ctl_row *row, const struct print_how *how, ch
 	}
 }
 
+void print_line(const struct ctl_row *row, int utf8, FILE *f)
+{
+	char *cell = malloc(CELL_MAX);
+
+	for (size_t i = 0; cell != NULL && i < row->n; i++)
+		fprintf(f, "%s%.*s=%s", i > 0 ? " " : "", (int)print_name_length(&row->v[i]), row->v[i].name,
+		    print_value(&row->v[i], utf8, cell, CELL_MAX));
+	putc('\n', f);
+	free(cell);
+}
+
 /* ---- a table ---------------------------------------------------------------------------- */
 
 struct column { size_t width; int right; };

@@ -18,6 +18,8 @@ struct print_how {
 /* Tables of rows of one shape; key: value blocks for what stands alone or is too wide (PRINT_COLUMNS). */
 void print_text(const struct ctl_rows *, const struct print_how *, FILE *);
 #define PRINT_COLUMNS 13u
+/* One row on one line: "name=value name=value". */
+void print_line(const struct ctl_row *, int utf8, FILE *);
 /* One array of objects: "kind" first, then the fields. */
 void print_json(const struct ctl_rows *, FILE *);
 void print_row_json(const struct ctl_row *, FILE *);		/* one object, no newline */

@@ -90,7 +90,7 @@ static int question(struct top *t, const char *verb, const char *text, struct an
 	}
 	if (t->fd < 0 && (t->fd = ask_dial(t->socket)) < 0)
 		return SSH_E_GONE;
-	if ((r = ask(t->fd, v, text, a)) < 0)
+	if ((r = ask(t->fd, v, text, NULL, a)) < 0)
 		hang_up(t);
 	return r;
 }
