@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "supervisor/become.h"
+#include "supervisor/boxes.h"
 #include "supervisor/broker.h"
 #include "supervisor/config.h"
 #include "supervisor/control.h"
@@ -185,6 +186,7 @@ static int prepare(struct daemon *d)
 		return BAD_CONFIG;
 	if (detach_log(d) < 0)
 		return BAD_CONFIG;
+	boxes_open(d);
 	if (!d->opt.foreground && detach(d) < 0) {
 		log_ev(LOGL_ERROR, "cannot go to the background: %s", strerror(errno));
 		return 1;
@@ -215,6 +217,7 @@ static void clean_up(struct daemon *d)
 			event_free(d->signals[i]);
 	if (d->base != NULL)
 		event_base_free(d->base);
+	boxes_close(d);
 	broker_drop_slices(d);
 	table_drop(&d->by_pid);
 	table_drop(&d->sessions);
@@ -249,6 +252,7 @@ static void init(struct daemon *d)
 	table_init(&d->by_pid);
 	table_init(&d->sessions);
 	d->sink = d->start_pipe = d->socks[0] = d->socks[1] = -1;
+	d->boxes.fd = d->crash_dir = d->metrics = -1;
 	d->log_trusted = d->log_untrusted = (struct log_pair){ -1, -1 };
 	for (int i = 0; i < PROG_COUNT; i++)
 		d->program[i] = -1;

@@ -1,6 +1,7 @@
 #ifndef SUPERVISOR_DAEMON_H
 #define SUPERVISOR_DAEMON_H
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/list.h"
@@ -43,6 +44,8 @@ struct proc {
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
 	struct event *deadline;		/* then it is killed */
+	int box;			/* helper: the page of its last events; -1 */
+	uint32_t slot;			/* connection: its page in daemon.boxes; 0: none */
 };
 
 /* What belongs to one node of the tree. */
@@ -64,10 +67,14 @@ struct kid {
 	struct session *session;	/* of a session, connection or worker */
 	struct listener *listener;	/* of a listener or acceptor */
 	struct work *work;		/* of a worker */
+	struct kept *kept;		/* between an end and its report (reports.c) */
 };
 
 /* Both ends of the log sockets live as long as the daemon, so that lines wait while a reporter is replaced. */
 struct log_pair { int send, receive; };
+
+/* The pages of the last events of connections (boxes.c). */
+struct box_slab { int fd; uint32_t *free; unsigned nfree; };
 
 /* A client's link that waits for a nursery. */
 struct fork_wait { struct list link; uint64_t conn; int fd; };
@@ -104,7 +111,7 @@ struct daemon {
 
 	struct list procs;
 	struct table by_pid;
-	struct { pid_t pid; int wstatus; } strangers[64];	/* reaped before the nursery told us of them */
+	struct { pid_t pid; int wstatus; struct rusage used; } strangers[64];	/* reaped before the nursery told us of them */
 	unsigned stranger_at;
 	uint64_t last_serial;
 	int program[PROG_COUNT];	/* descriptors; -1 */
@@ -115,6 +122,9 @@ struct daemon {
 	struct control *control;
 
 	struct log_pair log_trusted, log_untrusted;
+	unsigned untold;		/* records the log socket did not take */
+	struct box_slab boxes;
+	int crash_dir, metrics;		/* for the reporter: where it keeps reports, where it is asked for metrics; -1 */
 	int sink;			/* for the reporter; -1: syslog */
 	int detached;
 	int start_pipe;			/* to the process the user started; -1 */

@@ -134,14 +134,39 @@ static void direct(struct daemon *d, enum log_level level, const char *line)
 		dprintf(2, "%s\n", line);
 }
 
-static void own_line(void *ctx, enum log_level level, const char *line)
+/* Is there somebody to take a line, or will there be soon? */
+static int heard(const struct daemon *d, enum log_level level)
 {
-	struct daemon *d = ctx;
-	int reporter = d->tree != NULL && proc_of(d, KID_REPORTER) != NULL;
+	int reporter = d->tree != NULL && proc_of((struct daemon *)(uintptr_t)d, KID_REPORTER) != NULL;
 	/* While it is replaced daily lines wait for the next one; an error may be the reason that none comes. */
 	int waits = level != LOGL_ERROR && d->log_trusted.send >= 0 && !d->stopping && (d->up || d->sink < 0);
 
-	if (reporter || waits)
+	return reporter || waits;
+}
+
+void detach_tell(struct daemon *d, enum happening kind, enum log_level level, const char *line, const struct tell *fields,
+    struct view box)
+{
+	const char *shown = line != NULL && level <= log_get_level() ? line : NULL;
+	struct buf b;
+
+	if (!heard(d, level)) {
+		if (shown != NULL)
+			direct(d, level, shown);
+		return;
+	}
+	buf_init(&b, TELL_MAX, NULL);
+	if (tell_encode(&b, ROLE_SUP, 1, kind, level, shown, fields, box) < 0
+	    || datagram_send(d->log_trusted.send, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT) < 0)
+		d->untold++;
+	buf_drop(&b);
+}
+
+static void own_line(void *ctx, enum log_level level, const char *line)
+{
+	struct daemon *d = ctx;
+
+	if (heard(d, level))
 		to_reporter(d, level, line);
 	else
 		direct(d, level, line);

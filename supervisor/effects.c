@@ -14,6 +14,7 @@
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
+#include "supervisor/reports.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
 #include "supervisor/worker.h"
@@ -23,6 +24,7 @@
 static void kid_free(struct kid *k)
 {
 	list_remove(&k->pending);
+	reports_drop(k);
 	if (k->timer != NULL)
 		event_free(k->timer);
 	if (k->proc != NULL)
@@ -188,11 +190,13 @@ static void report(struct kid *k, enum sup_did did)
 	else
 		snprintf(k->last_exit, sizeof k->last_exit, "shutdown");
 	log_ev(report_level(&r), "%s", report_line(line, sizeof line, &r));
+	reports_decided(k, did);
 }
 
 static void is_up(struct kid *k)
 {
 	k->up_ms = clock_ms();
+	reports_up(k);
 	if (k->row->id == KID_LISTENER)
 		listen_announce(k->listener);
 	else if (k->row->id == KID_ROOT)
@@ -272,6 +276,8 @@ void fx_event(struct kid *k, enum sup_event ev, enum sup_reason reason)
 		fx_answer(k, ev);
 		return;
 	}
+	if (ev == SUP_EV_READY && k->node->state == SUP_ST_STARTING)
+		reports_up(k);
 	sup_event(k->node, ev, reason, clock_ms());
 	settle(d);
 }

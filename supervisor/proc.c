@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +16,9 @@
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
+#include "supervisor/boxes.h"
 #include "supervisor/report.h"
+#include "supervisor/reports.h"
 #include "supervisor/session.h"
 #include "supervisor/worker.h"
 
@@ -31,6 +34,9 @@ static void proc_free(struct proc *p)
 		table_remove(&p->d->by_pid, (uint64_t)p->pid);
 	if (p->deadline != NULL)
 		event_free(p->deadline);
+	if (p->box >= 0)
+		close(p->box);
+	boxes_give_back(p->d, p->slot);
 	link_free(p->link);
 	free(p);
 }
@@ -45,6 +51,7 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 		return NULL;
 	}
 	p->d = d;
+	p->box = -1;
 	p->role = role;
 	p->kid = k;
 	p->serial = ++d->last_serial;
@@ -74,7 +81,7 @@ static int has_crashed(const struct proc *p, int wstatus)
 }
 
 /* It is no longer anyone's: tells the tree, and frees it. */
-static void ended(struct proc *p, int wstatus)
+static void ended(struct proc *p, int wstatus, const struct rusage *used)
 {
 	struct daemon *d = p->d;
 	struct kid *k = p->kid;
@@ -91,6 +98,7 @@ static void ended(struct proc *p, int wstatus)
 		k->last_pid = p->pid;
 		k->killed = p->killed;
 		k->lived_ms = clock_ms() - p->born_ms;
+		reports_ended(p, wstatus, used, crashed);
 		if (role == ROLE_WRK)
 			worker_ended(k, wstatus);
 		else if (role == ROLE_CONN)
@@ -231,30 +239,33 @@ void proc_nursery_died(struct daemon *d, uint64_t serial)
 
 void proc_reap(struct daemon *d)
 {
+	struct rusage used;
 	int wstatus;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
+	while ((pid = wait4(-1, &wstatus, WNOHANG, &used)) > 0) {
 		struct proc *p = table_get(&d->by_pid, (uint64_t)pid);
 
 		if (p != NULL) {
-			ended(p, wstatus);
+			ended(p, wstatus, &used);
 			continue;
 		}
 		/* A connection that died before the nursery told us its pid. */
 		d->strangers[d->stranger_at].pid = pid;
 		d->strangers[d->stranger_at].wstatus = wstatus;
+		d->strangers[d->stranger_at].used = used;
 		d->stranger_at = (d->stranger_at + 1) % (sizeof d->strangers / sizeof d->strangers[0]);
 		if (report_crashed(wstatus))
 			nursery_taint(d);
 	}
 }
 
-static int reaped_already(struct daemon *d, pid_t pid, int *wstatus)
+static int reaped_already(struct daemon *d, pid_t pid, int *wstatus, struct rusage *used)
 {
 	for (unsigned i = 0; i < sizeof d->strangers / sizeof d->strangers[0]; i++)
 		if (d->strangers[i].pid == pid) {
 			*wstatus = d->strangers[i].wstatus;
+			*used = d->strangers[i].used;
 			d->strangers[i].pid = 0;
 			return 1;
 		}
@@ -264,6 +275,7 @@ static int reaped_already(struct daemon *d, pid_t pid, int *wstatus)
 int proc_name_pid(struct proc *p, pid_t pid)
 {
 	struct daemon *d = p->d;
+	struct rusage used = { .ru_maxrss = 0 };
 	siginfo_t si = { 0 };
 	int wstatus;
 
@@ -272,10 +284,10 @@ int proc_name_pid(struct proc *p, pid_t pid)
 	/* The kernel first: a stranger nobody asked for may have had the same number long ago. */
 	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
 		/* No child of ours, or reaped; so many may have come and gone since that its status is forgotten. */
-		if (!reaped_already(d, pid, &wstatus))
+		if (!reaped_already(d, pid, &wstatus, &used))
 			wstatus = 0;
 		p->pid = pid;
-		ended(p, wstatus);
+		ended(p, wstatus, &used);
 		return SSH_OK;
 	}
 	if (table_put(&d->by_pid, (uint64_t)pid, p) < 0)

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/values.h"
+#include "supervisor/boxes.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
@@ -217,6 +218,7 @@ int session_connect(struct kid *k)
 		return SSH_E_NOMEM;
 	}
 	s->tries++;
+	p->slot = boxes_take(s->d);
 	p->greeted = 1;		/* a fork of the nursery needs no HELLO */
 	r = send_start(s, p);
 	saved = errno;
