@@ -25,6 +25,7 @@ enum conf_reader {
 };
 
 enum conf_root { ROOT_NO, ROOT_PROHIBIT_PASSWORD, ROOT_FORCED_COMMANDS_ONLY, ROOT_YES };
+enum conf_log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_JOURNAL, LOG_FORMAT_SYSLOG };
 enum conf_family { FAMILY_ANY, FAMILY_INET, FAMILY_INET6 };
 
 struct conf_list { char **v; size_t n; };
@@ -41,6 +42,7 @@ struct conf_startups { unsigned begin, rate, full; };
 #define CONF_C_FAMILY   enum conf_family
 #define CONF_C_LEVEL    enum log_level
 #define CONF_C_FACILITY int			/* LOG_AUTH ... of syslog.h */
+#define CONF_C_FORMAT   enum conf_log_format
 #define CONF_C_STARTUPS struct conf_startups
 
 /* All values for one client; read-only. Unset keywords hold their defaults. */

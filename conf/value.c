@@ -259,6 +259,10 @@ static int set_one(const struct keyword *k, void *to, const char *word, struct w
 		return SSH_OK;
 	case TYPE_FACILITY:
 		return set_name(names_facility, word, to, "log facility", "'", why);
+	case TYPE_FORMAT:
+		TRY(set_name(names_format, word, &value, "log format", "'", why));
+		*(enum conf_log_format *)to = (enum conf_log_format)value;
+		return SSH_OK;
 	case TYPE_INT:
 		return set_int(k, to, word, why);
 	case TYPE_TIME:

@@ -24,6 +24,9 @@ enum { SPAWNED_OK = 0, SPAWNED_REFUSED = 1, SPAWNED_UNKNOWN = 2, SPAWNED_FAILED 
 #define END_STDERR 4u
 #define END_PTY    8u
 
+/* SHOW.what */
+enum { SHOW_EVENTS = 0, SHOW_CRASHES = 1, SHOW_CRASH = 2 };
+
 /* CTL_REQUEST.verb */
 enum ctl_verb {
 #define VERB(number, NAME, name, arguments, meaning) CTL_##NAME = (number),
