@@ -20,6 +20,13 @@ void log_set_level(enum log_level l)
 	level = l;
 }
 
+static unsigned long long about;
+
+void log_about(uint64_t conn)
+{
+	about = conn;
+}
+
 enum log_level log_get_level(void)
 {
 	return level;
@@ -95,10 +102,13 @@ static void put(enum log_level l, int private, const char *fmt, va_list ap)
 {
 	char raw[LOG_LINE_MAX + 1], line[LOG_LINE_MAX + 1];
 	int heard = sink != NULL && l <= level, tapped = tap != NULL && l <= LOGL_DEBUG && !private;
+	int n = 0;
 
 	if (l == LOGL_QUIET || (!heard && !tapped))
 		return;
-	vsnprintf(raw, sizeof raw, fmt, ap);
+	if (about != 0)
+		n = snprintf(raw, sizeof raw, "conn=%llu ", about);
+	vsnprintf(raw + n, sizeof raw - (size_t)n, fmt, ap);
 	log_clean(line, sizeof line, raw, strlen(raw));	/* names inside were escaped by their caller */
 	if (tapped)
 		tap(l, line);

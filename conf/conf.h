@@ -81,6 +81,12 @@ int  conf_dump(const struct conf_values *, struct buf *);
 /* Port x ListenAddress x AddressFamily as addresses to bind, in order. *addrs: yours, free() it. */
 int  conf_listeners(const struct conf_values *, struct addr **addrs, size_t *n, struct conf_error *);
 
+/*
+ * Metrics as a place to listen on: 1 and *path (borrowed; of a Unix socket, else NULL) or *addr; 0: none. The parser has refused
+ * what is no loopback address.
+ */
+int  conf_metrics_place(const struct conf_values *, struct addr *, const char **path);
+
 /* RekeyLimit (kept as "BYTES SECONDS", "default" and "none" for 0) as numbers; 0: the cipher's own limit, and no limit in time. */
 int  conf_rekey_limit(const struct conf_values *, uint64_t *bytes, uint32_t *seconds);
 

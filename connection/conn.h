@@ -17,6 +17,7 @@
  *   events.c    what the core says: who handles which event; channel opens and global requests
  *   answers.c   the core's needs ⇄ keysign and auth
  *   chan_session.c  one session channel's state machine
+ *   stats.c     what coppicectl wants to know of it
  *   relay.c     its descriptors ⇄ windows
  */
 
@@ -41,6 +42,7 @@ struct conn {
 	struct table sessions;		/* struct session by channel number */
 	unsigned session_count;		/* those that are not closed by us */
 	uint32_t last_req;
+	uint64_t input_ms;		/* when the user last sent something */
 	int over;			/* flush and leave */
 };
 

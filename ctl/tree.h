@@ -15,7 +15,7 @@ struct ctl_node {
 	struct addr peer;
 };
 
-struct ctl_tree { struct ctl_node *v; size_t n, room; };
+struct ctl_tree { struct ctl_node *v; size_t n, room; int ascii; };	/* ascii: draw without line characters */
 
 /* A copy of a CTL_NODE, in the order of arrival (depth first). SSH_OK or SSH_E_NOMEM. */
 int  ctl_tree_add(struct ctl_tree *, const struct ipc_CTL_NODE *);
@@ -24,7 +24,5 @@ void ctl_tree_free(struct ctl_tree *);
 void ctl_tree_text(const struct ctl_tree *, FILE *);
 /* One JSON object per daemon: {"nodes":[...]} with every field, ids as numbers, names as words. */
 void ctl_tree_json(const struct ctl_tree *, FILE *);
-/* A JSON string with its quotes; bytes that are not printable ASCII become \u00XX. */
-void ctl_json_string(FILE *, const char *);
 
 #endif

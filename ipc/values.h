@@ -27,6 +27,17 @@ enum { SPAWNED_OK = 0, SPAWNED_REFUSED = 1, SPAWNED_UNKNOWN = 2, SPAWNED_FAILED 
 /* SHOW.what */
 enum { SHOW_EVENTS = 0, SHOW_CRASHES = 1, SHOW_CRASH = 2 };
 
+/* CONN_STATS.phase */
+enum { PHASE_IDENT = 0, PHASE_KEX = 1, PHASE_LOGIN = 2, PHASE_OPEN = 3 };
+
+/* COUNT.counter */
+enum counter {
+#define COUNTER(NAME, family, label, value, from, meaning) COUNT_##NAME,
+#include "ipc/counters.def"
+#undef COUNTER
+	COUNTERS
+};
+
 /* CTL_REQUEST.verb */
 enum ctl_verb {
 #define VERB(number, NAME, name, arguments, meaning) CTL_##NAME = (number),

@@ -2,9 +2,9 @@
  * reporter - the hub of what people read: log lines, reports of ends, events, crash files, metrics
  *
  * RUNS AS     coppice-log; files only below the crash directory (Landlock); system call filter
- * HEARS       LOG (everybody, on the two log sockets), EVENT (trusted roles, on theirs); CONFIG PING SHOW STATS (supervisor);
+ * HEARS       LOG (everybody, on the two log sockets), EVENT (trusted roles, on theirs); CONFIG PING LOGLEVEL SHOW SAMPLES (supervisor);
  *             HTTP (whoever may connect to the metrics socket)
- * SAYS        HELLO READY CONFIG_OK PONG STATS_ASK (supervisor)
+ * SAYS        HELLO READY CONFIG_OK PONG SAMPLES_ASK (supervisor)
  * NEVER       believes a sender about its pid or uid: the kernel tells them; waits for a reader
  * IF IT DIES  lines wait in the log sockets, which the supervisor keeps; the next reporter takes them
  */
@@ -181,8 +181,8 @@ static int on_message(struct child *c, struct ipc_msg *m)
 	switch (m->type) {
 	case IPC_SHOW:
 		return on_show(m);
-	case IPC_STATS:
-		scrape_stats(&m->u.STATS);
+	case IPC_SAMPLES:
+		scrape_samples(&m->u.SAMPLES);
 		return SSH_OK;
 	default:
 		return SSH_E_RULE;

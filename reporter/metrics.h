@@ -13,7 +13,7 @@
 /* Counts what passes by: events of each kind, the time logins took. */
 void metrics_event(const struct record *);
 /*
- * The whole page. samples: STATS.samples, numbers by "name" or "name label=value"; others than the tables' are left out. followers: of
+ * The whole page. samples: SAMPLES.samples, numbers by "name" or "name label=value"; others than the tables' are left out. followers: of
  * events. SSH_OK, or SSH_E_FULL.
  */
 int  metrics_page(struct buf *, int openmetrics, struct view samples, const struct sink *, const struct crashes *, unsigned followers);

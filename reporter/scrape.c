@@ -116,7 +116,7 @@ static void answer_waiting(void)
 	}
 }
 
-void scrape_stats(const struct ipc_STATS *m)
+void scrape_samples(const struct ipc_SAMPLES *m)
 {
 	if (scrape.patience == NULL || m->seq != scrape.asked)
 		return;
@@ -147,7 +147,7 @@ static void ask(struct client *c)
 	c->waits = 1;
 	if (event_pending(scrape.patience, EV_TIMEOUT, NULL))
 		return;			/* somebody has asked already */
-	if (link_send(scrape.self->sup, IPC_STATS_ASK, &(struct ipc_STATS_ASK){ .seq = ++scrape.asked }) < 0
+	if (link_send(scrape.self->sup, IPC_SAMPLES_ASK, &(struct ipc_SAMPLES_ASK){ .seq = ++scrape.asked }) < 0
 	    || event_add(scrape.patience, &tv) < 0)
 		on_impatient(-1, 0, NULL);
 }

@@ -15,7 +15,7 @@ struct streams;
 
 /* listener (taken; -1: none) is a listening stream socket. SSH_OK or SSH_E_NOMEM. */
 int  scrape_open(struct child *, int listener, const struct sink *, const struct crashes *, const struct streams *);
-/* STATS came: answers everybody who waits. */
-void scrape_stats(const struct ipc_STATS *);
+/* SAMPLES came: answers everybody who waits. */
+void scrape_samples(const struct ipc_SAMPLES *);
 
 #endif

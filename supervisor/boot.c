@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/become.h"
 #include "supervisor/boxes.h"
 #include "supervisor/broker.h"
@@ -23,6 +24,7 @@
 #include "supervisor/effects.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
+#include "supervisor/observe.h"
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 #include "supervisor/reload.h"
@@ -187,6 +189,7 @@ static int prepare(struct daemon *d)
 	if (detach_log(d) < 0)
 		return BAD_CONFIG;
 	boxes_open(d);
+	observe_open(d);
 	if (!d->opt.foreground && detach(d) < 0) {
 		log_ev(LOGL_ERROR, "cannot go to the background: %s", strerror(errno));
 		return 1;
@@ -218,6 +221,7 @@ static void clean_up(struct daemon *d)
 	if (d->base != NULL)
 		event_base_free(d->base);
 	boxes_close(d);
+	observe_close(d);
 	broker_drop_slices(d);
 	table_drop(&d->by_pid);
 	table_drop(&d->sessions);
@@ -257,6 +261,8 @@ static void init(struct daemon *d)
 	for (int i = 0; i < PROG_COUNT; i++)
 		d->program[i] = -1;
 	d->privileged = geteuid() == 0;
+	d->born_ms = clock_ms();
+	d->log_level = -1;
 }
 
 int boot_run(struct daemon *d)

@@ -10,12 +10,16 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/child.h"
+#include "supervisor/command.h"
+#include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/samples.h"
 #include "supervisor/session.h"
+#include "supervisor/stats.h"
 #include "supervisor/worker.h"
 
 /* ---- configuration --------------------------------------------------------------- */
@@ -109,6 +113,8 @@ static int on_config_ok(struct proc *p, const struct ipc_CONFIG_OK *m)
 	if (!m->accepted)
 		log_ev(LOGL_ERROR, "ev=config role=%s pid=%d: keeps its old configuration: %s", ipc_role_name(p->role), (int)p->pid,
 		    log_escape(why, sizeof why, m->why.p, m->why.len));
+	if (p->is_ready)	/* the slice has a level of its own */
+		command_tell_level(p);
 	return SSH_OK;
 }
 
@@ -146,6 +152,7 @@ static int on_ready(struct proc *p)
 		return SSH_E_RULE;
 	p->is_ready = 1;
 	link_enter(p->link, W_UP);
+	command_tell_level(p);
 	if (p->role == ROLE_KEY || p->role == ROLE_AUTH)
 		introduce_guard(p);
 	if (d->nursery.next == p) {
@@ -174,12 +181,17 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_HELLO:         return on_hello(p, &m->u.HELLO);
 	case IPC_READY:         return on_ready(p);
 	case IPC_CONFIG_OK:     return on_config_ok(p, &m->u.CONFIG_OK);
+	case IPC_SAMPLES_ASK:   return samples_tell(p, m->u.SAMPLES_ASK.seq);
 	case IPC_PONG:          return SSH_OK;
 	case IPC_CONN_NEW:      return session_accept(p, m);
 	case IPC_FORKED:        return nursery_forked(p, &m->u.FORKED);
 	case IPC_SESSION_ID:    return session_identified(p->d, &m->u.SESSION_ID);
 	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
+	case IPC_CHAN_STATS:    return stats_channel(s, &m->u.CHAN_STATS);
+	case IPC_CONN_STATS:    return stats_taken(s, &m->u.CONN_STATS);
+	case IPC_NOTICE_SHOWN:  return command_notice_shown(s, &m->u.NOTICE_SHOWN);
+	case IPC_COUNT:         return counter_told(p->role, &m->u.COUNT);
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
 	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
 	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);

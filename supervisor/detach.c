@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/datagram.h"
+#include "supervisor/observe.h"
 #include "supervisor/proc.h"
 
 /* ---- background ---------------------------------------------------------------------- */
@@ -99,6 +100,9 @@ int detach_log(struct daemon *d)
 	}
 	if (d->opt.log_file != NULL)
 		d->sink = open(d->opt.log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	else if (d->opt.to_stderr && (d->values->LogFormat == LOG_FORMAT_AUTO || d->values->LogFormat == LOG_FORMAT_JOURNAL)
+	    && observe_stderr_is_journal())
+		return SSH_OK;		/* what is written there lands in the journal anyway: native records say more */
 	else if (d->opt.to_stderr)
 		d->sink = fcntl(2, F_DUPFD_CLOEXEC, 3);
 	else

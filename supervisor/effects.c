@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/boot.h"
+#include "supervisor/counters.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
@@ -173,6 +174,15 @@ static void set_timer(struct kid *k, uint32_t ms)
 		fx_answer(k, SUP_EV_TIMEOUT);
 }
 
+static void count_restart(enum ipc_role role)
+{
+	static const int counters[ROLE_COUNT] = { [ROLE_REP] = COUNT_RESTART_REPORTER, [ROLE_KEY] = COUNT_RESTART_KEYSIGN,
+		[ROLE_AUTH] = COUNT_RESTART_AUTH, [ROLE_NUR] = COUNT_RESTART_NURSERY, [ROLE_ACC] = COUNT_RESTART_ACCEPTOR };
+
+	if (counters[role] != 0)
+		count((enum counter)counters[role]);
+}
+
 static void report(struct kid *k, enum sup_did did)
 {
 	char path[400], line[LOG_LINE_MAX];
@@ -189,6 +199,8 @@ static void report(struct kid *k, enum sup_did did)
 		report_last_exit(k->last_exit, sizeof k->last_exit, k->last_status);
 	else
 		snprintf(k->last_exit, sizeof k->last_exit, "shutdown");
+	if (did == SUP_DID_RESTART && leaf)
+		count_restart(k->row->role);
 	log_ev(report_level(&r), "%s", report_line(line, sizeof line, &r));
 	reports_decided(k, did);
 }

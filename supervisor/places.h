@@ -16,6 +16,7 @@ struct places {
 	char keys[PLACE_MAX];		/* directory of the host keys made at first start */
 	char pid_file[PLACE_MAX];	/* "" : none */
 	char control[PLACE_MAX];
+	char crashes[PLACE_MAX];	/* an ordinary user's crash reports */
 	char libexec[PLACE_MAX];	/* PREFIX/libexec/coppice */
 };
 

@@ -13,12 +13,14 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/broker.h"
+#include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
 #include "supervisor/boxes.h"
 #include "supervisor/report.h"
 #include "supervisor/reports.h"
+#include "supervisor/samples.h"
 #include "supervisor/session.h"
 #include "supervisor/worker.h"
 
@@ -90,9 +92,12 @@ static void ended(struct proc *p, int wstatus, const struct rusage *used)
 	uint64_t serial = p->serial;
 	enum ipc_role role = p->role;
 
+	if (crashed)
+		count(role == ROLE_CONN ? COUNT_CRASH_CONN : role == ROLE_WRK ? COUNT_CRASH_WORKER : COUNT_CRASH_HELPER);
 	/* What a helper said before it died counts: its peers may have acted on it already. */
 	if (p->link != NULL && role != ROLE_CONN && role != ROLE_WRK)
 		link_drain(p->link);
+	samples_ended(p, used);
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
@@ -211,6 +216,7 @@ static void on_gone(struct link *l, int error, void *ctx)
 	if (error != 0) {
 		log_ev(LOGL_ERROR, "ev=broken-rules role=%s pid=%d: %s", ipc_role_name(p->role), (int)p->pid, err_text(error));
 		p->broke_rules = 1;
+		count(COUNT_RULES_BROKEN);
 	}
 	if (p->pid == 0)
 		nameless_gone(p);

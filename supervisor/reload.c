@@ -1,9 +1,13 @@
 #include "supervisor/reload.h"
 
+#include <stdio.h>
+
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/broker.h"
 #include "supervisor/config.h"
+#include "supervisor/counters.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
@@ -35,6 +39,15 @@ static void tell(struct daemon *d, unsigned changed, int keys_changed)
 		nursery_replace(d);
 }
 
+/* For coppicectl status. */
+static void remember(struct daemon *d, int ok, const char *text)
+{
+	d->last_reload.at_ms = clock_ms();
+	d->last_reload.ok = ok;
+	snprintf(d->last_reload.text, sizeof d->last_reload.text, "%s", text);
+	count(ok ? COUNT_RELOADS : COUNT_RELOADS_REFUSED);
+}
+
 void reload(struct daemon *d)
 {
 	struct conf_values *v;
@@ -48,11 +61,13 @@ void reload(struct daemon *d)
 	if (config_load(d, 0, &c, &v, &e) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
 		log_ev(LOGL_ERROR, "The new configuration is not usable; the old one stays in force.");
+		remember(d, 0, e.text);
 		return;
 	}
 	keys_changed = !same_keys(&d->values->HostKey, &v->HostKey);
 	if (keys_changed && !config_keys_work(d, v)) {
 		log_ev(LOGL_ERROR, "No host key of the new configuration can be loaded; the old one stays in force.");
+		remember(d, 0, "no host key can be loaded");
 		conf_values_free(v);
 		conf_free(c);
 		return;
@@ -63,5 +78,6 @@ void reload(struct daemon *d)
 	if (keys_changed && proc_of(d, KID_KEYSIGN) != NULL)
 		proc_ask_to_end(proc_of(d, KID_KEYSIGN));	/* its supervisor starts it anew, with the new keys */
 	listen_reload(d);
+	remember(d, 1, "");
 	log_ev(LOGL_INFO, "Configuration %llu in force.", (unsigned long long)d->generation);
 }

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "ctl/tree.h"
+#include "ctl/words.h"
 
 static void add(struct ctl_tree *t, uint64_t id, uint64_t parent, uint8_t kind, const char *name, const char *user)
 {
@@ -82,7 +83,7 @@ Test(tree, json_strings_cannot_break_out)
 	size_t n;
 	FILE *f = open_memstream(&text, &n);
 
-	ctl_json_string(f, "a\"b\\c\n\x1b\xff");
+	words_json(f, "a\"b\\c\n\x1b\xff");
 	fclose(f);
 	cr_assert_str_eq(text, "\"a\\\"b\\\\c\\u000a\\u001b\\u00ff\"");
 	free(text);
