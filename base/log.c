@@ -98,6 +98,15 @@ void log_tapped(enum log_level l, const char *line)
 		tap(l, line);
 }
 
+const char *log_worded(char *out, const char *line)
+{
+	char raw[LOG_LINE_MAX + 1];
+	int n = about != 0 ? snprintf(raw, sizeof raw, "conn=%llu ", about) : 0;
+
+	snprintf(raw + n, sizeof raw - (size_t)n, "%s", line);
+	return log_clean(out, LOG_LINE_MAX + 1, raw, strlen(raw));
+}
+
 static void put(enum log_level l, int private, const char *fmt, va_list ap)
 {
 	char raw[LOG_LINE_MAX + 1], line[LOG_LINE_MAX + 1];

@@ -36,6 +36,8 @@ typedef void log_tap_fn(enum log_level, const char *line);
 typedef void log_note_fn(enum log_note, unsigned number, size_t bytes);
 void log_tap(log_tap_fn *, log_note_fn *);
 void log_note(enum log_note, unsigned number, size_t bytes);
+/* The line as log_ev() would have it, cleaned and with log_about()'s number; out has LOG_LINE_MAX + 1 bytes. */
+const char *log_worded(char *out, const char *line);
 /* For the tap alone: a line that is sent on another way. */
 void log_tapped(enum log_level, const char *line);
 

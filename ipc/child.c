@@ -61,6 +61,7 @@ static void to_log_socket(void *ctx, enum log_level level, const char *line)
 
 void child_tell(enum happening kind, enum log_level level, const char *line, const struct tell *fields)
 {
+	char text[LOG_LINE_MAX + 1];
 	struct buf b;
 
 	if (logger.fd < 0) {
@@ -68,8 +69,10 @@ void child_tell(enum happening kind, enum log_level level, const char *line, con
 			log_ev(level, "%s", line);
 		return;
 	}
-	if (line != NULL)
+	if (line != NULL) {
+		line = log_worded(text, line);
 		log_tapped(level, line);
+	}
 	buf_init(&b, TELL_MAX, NULL);
 	if (tell_encode(&b, logger.role, logger.node, kind, level, level <= log_get_level() ? line : NULL, fields, view_of("", 0)) < 0
 	    || datagram_send(logger.fd, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT) < 0)

@@ -28,6 +28,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 #include "supervisor/reload.h"
+#include "supervisor/reports.h"
 #include "supervisor/session.h"
 
 #define BAD_CONFIG 255		/* as sshd exits */
@@ -143,6 +144,7 @@ void daemon_stop(struct daemon *d)
 
 	if (root == NULL || d->stopping)
 		return;
+	reports_tell(d, HAPPENS_STOP, LOGL_INFO, NULL, (struct tell[]){ TELL_NUMBER("pid", getpid()), TELL_END });
 	d->stopping = 1;
 	if (root->node->state == SUP_ST_DOWN)
 		event_base_loopbreak(d->base);
@@ -174,6 +176,7 @@ void boot_done(struct daemon *d)
 	if (d->ids.made_up)
 		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
+	reports_tell(d, HAPPENS_START, LOGL_INFO, NULL, (struct tell[]){ TELL_TEXT("version", COPPICE_VERSION), TELL_NUMBER("pid", getpid()), TELL_END });
 	detach_write_pid(d);
 	detach_done(d);
 	if (d->opt.inetd)

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "supervisor/effects.h"
 #include "supervisor/proc.h"
+#include "supervisor/reports.h"
 
 /* ---- addresses ------------------------------------------------------------------ */
 
@@ -199,6 +200,16 @@ int listen_plant(struct daemon *d, int start)
 	return r;
 }
 
+/* "Server listening on 192.0.2.1 port 22." for people, the same as named values. */
+static void tell(const struct listener *l, int open)
+{
+	char ip[ADDR_TEXT_MAX], at[ADDR_TEXT_MAX], line[200];
+	struct tell fields[] = { TELL_TEXT("local", addr_text(&l->local, at)), TELL_TEXT("action", open ? "open" : "close"), TELL_END };
+
+	snprintf(line, sizeof line, "Server %slistening on %s port %u.", open ? "" : "no longer ", addr_ip_text(&l->local, ip), addr_port(&l->local));
+	reports_tell(l->d, HAPPENS_LISTENER, LOGL_INFO, line, fields);
+}
+
 int listen_reload(struct daemon *d)
 {
 	int n = bind_wanted(d), again = 1;
@@ -211,11 +222,10 @@ int listen_reload(struct daemon *d)
 		again = 0;
 		LIST_EACH(at, &d->listeners) {
 			struct listener *l = LIST_OF(at, struct listener, link);
-			char ip[ADDR_TEXT_MAX];
 
 			if (l->keep || l->kid == NULL || l->kid->node->removing)
 				continue;
-			log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+			tell(l, 0);
 			fx_stop(l->kid);
 			again = 1;	/* the list may have changed */
 			break;
@@ -238,12 +248,10 @@ int listen_give(struct proc *p)
 
 void listen_announce(struct listener *l)
 {
-	char ip[ADDR_TEXT_MAX];
-
 	if (l == NULL || l->announced)
 		return;
 	l->announced = 1;
-	log_ev(LOGL_INFO, "Server listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+	tell(l, 1);
 }
 
 void listen_forget(struct listener *l)

@@ -11,6 +11,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/reports.h"
 
 static int same_keys(const struct conf_list *a, const struct conf_list *b)
 {
@@ -45,6 +46,8 @@ static void remember(struct daemon *d, int ok, const char *text)
 	d->last_reload.at_ms = clock_ms();
 	d->last_reload.ok = ok;
 	snprintf(d->last_reload.text, sizeof d->last_reload.text, "%s", text);
+	reports_tell(d, HAPPENS_RELOAD, LOGL_INFO, NULL, (struct tell[]){ TELL_TEXT("result", ok ? "ok" : "refused"), TELL_TEXT("why", text),
+		TELL_NUMBER("generation", d->generation), TELL_END });
 	count(ok ? COUNT_RELOADS : COUNT_RELOADS_REFUSED);
 }
 

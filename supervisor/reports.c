@@ -277,3 +277,27 @@ void reports_up(struct kid *k)
 	put_number(&p, "restarted", k->node->restarts);
 	reports_tell(k->d, HAPPENS_PROGRESS, LOGL_DEBUG, NULL, p.v);
 }
+
+void reports_started(struct kid *k)
+{
+	struct paper p = { .n = 0 };
+
+	put_text(&p, "node", fx_path(k, p.node, sizeof p.node));
+	put_number(&p, "session", k->session->conn);
+	put_text(&p, "user", k->session->grant != NULL ? k->session->grant->user : NULL);
+	put_text(&p, "peer", addr_text(&k->session->peer, p.peer));
+	put_text(&p, "kind", k->name);
+	if (k->proc != NULL)
+		put_number(&p, "pid", (uint64_t)k->proc->pid);
+	reports_tell(k->d, HAPPENS_CHANNEL_START, LOGL_DEBUG, NULL, p.v);
+}
+
+void reports_connected(struct session *s)
+{
+	struct paper p = { .n = 0 };
+
+	put_number(&p, "session", s->conn);
+	put_text(&p, "peer", addr_text(&s->peer, p.peer));
+	put_text(&p, "local", addr_text(&s->local, p.node));
+	reports_tell(s->d, HAPPENS_CONNECTION, LOGL_DEBUG, NULL, p.v);
+}

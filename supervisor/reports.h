@@ -16,6 +16,10 @@ void reports_ended(struct proc *, int wstatus, const struct rusage *, int crashe
 void reports_decided(struct kid *, enum sup_did);
 /* A child of the tree serves: the progress report. */
 void reports_up(struct kid *);
+/* A program was started for a user. */
+void reports_started(struct kid *worker);
+/* A client was accepted. */
+void reports_connected(struct session *);
 /* Forgets what reports_ended() kept. */
 void reports_drop(struct kid *);
 

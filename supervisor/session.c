@@ -21,6 +21,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/reports.h"
 #include "supervisor/stats.h"
 #include "supervisor/worker.h"
 
@@ -174,6 +175,7 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 	if (r == SSH_OK) {
 		s->acceptor = acceptor->serial;
 		s->slot = m->u.CONN_NEW.slot;
+		reports_connected(s);
 		if ((r = fx_start(s->kid)) < 0)
 			fx_stop(s->kid);	/* its end tells the fate */
 	} else {
