@@ -20,6 +20,7 @@
 struct client {
 	struct list link;
 	int fd, waits;			/* for the supervisor */
+	int drains;			/* answered; what is still on its way is read and thrown away, or a reset would overtake the answer */
 	struct http_request q;
 	char head[HTTP_REQUEST_MAX];
 	size_t n;
@@ -70,7 +71,10 @@ static void send_rest(struct client *c)
 			break;
 		buf_consume(&c->answer, (size_t)n);
 	}
-	client_free(c);
+	if (buf_len(&c->answer) == 0 && shutdown(c->fd, SHUT_WR) == 0 && event_add(c->readable, NULL) == 0)
+		c->drains = 1;
+	else
+		client_free(c);
 }
 
 static int write_answer(struct client *c, int status, struct buf *page, const char *type)
@@ -155,10 +159,13 @@ static void ask(struct client *c)
 static void on_readable(evutil_socket_t fd, short what, void *arg)
 {
 	struct client *c = arg;
-	ssize_t n = read(fd, c->head + c->n, sizeof c->head - c->n);
+	size_t at = c->drains ? 0 : c->n;
+	ssize_t n = read(fd, c->head + at, sizeof c->head - at);
 	int status;
 
 	(void)what;
+	if (c->drains && n > 0)
+		return;
 	if (n <= 0) {
 		if (n == 0 || (errno != EAGAIN && errno != EINTR))
 			client_free(c);

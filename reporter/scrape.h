@@ -9,7 +9,7 @@
 struct streams;
 
 #define SCRAPE_CLIENTS_MAX 16u
-#define SCRAPE_TIME_MS     5000		/* a client that is not done by then is gone */
+#define SCRAPE_TIME_MS     3000		/* a client that is not done by then is gone */
 #define SCRAPE_WAIT_MS     2000		/* for the supervisor; then the page is what we have */
 #define SCRAPE_FRESH_MS    1000
 
