@@ -207,7 +207,7 @@ void sandbox_reporter(const struct child *c)
 {
 	static const int allow[] = { CALLS_LOOP, SYS_socket, SYS_connect, SYS_sendto, SYS_openat, SYS_getsockopt, SYS_setsockopt,
 		SYS_recvfrom, SYS_ioctl, SYS_accept4, SYS_shutdown, SYS_unlinkat, SYS_renameat, SYS_renameat2, -1 };
-	static const int no[] = { SYS_open, SYS_access, SYS_faccessat2, SYS_readlink, SYS_stat, SYS_statx, SYS_prlimit64, SYS_uname, -1 };
+	static const int no[] = { SYS_open, SYS_access, SYS_faccessat2, SYS_readlink, SYS_stat, SYS_statx, SYS_sysinfo, SYS_prlimit64, SYS_uname, -1 };
 	/* New sockets reach a log only, and files are those of the crash directory; a path that leads out of it meets Landlock. */
 	static const struct seccomp_check checks[] = {
 		CHECKS_LOOP, { SYS_socket, 0, SECCOMP_EXACT, AF_UNIX }, { SYS_setsockopt, 2, SECCOMP_EXACT, SO_SNDBUF },
