@@ -105,6 +105,7 @@ void crashes_open(struct crashes *c, int dir, unsigned most, uint64_t bytes_most
 		close(copy);
 		return;
 	}
+	rewinddir(d);		/* the supervisor gave the same open directory to our predecessor, who read it to its end */
 	while (c->n < CRASHES_MAX * 2 && (e = readdir(d)) != NULL)
 		if (parse_name(e->d_name, &number) && fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
 			add(c, number, (uint64_t)st.st_size);
