@@ -51,7 +51,7 @@ static int help(int argc, char **argv)
 	}
 	verb_usage(stdout, v);
 	printf("%s: %s.\n", v->name, v->meaning);
-	if (verb_is(v->number, VERB_CHANGES))
+	if (verb_is(v->number, VERB_CHANGES) || verb_is(v->number, VERB_SETS))
 		puts("The daemon's log says who asked for it.");
 	puts("More: coppicectl(1).");
 	return 0;
@@ -86,7 +86,7 @@ static void show(const struct verb *v, struct answer *a, int json)
 		(json ? ctl_tree_json : ctl_tree_text)(&a->tree, stdout);
 	} else if (!json) {
 		print_text(&a->rows, &how, stdout);
-	} else if (a->stream < 0 && (a->status == 0 || a->rows.n > 0)) {
+	} else if (a->stream < 0) {
 		print_json(&a->rows, stdout);
 	}
 }

@@ -107,17 +107,25 @@ static void put_text(const struct ctl_node *n, int root, FILE *f)
 	putc('\n', f);
 }
 
+void ctl_tree_label(const struct ctl_tree *t, size_t at, FILE *f)
+{
+	if (parent_of(t, at) != at) {
+		branches(t, at, f);
+		fputs(last_of_its_parent(t, at) ? t->ascii ? "`-" : "└ " : t->ascii ? "|-" : "├ ", f);
+	}
+	fputs(t->v[at].name, f);
+}
+
+const char *ctl_tree_state(const struct ctl_node *n)
+{
+	return WORD(states, n->state);
+}
+
 void ctl_tree_text(const struct ctl_tree *t, FILE *f)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		int root = parent_of(t, i) == i;
-
-		if (!root) {
-			branches(t, i, f);
-			fputs(last_of_its_parent(t, i) ? t->ascii ? "`-" : "└ " : t->ascii ? "|-" : "├ ", f);
-		}
-		fputs(t->v[i].name, f);
-		put_text(&t->v[i], root, f);
+		ctl_tree_label(t, i, f);
+		put_text(&t->v[i], parent_of(t, i) == i, f);
 	}
 }
 

@@ -21,6 +21,9 @@ struct ctl_tree { struct ctl_node *v; size_t n, room; int ascii; };	/* ascii: dr
 int  ctl_tree_add(struct ctl_tree *, const struct ipc_CTL_NODE *);
 void ctl_tree_free(struct ctl_tree *);
 /* The drawing of architecture documents: branches, uptime, pid, restarts, last exit, user and peer. */
+/* The branches and the name of the at-th node alone. */
+void ctl_tree_label(const struct ctl_tree *, size_t at, FILE *);
+const char *ctl_tree_state(const struct ctl_node *);	/* "up" */
 void ctl_tree_text(const struct ctl_tree *, FILE *);
 /* One JSON object per daemon: {"nodes":[...]} with every field, ids as numbers, names as words. */
 void ctl_tree_json(const struct ctl_tree *, FILE *);

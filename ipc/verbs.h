@@ -6,7 +6,7 @@
 
 struct verb { const char *name, *arguments, *meaning; uint8_t number; };	/* number 0: a TOOL */
 
-enum verb_trait { VERB_CHANGES, VERB_WAITS, VERB_LIST, VERB_QUIET };
+enum verb_trait { VERB_CHANGES, VERB_SETS, VERB_WAITS, VERB_LIST, VERB_QUIET };
 
 /* The i-th, in the order of the file, NULL after the last. */
 const struct verb *verb_at(unsigned i);

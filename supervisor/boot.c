@@ -216,6 +216,8 @@ static void clean_up(struct daemon *d)
 	fx_drop(d);
 	proc_drop_all(d);
 	nursery_drop(d);
+	if (d->introductions != NULL)
+		event_free(d->introductions);
 	listen_drop(d);
 	detach_remove_pid(d);
 	for (size_t i = 0; i < sizeof d->signals / sizeof d->signals[0]; i++)

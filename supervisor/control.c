@@ -190,8 +190,8 @@ static void note(const struct client *k, const struct ipc_CTL_REQUEST *q)
 	char who[80], text[200];
 	size_t n = q->text.len;
 
-	if (v == NULL || !verb_is(q->verb, VERB_CHANGES) || (n == 0 && strchr(v->arguments, '[') == v->arguments && *v->arguments != '\0'))
-		return;		/* without arguments it only shows */
+	if (v == NULL || !(verb_is(q->verb, VERB_CHANGES) || (n > 0 && verb_is(q->verb, VERB_SETS))))
+		return;
 	if (verb_is(q->verb, VERB_QUIET) && n > 0 && memchr(q->text.p, ' ', n) != NULL)
 		n = (size_t)((const uint8_t *)memchr(q->text.p, ' ', n) - q->text.p);
 	log_ev(LOGL_INFO, "ev=ctl verb=%s by=\"%s\"%s%s", v->name, client_who(k, who, sizeof who), n > 0 ? " args=" : "",

@@ -43,6 +43,7 @@ struct proc {
 	unsigned broke_rules : 1;
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
+	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
 	struct event *deadline;		/* then it is killed */
 	int box;			/* helper: the page of its last events; -1 */
 	uint32_t slot;			/* connection: its page in daemon.boxes; 0: none */
@@ -122,6 +123,7 @@ struct daemon {
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
 	struct list listeners;
+	struct event *introductions;	/* paces them */
 	struct control *control;
 
 	struct log_pair log_trusted, log_untrusted;

@@ -19,7 +19,9 @@
 
 static struct proc *forker(struct daemon *d)
 {
-	return d->nursery.tainted ? NULL : proc_of(d, KID_NURSERY);
+	struct proc *n = d->nursery.tainted ? NULL : proc_of(d, KID_NURSERY);
+
+	return n != NULL && n->asked < NURSERY_ASKED_MAX ? n : NULL;
 }
 
 static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, int fd)
@@ -107,6 +109,7 @@ int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
 
 	answered(n);
 	count(m->pid < 0 ? COUNT_FORKS_FAILED : COUNT_FORKS);
+	serve_queue(d);
 	if (m->pid < 0)
 		log_ev(LOGL_ERROR, "session %lu: fork failed: %s", (unsigned long)m->conn, strerror(-m->pid));
 	if (c == NULL || c->pid != 0 || c->forked_by != n->serial)

@@ -62,6 +62,21 @@ Test(tree, drawing)
 	ctl_tree_free(&t);
 }
 
+Test(tree, drawing_without_line_characters)
+{
+	struct ctl_tree t;
+	char *text;
+
+	plant(&t);
+	t.ascii = 1;
+	text = render(&t, ctl_tree_text);
+	cr_assert_not_null(strstr(text, "\n|-guards  one"), "%s", text);
+	cr_assert_not_null(strstr(text, "\n| `-auth  pid 104"), "%s", text);
+	cr_assert_not_null(strstr(text, "\n`-sessions"), "%s", text);
+	free(text);
+	ctl_tree_free(&t);
+}
+
 Test(tree, json_has_every_field)
 {
 	struct ctl_tree t;
