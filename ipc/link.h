@@ -35,6 +35,12 @@ int  link_send(struct link *, enum ipc_type, const void *body);
 void link_finish(struct link *);
 /* The far end is dead: handles what it had said and nobody has read. No gone() from here. Not inside a handler. */
 void link_drain(struct link *);
+/*
+ * While it holds, what is sent is checked and kept here instead; for a far end that is about to be replaced. link_give()
+ * lets what `from` kept go out on `to` (which may be the same link), behind what `to` has queued.
+ */
+void link_hold(struct link *, int hold);
+void link_give(struct link *to, struct link *from);
 enum ipc_when link_state(const struct link *);
 void link_enter(struct link *, enum ipc_when);
 enum ipc_role link_peer(const struct link *);

@@ -22,6 +22,7 @@
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/observe.h"
@@ -214,6 +215,7 @@ static void clean_up(struct daemon *d)
 	control_close(d);
 	d->stopping = 1;
 	fx_drop(d);
+	handoffs_drop(d);
 	proc_drop_all(d);
 	nursery_drop(d);
 	if (d->introductions != NULL)
@@ -258,6 +260,7 @@ static void init(struct daemon *d)
 	list_init(&d->listeners);
 	list_init(&d->pending);
 	list_init(&d->nursery.queue);
+	handoffs_init(d);
 	table_init(&d->by_pid);
 	table_init(&d->sessions);
 	d->sink = d->start_pipe = d->socks[0] = d->socks[1] = -1;

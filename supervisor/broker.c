@@ -13,6 +13,7 @@
 #include "supervisor/command.h"
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
@@ -175,6 +176,8 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	struct session *s = p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
 
 	(void)l;
+	if (m->type == IPC_ADOPTED && p->adopts != NULL)
+		return handoff_adopted(p, &m->u.ADOPTED);
 	if (p->role == ROLE_CONN && s == NULL)
 		return SSH_E_GONE;
 	switch (m->type) {
@@ -192,6 +195,7 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_CONN_STATS:    return stats_taken(s, &m->u.CONN_STATS);
 	case IPC_NOTICE_SHOWN:  return command_notice_shown(s, &m->u.NOTICE_SHOWN);
 	case IPC_COUNT:         return counter_told(p->role, &m->u.COUNT);
+	case IPC_HANDOFF_STATE: return handoff_state(p, &m->u.HANDOFF_STATE);
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
 	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
 	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);

@@ -47,6 +47,7 @@ struct proc {
 	struct event *deadline;		/* then it is killed */
 	int box;			/* helper: the page of its last events; -1 */
 	uint32_t slot;			/* connection: its page in daemon.boxes; 0: none */
+	struct session *adopts;		/* connection: the session it is to take over (handoff.h); NULL otherwise */
 };
 
 /* What belongs to one node of the tree. */
@@ -79,6 +80,18 @@ struct box_slab { int fd; uint32_t *free; unsigned nfree; };
 
 /* A client's link that waits for a nursery. */
 struct fork_wait { struct list link; uint64_t conn; int fd; };
+
+/* Live connections that move to other processes. */
+struct handoffs {
+	struct list active;		/* struct handoff */
+	struct list wanted, later;	/* struct session: in turn, and the ones that could not yet */
+	struct list jobs;		/* commands that wait to hear of it */
+	unsigned nactive;
+	uint32_t last;			/* number of the last move */
+	struct event *again;
+	uint64_t moved, failed;		/* since the daemon began */
+	unsigned pumping;
+};
 
 struct nursery {
 	struct proc *next;		/* its successor, not ready yet */
@@ -122,6 +135,7 @@ struct daemon {
 
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
+	struct handoffs handoffs;
 	struct list listeners;
 	struct event *introductions;	/* paces them */
 	struct control *control;

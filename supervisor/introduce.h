@@ -6,6 +6,8 @@
 
 /* Who is already there, to a process that has just said HELLO or was just forked. */
 void introduce_newcomer(struct proc *);
+/* A connection that took over a session: keysign only; it is logged in and has nothing to say to auth. */
+void introduce_successor(struct proc *);
 /* To keysign: auth granted this one, it may have rekeys signed. */
 void introduce_authed(const struct session *);
 /* A guard serves again: to everybody who needs it. */

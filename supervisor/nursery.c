@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
@@ -71,6 +72,19 @@ int nursery_fork(struct daemon *d, struct proc *c, uint64_t conn, int fd)
 	return SSH_OK;
 }
 
+int nursery_can_fork(struct daemon *d)
+{
+	return forker(d) != NULL && list_empty(&d->nursery.queue);
+}
+
+int nursery_fork_now(struct daemon *d, struct proc *c, uint64_t conn, int fd)
+{
+	if (nursery_can_fork(d) && try_ask(d, forker(d), c, conn, &fd))
+		return SSH_OK;
+	close(fd);
+	return SSH_E_NOT_NOW;
+}
+
 /* Those who waited. */
 static void serve_queue(struct daemon *d)
 {
@@ -112,6 +126,8 @@ int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
 	serve_queue(d);
 	if (m->pid < 0)
 		log_ev(LOGL_ERROR, "session %lu: fork failed: %s", (unsigned long)m->conn, strerror(-m->pid));
+	if (s != NULL && handoff_forked(s, n, (pid_t)m->pid))
+		return SSH_OK;
 	if (c == NULL || c->pid != 0 || c->forked_by != n->serial)
 		return SSH_OK;		/* it ended meanwhile: reaped as a stranger */
 	if (m->pid < 0) {

@@ -15,6 +15,9 @@
 int  nursery_start(struct kid *);	/* for the tree */
 /* A worker for this connection; fd is its end of the link, taken. SSH_OK, or SSH_E_FULL. */
 int  nursery_fork(struct daemon *, struct proc *connection, uint64_t conn, int fd);
+/* The same, but without waiting: SSH_E_NOT_NOW when there is no nursery, or others wait already. */
+int  nursery_fork_now(struct daemon *, struct proc *connection, uint64_t conn, int fd);
+int  nursery_can_fork(struct daemon *);
 int  nursery_forked(struct proc *, const struct ipc_FORKED *);
 void nursery_ready(struct daemon *);
 void nursery_successor_ready(struct daemon *);

@@ -15,6 +15,7 @@
 #include "supervisor/broker.h"
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
 #include "supervisor/boxes.h"
@@ -111,6 +112,7 @@ static void ended(struct proc *p, int wstatus, const struct rusage *used)
 	}
 	if (d->nursery.next == p)
 		nursery_successor_died(d);
+	handoff_lost(p, 1);
 	proc_free(p);
 	if (role == ROLE_CONN && crashed)
 		nursery_taint(d);
@@ -218,6 +220,8 @@ static void on_gone(struct link *l, int error, void *ctx)
 		p->broke_rules = 1;
 		count(COUNT_RULES_BROKEN);
 	}
+	if (handoff_lost(p, 0))
+		return;			/* a successor: killed or forgotten there */
 	if (p->pid == 0)
 		nameless_gone(p);
 	else if (error != 0)
@@ -228,8 +232,10 @@ static void on_gone(struct link *l, int error, void *ctx)
 
 void proc_nursery_died(struct daemon *d, uint64_t serial)
 {
-	struct list *l = d->procs.next;
+	struct list *l;
 
+	handoff_nursery_died(d, serial);
+	l = d->procs.next;
 	while (l != &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 

@@ -17,6 +17,7 @@
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
+#include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
@@ -95,6 +96,7 @@ void session_forget(struct session *s)
 
 	if (s == NULL)
 		return;
+	handoff_cancel(s);
 	tell_fate(s, FATE_ENDED);
 	worker_drop_parked(s);
 	if (s->d->opt.inetd)
@@ -127,6 +129,7 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 	s->peer = *peer, s->local = *local;
 	list_init(&s->parked);
 	list_init(&s->works);
+	list_init(&s->wants_move);
 	if (d->kids[KID_SESSIONS] == NULL || (s->kid = fx_add(d, d->kids[KID_SESSIONS], KID_SESSION, "session", 1)) == NULL)
 		goto fail;
 	s->conn = s->kid->node->id;
@@ -313,6 +316,7 @@ int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 
 void session_falls(struct session *s)
 {
+	handoff_cancel(s);
 	close_socks(s);
 	worker_hang_up_all(s);
 }

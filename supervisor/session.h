@@ -47,6 +47,10 @@ struct session {
 	struct session_stats *stats;	/* NULL: nobody has looked yet */
 	struct session_notice notice;
 	int log_level;			/* of its own; -1: as loud as all */
+	struct handoff *move;		/* under way; NULL otherwise */
+	uint64_t orphan_of;		/* serial of a nursery that still owes the pid of a successor we gave up; 0 */
+	struct list wants_move;		/* in daemon.handoffs.wanted or .later */
+	unsigned move_failures;
 };
 
 /* CONN_NEW. Never an error for what the client or the machine is to blame for. */
