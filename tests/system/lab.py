@@ -22,6 +22,7 @@ ROUNDS = int(os.environ.get("LAB_ROUNDS", "24"))
 SEED = int(os.environ.get("LAB_SEED", "1"))
 COPPICE = SERVER == "coppiced"
 HOST = "127.0.0.1"
+os.environ["STATE_DIRECTORY"] = SCRATCH + "/state"     # where a daemon keeps what nobody said where to keep
 
 
 def sanitized():
