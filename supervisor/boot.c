@@ -18,6 +18,7 @@
 #include "supervisor/become.h"
 #include "supervisor/boxes.h"
 #include "supervisor/broker.h"
+#include "supervisor/command_child.h"
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
@@ -213,6 +214,7 @@ static int prepare(struct daemon *d)
 static void clean_up(struct daemon *d)
 {
 	control_close(d);
+	command_child_drop(d);
 	d->stopping = 1;
 	fx_drop(d);
 	handoffs_drop(d);
@@ -259,6 +261,7 @@ static void init(struct daemon *d)
 	list_init(&d->procs);
 	list_init(&d->listeners);
 	list_init(&d->pending);
+	list_init(&d->asked);
 	list_init(&d->nursery.queue);
 	handoffs_init(d);
 	table_init(&d->by_pid);

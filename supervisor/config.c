@@ -15,6 +15,7 @@
 #include "supervisor/broker.h"
 #include "supervisor/detach.h"
 #include "supervisor/spawn.h"
+#include "supervisor/supervise.h"
 
 #define KEYSIGN_MS 60000	/* an RSA key on a slow machine */
 
@@ -109,6 +110,7 @@ int config_take(struct daemon *d, struct conf *c, struct conf_values *v, unsigne
 	d->conf = c;
 	d->values = v;
 	d->generation++;
+	supervise_apply(d);
 	log_set_level(v->LogLevel);
 	return broker_slices(d, changed);
 }

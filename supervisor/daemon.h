@@ -63,9 +63,10 @@ struct kid {
 	uint64_t up_ms;			/* when its process or supervisor node last started */
 	int last_status;		/* wait status; -1: none */
 	int killed;			/* that end was our doing */
+	char why[80];			/* of a start that failed; "": not known */
 	pid_t last_pid;
 	uint64_t lived_ms;
-	char last_exit[64];		/* "" : never ended */
+	char last_exit[100];		/* "" : never ended */
 	struct session *session;	/* of a session, connection or worker */
 	struct listener *listener;	/* of a listener or acceptor */
 	struct work *work;		/* of a worker */
@@ -100,6 +101,7 @@ struct nursery {
 	struct list queue;		/* struct fork_wait */
 	unsigned queued;
 	struct event *again;		/* a successor failed: try later */
+	unsigned failed;		/* successors in a row */
 };
 
 struct daemon {
@@ -107,6 +109,7 @@ struct daemon {
 	struct places places;
 	struct conf *conf;
 	struct conf_values *values;
+	struct sup_spec specs[KID_COUNT];	/* children.def as the configuration wants it (supervise.h) */
 	char *slice[ROLE_COUNT];	/* the configuration as each role got it last */
 	size_t slice_len[ROLE_COUNT];
 	uint64_t generation;
@@ -118,6 +121,7 @@ struct daemon {
 	struct sup_tree *tree;
 	struct kid *kids[KID_COUNT];	/* the rows there is one of */
 	struct list pending;
+	struct list asked;		/* coppicectl's commands that wait for a node (command_child.c) */
 	int obeying;			/* inside the loop that carries out actions */
 	int stopping;
 	int up;				/* the tree has been complete once */

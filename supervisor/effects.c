@@ -5,11 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/boot.h"
+#include "supervisor/command_child.h"
 #include "supervisor/counters.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
@@ -18,6 +20,7 @@
 #include "supervisor/reports.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
+#include "supervisor/supervise.h"
 #include "supervisor/worker.h"
 
 /* ---- kids ------------------------------------------------------------------- */
@@ -67,7 +70,7 @@ struct kid *fx_add(struct daemon *d, struct kid *parent, enum kid_id id, const c
 
 	if (k == NULL)
 		return NULL;
-	if ((k->node = sup_add(parent->node, &k->row->spec, dynamic)) == NULL) {
+	if ((k->node = sup_add(parent->node, supervise_spec(d, id), dynamic)) == NULL) {
 		free(k);
 		return NULL;
 	}
@@ -80,7 +83,7 @@ int fx_plant(struct daemon *d)
 	struct kid *root = kid_new(d, kid_row(KID_ROOT), "coppiced");
 
 	list_init(&d->pending);
-	if (root == NULL || (d->tree = sup_tree_new(&root->row->spec)) == NULL)
+	if (root == NULL || (d->tree = sup_tree_new(supervise_spec(d, KID_ROOT))) == NULL)
 		return SSH_E_NOMEM;
 	root->node = sup_root(d->tree);
 	root->node->ctx = root;
@@ -128,6 +131,8 @@ static int start(struct kid *k)
 	k->last_status = -1;
 	k->last_pid = 0;
 	k->lived_ms = 0;
+	k->killed = 0;
+	k->why[0] = '\0';
 	switch (k->row->role) {
 	case ROLE_CONN: return session_connect(k);
 	case ROLE_WRK:  return worker_start(k);
@@ -183,7 +188,29 @@ static void count_restart(enum ipc_role role)
 		count((enum counter)counters[role]);
 }
 
-static void report(struct kid *k, enum sup_did did)
+/* The sentence for people; a supervisor whose start failed says which child it was. */
+static void last_exit(struct kid *k, enum sup_did did)
+{
+	int failed = did == SUP_DID_BACK_OFF || did == SUP_DID_FAIL_START, n;
+	struct kid *above = k->node->parent != NULL ? k->node->parent->ctx : NULL;
+
+	if (k->node->spec.kind == SUP_SUPERVISOR) {
+		snprintf(k->last_exit, sizeof k->last_exit, "%s", failed && k->why[0] != '\0' ? k->why : "shutdown");
+	} else {
+		report_last_exit(k->last_exit, sizeof k->last_exit, k->last_status);
+		n = (int)strlen(k->last_exit);
+		if (k->last_status == -1 && k->why[0] != '\0')
+			snprintf(k->last_exit + n, sizeof k->last_exit - (size_t)n, ": %s", k->why);
+		else if (WIFEXITED(k->last_status) && WEXITSTATUS(k->last_status) == SPAWN_NO_EXEC)
+			snprintf(k->last_exit + n, sizeof k->last_exit - (size_t)n, ": the program cannot be executed");
+		else if (failed && k->killed)
+			snprintf(k->last_exit + n, sizeof k->last_exit - (size_t)n, ": not ready in time");
+	}
+	if (did == SUP_DID_FAIL_START && above != NULL)
+		snprintf(above->why, sizeof above->why, "%.20s: %.55s", k->name, k->last_exit);
+}
+
+static void report(struct kid *k, enum sup_did did, uint32_t ms)
 {
 	char path[400], line[LOG_LINE_MAX];
 	const struct sup_node *s = k->node->parent != NULL ? k->node->parent : k->node;
@@ -195,14 +222,21 @@ static void report(struct kid *k, enum sup_did did)
 		.lived_ms = leaf ? k->lived_ms : clock_ms() - k->up_ms,
 	};
 
-	if (leaf)
-		report_last_exit(k->last_exit, sizeof k->last_exit, k->last_status);
-	else
-		snprintf(k->last_exit, sizeof k->last_exit, "shutdown");
+	last_exit(k, did);
 	if (did == SUP_DID_RESTART && leaf)
 		count_restart(k->row->role);
-	log_ev(report_level(&r), "%s", report_line(line, sizeof line, &r));
-	reports_decided(k, did);
+	report_line(line, sizeof line, &r);
+	if (did == SUP_DID_BACK_OFF)
+		snprintf(line + strlen(line), sizeof line - strlen(line), " fails=%u next=%ums: %s", k->node->fails, ms, k->last_exit);
+	else if (ms > 0)
+		snprintf(line + strlen(line), sizeof line - strlen(line), " next=%ums", ms);
+	/* A child that failed its supervisor's start is as loud as the supervisor. */
+	if (supervise_worth_a_line(did == SUP_DID_FAIL_START ? s : k->node) || (did != SUP_DID_BACK_OFF && did != SUP_DID_FAIL_START)) {
+		log_ev(report_level(&r), "%s", line);
+		reports_decided(k, did, ms);
+	} else {
+		reports_drop(k);
+	}
 }
 
 static void is_up(struct kid *k)
@@ -237,7 +271,7 @@ static void obey(struct daemon *d, const struct sup_action *a)
 	case SUP_DO_TERM:   end(k, 0); break;
 	case SUP_DO_KILL:   end(k, 1); break;
 	case SUP_DO_TIMER:  set_timer(k, a->ms); break;
-	case SUP_DO_REPORT: report(k, a->did); break;
+	case SUP_DO_REPORT: report(k, a->did, a->ms); break;
 	case SUP_DO_UP:     is_up(k); break;
 	case SUP_DO_FALL:   falls(k); break;
 	case SUP_DO_FORGET: kid_free(k); break;
@@ -256,12 +290,8 @@ static void obey_all(struct daemon *d)
 		obey(d, &a);
 }
 
-/* Carries out what the last call to the tree decided, and what follows from that. */
-static void settle(struct daemon *d)
+static void settle_once(struct daemon *d)
 {
-	if (d->obeying)
-		return;
-	d->obeying = 1;
 	obey_all(d);
 	while (!list_empty(&d->pending)) {
 		struct kid *k = LIST_OF(d->pending.next, struct kid, pending);
@@ -270,6 +300,17 @@ static void settle(struct daemon *d)
 		sup_event(k->node, k->answer, k->answer == SUP_EV_EXITED ? SUP_SHUTDOWN : SUP_ABNORMAL, clock_ms());
 		obey_all(d);
 	}
+}
+
+/* Carries out what the last call to the tree decided, and what follows from that. */
+void fx_settle(struct daemon *d)
+{
+	if (d->obeying)
+		return;
+	d->obeying = 1;
+	do
+		settle_once(d);
+	while (command_child_settled(d));
 	d->obeying = 0;
 }
 
@@ -283,6 +324,7 @@ void fx_answer(struct kid *k, enum sup_event ev)
 void fx_event(struct kid *k, enum sup_event ev, enum sup_reason reason)
 {
 	struct daemon *d = k->d;
+	char path[400];
 
 	if (d->obeying) {	/* found out while carrying out an action: in its turn */
 		fx_answer(k, ev);
@@ -290,8 +332,10 @@ void fx_event(struct kid *k, enum sup_event ev, enum sup_reason reason)
 	}
 	if (ev == SUP_EV_READY && k->node->state == SUP_ST_STARTING)
 		reports_up(k);
+	if (ev == SUP_EV_READY && k->node->fails > 0)
+		log_ev(LOGL_INFO, "ev=ready node=%s fails=%u: it is back", fx_path(k, path, sizeof path), k->node->fails);
 	sup_event(k->node, ev, reason, clock_ms());
-	settle(d);
+	fx_settle(d);
 }
 
 int fx_start(struct kid *k)
@@ -302,7 +346,7 @@ int fx_start(struct kid *k)
 	if (d->obeying)
 		return SSH_E_NOT_NOW;
 	if ((r = sup_start(k->node, clock_ms())) == SSH_OK)
-		settle(d);
+		fx_settle(d);
 	return r;
 }
 
@@ -313,5 +357,5 @@ void fx_stop(struct kid *k)
 	if (d->obeying)
 		return;
 	sup_stop(k->node, clock_ms());
-	settle(d);
+	fx_settle(d);
 }

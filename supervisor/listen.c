@@ -167,14 +167,15 @@ int listen_bind_all(struct daemon *d)
 
 /* ---- nodes ------------------------------------------------------------------------ */
 
-static int plant(struct listener *l, int start)
+/* dynamic: its first start may fail, and then it is gone. */
+static int plant(struct listener *l, int dynamic)
 {
 	struct daemon *d = l->d;
 	char text[ADDR_TEXT_MAX], name[100];
 	struct kid *acceptor;
 
 	snprintf(name, sizeof name, "listener %s", addr_text(&l->local, text));
-	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, start)) == NULL)
+	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, dynamic)) == NULL)
 		return SSH_E_NOMEM;
 	l->kid->listener = l;
 	if ((acceptor = fx_add(d, l->kid, KID_ACCEPTOR, "acceptor", 0)) == NULL) {
@@ -184,7 +185,33 @@ static int plant(struct listener *l, int start)
 		return SSH_E_NOMEM;
 	}
 	acceptor->listener = l;
-	return start ? fx_start(l->kid) : SSH_OK;
+	return SSH_OK;
+}
+
+struct listener *listen_at(struct daemon *d, const struct addr *a)
+{
+	LIST_EACH(at, &d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+
+		if (same(&l->asked, a) || same(&l->local, a))
+			return l;
+	}
+	return NULL;
+}
+
+int listen_add(struct daemon *d, const struct addr *a, struct listener **res)
+{
+	struct listener *l = listener_new(d, a);
+
+	*res = NULL;
+	if (l == NULL)
+		return SSH_E_SYS;
+	if (plant(l, 1) < 0) {
+		listen_forget(l);
+		return SSH_E_NOMEM;
+	}
+	*res = l;
+	return SSH_OK;
 }
 
 int listen_plant(struct daemon *d, int start)
@@ -194,7 +221,10 @@ int listen_plant(struct daemon *d, int start)
 	LIST_EACH_SAFE(at, next, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (l->kid == NULL && plant(l, start) < 0)
+		if (l->kid != NULL)
+			continue;
+		/* Not dynamic: a configured address that cannot be served yet is tried again. */
+		if (plant(l, 0) < 0 || (start && fx_start(l->kid) < 0))
 			r = SSH_E_NOMEM;
 	}
 	return r;

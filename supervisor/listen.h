@@ -20,6 +20,12 @@ struct listener {
 int  listen_bind_all(struct daemon *);
 /* Nodes for the listeners that have none yet. start: the tree runs already. */
 int  listen_plant(struct daemon *, int start);
+/* The listener that was asked to be, or is, at this address; NULL: none. */
+struct listener *listen_at(struct daemon *, const struct addr *);
+/*
+ * One more, until a reload finds it in no configuration; fx_start() its kid. SSH_OK, SSH_E_SYS (errno: it cannot be bound) or SSH_E_NOMEM.
+ */
+int  listen_add(struct daemon *, const struct addr *, struct listener **);
 /* After a reload: binds new ones, removes those that are no longer configured, never touches the others. */
 int  listen_reload(struct daemon *);
 /* LISTEN to an acceptor that said HELLO. */

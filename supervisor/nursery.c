@@ -151,7 +151,10 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 static void try_later(struct daemon *d)
 {
-	struct timeval tv = { NURSERY_AGAIN_MS / 1000, NURSERY_AGAIN_MS % 1000 * 1000 };
+	unsigned ms = NURSERY_AGAIN_MS << (d->nursery.failed < 5 ? d->nursery.failed : 5);
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
+
+	d->nursery.failed++;
 
 	if (d->nursery.again == NULL)
 		d->nursery.again = evtimer_new(d->base, on_again, d);
@@ -201,6 +204,7 @@ void nursery_successor_ready(struct daemon *d)
 	k->up_ms = p->born_ms;
 	n->forks = 0;
 	n->tainted = 0;
+	n->failed = 0;
 	if (old != NULL) {
 		log_ev(LOGL_VERBOSE, "ev=nursery pid=%d takes over from pid=%d", (int)p->pid, (int)old->pid);
 		old->kid = NULL;

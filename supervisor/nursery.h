@@ -10,7 +10,7 @@
 
 #define NURSERY_QUEUE_MAX 1024u		/* clients that wait for a nursery */
 #define NURSERY_ASKED_MAX 64u		/* forks asked for and not answered: its link must not fill up */
-#define NURSERY_AGAIN_MS  1000		/* after a successor failed */
+#define NURSERY_AGAIN_MS  1000		/* after a successor failed; doubled each time, up to 32 times that */
 
 int  nursery_start(struct kid *);	/* for the tree */
 /* A worker for this connection; fd is its end of the link, taken. SSH_OK, or SSH_E_FULL. */

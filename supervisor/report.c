@@ -97,6 +97,7 @@ enum log_level report_level(const struct report *r)
 	case SUP_DID_FAIL_START:
 		return LOGL_ERROR;
 	case SUP_DID_RESTART:
+	case SUP_DID_BACK_OFF:
 		return LOGL_WARN;
 	case SUP_DID_LEAVE:
 	case SUP_DID_REMOVE:

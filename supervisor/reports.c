@@ -197,6 +197,8 @@ static const char *context_of(const struct kid *k, enum sup_did did, int bad)
 		return "shutdown";
 	case SUP_DID_FAIL_START:
 		return "start_error";
+	case SUP_DID_BACK_OFF:
+		return "start_error";
 	case SUP_DID_RESTART:
 		return k->last_status == -1 && k->node->spec.kind == SUP_WORKER ? "start_error" : "child_terminated";
 	case SUP_DID_STOP:
@@ -209,7 +211,7 @@ static const char *context_of(const struct kid *k, enum sup_did did, int bad)
 	return bad ? "child_terminated" : NULL;
 }
 
-static void decided(struct kid *k, enum sup_did did, const char *context)
+static void decided(struct kid *k, enum sup_did did, uint32_t next_ms, const char *context)
 {
 	char line[LOG_LINE_MAX];
 	struct paper p = { .n = 0 };
@@ -220,10 +222,17 @@ static void decided(struct kid *k, enum sup_did did, const char *context)
 	if (k->node->spec.kind == SUP_WORKER)
 		the_end(&p, k);
 	decision(&p, k, did);
+	if (next_ms > 0)
+		put_number(&p, "next_ms", next_ms);
+	if (did == SUP_DID_BACK_OFF)
+		put_number(&p, "fails", k->node->fails);
+	put_text(&p, "why", k->last_exit);
 	snprintf(line, sizeof line, "ev=supervisor node=%s context=%s reason=%s do=%s", p.node, context,
 	    did == SUP_DID_GIVE_UP ? "reached_max_restart_intensity" : reason_of(k), sup_did_name(did));
 	detach_tell(k->d, HAPPENS_SUPERVISOR, did == SUP_DID_GIVE_UP || did == SUP_DID_FAIL_START ? LOGL_ERROR : LOGL_WARN, line, p.v,
 	    view_of("", 0));
+	if (next_ms > 0)
+		reports_tell(k->d, HAPPENS_THROTTLE, LOGL_DEBUG, NULL, p.v);
 }
 
 /* Followers of events want the daily ends, too. */
@@ -251,7 +260,7 @@ static void daily(struct kid *k, enum sup_did did)
 	reports_tell(k->d, kind, LOGL_DEBUG, NULL, p.v);
 }
 
-void reports_decided(struct kid *k, enum sup_did did)
+void reports_decided(struct kid *k, enum sup_did did, uint32_t next_ms)
 {
 	int bad = k->kept != NULL && k->kept->crashed;
 	const char *context = context_of(k, did, bad);
@@ -259,7 +268,7 @@ void reports_decided(struct kid *k, enum sup_did did)
 	if (bad)
 		crash(k, did);
 	if (context != NULL)
-		decided(k, did, context);
+		decided(k, did, next_ms, context);
 	daily(k, did);
 	reports_drop(k);
 }

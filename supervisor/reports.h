@@ -12,8 +12,8 @@
 
 /* A process was reaped; crashed as proc.c sees it. Keeps what the report of it will say. */
 void reports_ended(struct proc *, int wstatus, const struct rusage *, int crashed);
-/* The tree has decided about an end: a crash report when it ended badly, a supervisor report when that matters. */
-void reports_decided(struct kid *, enum sup_did);
+/* The tree has decided about an end (next_ms: when it is started again, 0: at once or never): a crash report when it ended badly, a supervisor report when that matters. */
+void reports_decided(struct kid *, enum sup_did, uint32_t next_ms);
 /* A child of the tree serves: the progress report. */
 void reports_up(struct kid *);
 /* A program was started for a user. */

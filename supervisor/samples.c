@@ -15,6 +15,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/session.h"
 #include "supervisor/stats.h"
+#include "supervisor/supervise.h"
 
 #define SAMPLES_MAX  32768u
 #define LOOKED_AT    256u		/* processes one answer reads /proc for; of more, only the helpers */
@@ -58,7 +59,8 @@ static void put_counters(struct wr *w, const struct daemon *d)
 
 static void put_sessions(struct wr *w, const struct daemon *d)
 {
-	uint64_t waiting = 0, open = 0, works = 0, throttled = 0, listeners = 0;
+	uint64_t waiting = 0, open = 0, works = 0, listeners = 0;
+	unsigned throttled = 0;
 	const struct session *s;
 	size_t at = 0;
 
@@ -68,8 +70,7 @@ static void put_sessions(struct wr *w, const struct daemon *d)
 	}
 	LIST_EACH(l, &d->listeners)
 		listeners++;
-	for (int i = 0; i < KID_COUNT; i++)
-		throttled += d->kids[i] != NULL && d->kids[i]->node->state == SUP_ST_RETRY;
+	supervise_throttled(d, &throttled);
 	put(w, "sessions", "phase", "login", waiting);
 	put(w, "sessions", "phase", "open", open);
 	put(w, "channels", NULL, NULL, works);

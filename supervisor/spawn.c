@@ -122,7 +122,14 @@ static void become(const struct daemon *d, const struct kid_row *row, int link, 
 		_exit(126);
 	spawn_unblock();
 	program_exec(program, argv, spawn_environment());
-	_exit(127);
+	_exit(SPAWN_NO_EXEC);
+}
+
+static void cannot(struct kid *k, const struct kid_row *row, const char *why)
+{
+	if (k != NULL)
+		snprintf(k->why, sizeof k->why, "%s", why);
+	log_ev(LOGL_ERROR, "%s: cannot be started: %s", row->name, why);
 }
 
 struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *k)
@@ -132,7 +139,7 @@ struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *
 	pid_t pid;
 
 	if (link_pair(pair) < 0) {
-		log_ev(LOGL_ERROR, "%s: cannot be started: %s", row->name, strerror(errno));
+		cannot(k, row, strerror(errno));
 		return NULL;
 	}
 	box = boxes_page();
@@ -140,7 +147,7 @@ struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *
 		become(d, row, pair[1], box, k != NULL ? k->name : row->name);
 	close(pair[1]);
 	if (pid < 0) {
-		log_ev(LOGL_ERROR, "%s: cannot be started: %s", row->name, strerror(errno));
+		cannot(k, row, strerror(errno));
 		close(pair[0]);
 		if (box >= 0)
 			close(box);
@@ -151,7 +158,7 @@ struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *
 	} else {
 		if (box >= 0)
 			close(box);
-		log_ev(LOGL_ERROR, "%s: cannot be started: %s", row->name, err_text(SSH_E_NOMEM));
+		cannot(k, row, err_text(SSH_E_NOMEM));
 		kill(pid, SIGKILL);
 	}
 	return p;

@@ -4,6 +4,8 @@
 
 /* spawn - fork and exec of our helper programs. */
 
+#define SPAWN_NO_EXEC 127	/* exit status: the program could not be executed */
+
 /* Starts the kid's program with its link on descriptor 3. SSH_OK or SSH_E_SYS, logged. */
 int spawn_helper(struct kid *);
 /* The same for a successor, which is nobody's yet. NULL: failed, logged. */
