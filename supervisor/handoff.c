@@ -18,6 +18,7 @@
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/reports.h"
 
 #define SPARE_MOVE 16u		/* descriptors one move may take here */
 
@@ -306,6 +307,8 @@ static void commit(struct handoff *h)
 	introduce_successor(p);
 	log_ev(LOGL_VERBOSE, "ev=handoff conn=%lu pid=%d takes over from pid=%d bytes=%u us=%lu", (unsigned long)h->s->conn, (int)p->pid,
 	    (int)old->pid, h->length, (unsigned long)(clock_us() - h->began_us));
+	reports_tell(h->s->d, HAPPENS_HANDOFF, LOGL_DEBUG, NULL, (struct tell[]){ TELL_NUMBER("session", h->s->conn), TELL_NUMBER("pid", p->pid),
+		TELL_NUMBER("from", old->pid), TELL_NUMBER("bytes", h->length), TELL_NUMBER("pause_us", clock_us() - h->began_us), TELL_END });
 	finish(h, MOVE_DONE, "");
 	proc_disown(old);
 }

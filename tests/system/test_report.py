@@ -292,7 +292,7 @@ def test_a_slow_follower_loses_events_and_hears_how_many():
         wait_until(lambda: s.ctl("--json", "stats").returncode == 0, 10)
         time.sleep(0.2)
         os.kill(slow.pid, signal.SIGSTOP)
-        for _ in range(1100):
+        for _ in range(700):
             with s.connect() as c:
                 c.recv(1)
         s.ssh("bob", "true", ok=True, timeout=20)
