@@ -101,6 +101,8 @@ struct conf_client {
 /* client NULL: what holds for everybody (Match all included). *values: yours, conf_values_free() it. */
 int  conf_resolve(const struct conf *, const struct conf_client *, struct conf_values **values, struct conf_error *);
 void conf_values_free(struct conf_values *);
+/* Does the text say something about a keyword outside of Match blocks, or is the value the default? */
+int  conf_sets(const struct conf *, const char *keyword);
 
 /* Appends the lines a reader may see, Match lines included, as text conf_parse() reads back. */
 int  conf_slice(const struct conf *, enum conf_reader, struct buf *);

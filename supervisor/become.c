@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "ipc/child.h"
 #include "ipc/datagram.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/grant.h"
 #include "supervisor/programs.h"
 #include "supervisor/session.h"
@@ -65,6 +66,7 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 		strncat(tz, zone, sizeof tz - 4);
 	setsid();
 	umask(022);
+	spawn_be_mortal();
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (high < 0 || spawn_fds(&link, &at, 1) < 0)
 		_exit(254);
@@ -81,14 +83,19 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 
 pid_t become_user(struct daemon *d, const struct grant *g, int program, struct work *w)
 {
-	int pair[2], saved;
+	int pair[2], saved, group = cgroup_session_open(w->s);
 	pid_t pid = -1;
 
-	if (link_pair(pair) < 0)
+	if (link_pair(pair) < 0) {
+		saved = errno;
+		if (group >= 0)
+			close(group);
+		errno = saved;
 		return -1;
+	}
 	/* A fresh socket takes one message without waiting; it keeps its own copies of the descriptors. */
 	if (datagram_send(pair[0], w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT) == SSH_OK) {
-		if ((pid = spawn_fork()) == 0)
+		if ((pid = spawn_fork_into(group)) == 0)
 			become(d, g, program, pair[1], w->kid->name);
 	} else {
 		errno = ENOBUFS;
@@ -96,6 +103,8 @@ pid_t become_user(struct daemon *d, const struct grant *g, int program, struct w
 	saved = errno;
 	close(pair[0]);
 	close(pair[1]);
+	if (group >= 0)
+		close(group);
 	errno = saved;
 	return pid;
 }

@@ -16,15 +16,18 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/become.h"
+#include "supervisor/activation.h"
 #include "supervisor/boxes.h"
 #include "supervisor/broker.h"
 #include "supervisor/command_child.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
 #include "supervisor/listen.h"
+#include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/observe.h"
 #include "supervisor/proc.h"
@@ -32,6 +35,7 @@
 #include "supervisor/reload.h"
 #include "supervisor/reports.h"
 #include "supervisor/session.h"
+#include "supervisor/watchdog.h"
 
 #define BAD_CONFIG 255		/* as sshd exits */
 
@@ -175,6 +179,9 @@ void boot_done(struct daemon *d)
 	if (d->up)
 		return;
 	d->up = 1;
+	activation_settle(d);
+	manager_ready(d);
+	watchdog_start(d);
 	if (d->ids.made_up)
 		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
@@ -204,6 +211,8 @@ static int prepare(struct daemon *d)
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
 	d->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
+	if (d->base != NULL)
+		cgroup_open(d);
 	if (d->base == NULL || watch_signals(d) < 0 || fx_plant(d) < 0 || listen_plant(d, 0) < 0) {
 		log_ev(LOGL_ERROR, "cannot start: %s", errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
 		return 1;
@@ -223,6 +232,10 @@ static void clean_up(struct daemon *d)
 	if (d->introductions != NULL)
 		event_free(d->introductions);
 	listen_drop(d);
+	activation_drop();
+	watchdog_drop(d);
+	manager_drop();
+	cgroup_drop();
 	detach_remove_pid(d);
 	for (size_t i = 0; i < sizeof d->signals / sizeof d->signals[0]; i++)
 		if (d->signals[i] != NULL)
@@ -276,6 +289,27 @@ static void init(struct daemon *d)
 	d->log_level = -1;
 }
 
+/* The configuration cannot be used: says so to whoever started us. */
+static int bad_config(struct daemon *d, const char *why)
+{
+	fprintf(stderr, "%s\n", why);
+	manager_failed(BAD_CONFIG, 0, why);
+	programs_close(d->program);
+	listen_drop(d);
+	activation_drop();
+	return BAD_CONFIG;
+}
+
+/* What the service manager passed, before we open anything ourselves. */
+static int from_manager(struct daemon *d, char *why, size_t size)
+{
+	int r;
+
+	manager_open();
+	TRY(activation_open(why, size));
+	return d->opt.inetd ? SSH_OK : activation_listeners(d, why, size);
+}
+
 int boot_run(struct daemon *d)
 {
 	struct conf_values *v = NULL;
@@ -287,6 +321,8 @@ int boot_run(struct daemon *d)
 	init(d);
 	have_standard_fds();
 	detach_log_sink(d);
+	if (from_manager(d, e.text, sizeof e.text) < 0)
+		return bad_config(d, e.text);
 	if (places_here(&d->places) < 0) {
 		fprintf(stderr, "coppiced: HOME is not set, and no XDG directories either\n");
 		return BAD_CONFIG;
@@ -295,11 +331,8 @@ int boot_run(struct daemon *d)
 		fprintf(stderr, "coppiced: %s\n", e.text);
 		return BAD_CONFIG;
 	}
-	if (config_find(d, &e) < 0 || config_load(d, !only_test, &c, &v, &e) < 0) {
-		fprintf(stderr, "%s\n", e.text);
-		programs_close(d->program);
-		return BAD_CONFIG;
-	}
+	if (config_find(d, &e) < 0 || config_load(d, !only_test, &c, &v, &e) < 0)
+		return bad_config(d, e.text);
 	if (only_test) {
 		status = test(d, c, v);
 		programs_close(d->program);
@@ -310,6 +343,8 @@ int boot_run(struct daemon *d)
 		status = BAD_CONFIG;
 	else
 		status = serve(d);
+	if (status != 0)
+		manager_failed(status, 0, "");
 	clean_up(d);
 	return status;
 }

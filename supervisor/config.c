@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/activation.h"
 #include "supervisor/broker.h"
 #include "supervisor/detach.h"
 #include "supervisor/spawn.h"
@@ -87,7 +88,7 @@ static int load_once(struct daemon *d, struct conf **c, struct conf_values **v, 
 	return r;
 }
 
-int config_load(struct daemon *d, int generate, struct conf **c, struct conf_values **v, struct conf_error *e)
+static int load(struct daemon *d, int generate, struct conf **c, struct conf_values **v, struct conf_error *e)
 {
 	int r;
 
@@ -101,6 +102,18 @@ int config_load(struct daemon *d, int generate, struct conf **c, struct conf_val
 	conf_values_free(*v);
 	conf_free(*c);
 	return load_once(d, c, v, e);
+}
+
+int config_load(struct daemon *d, int generate, struct conf **c, struct conf_values **v, struct conf_error *e)
+{
+	int r;
+
+	TRY(load(d, generate, c, v, e));
+	if ((r = activation_agrees(d, *c, *v, e)) < 0) {
+		conf_values_free(*v);
+		conf_free(*c);
+	}
+	return r;
 }
 
 int config_take(struct daemon *d, struct conf *c, struct conf_values *v, unsigned *changed)

@@ -41,6 +41,10 @@ struct proc {
 	unsigned ending : 1;		/* asked to */
 	unsigned killed : 1;		/* by us: that it died of a signal is no crash */
 	unsigned broke_rules : 1;
+	unsigned hung : 1;		/* it did not answer PING: killed, and a crash */
+	unsigned suspect : 1;		/* its answer is late */
+	uint32_t ping_seq;
+	uint64_t pinged_ms;		/* since then it owes PONG; 0: it does not */
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
 	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
@@ -64,6 +68,7 @@ struct kid {
 	int last_status;		/* wait status; -1: none */
 	int killed;			/* that end was our doing */
 	char why[80];			/* of a start that failed; "": not known */
+	int hung;			/* ... because it did not answer */
 	pid_t last_pid;
 	uint64_t lived_ms;
 	char last_exit[100];		/* "" : never ended */
@@ -143,6 +148,12 @@ struct daemon {
 	struct list listeners;
 	struct event *introductions;	/* paces them */
 	struct control *control;
+	struct {			/* watchdog.c */
+		struct event *tick;
+		uint64_t due_ms, round_ms;	/* of the timer, of the next round */
+		unsigned busy : 1;	/* the round was brought forward */
+		unsigned told : 1;	/* the manager knows of this round */
+	} watchdog;
 
 	struct log_pair log_trusted, log_untrusted;
 	unsigned untold;		/* records the log socket did not take */

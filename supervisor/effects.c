@@ -14,6 +14,7 @@
 #include "supervisor/command_child.h"
 #include "supervisor/counters.h"
 #include "supervisor/listen.h"
+#include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
@@ -133,6 +134,7 @@ static int start(struct kid *k)
 	k->lived_ms = 0;
 	k->killed = 0;
 	k->why[0] = '\0';
+	k->hung = 0;
 	switch (k->row->role) {
 	case ROLE_CONN: return session_connect(k);
 	case ROLE_WRK:  return worker_start(k);
@@ -218,13 +220,15 @@ static void report(struct kid *k, enum sup_did did, uint32_t ms)
 	struct report r = {
 		.node = fx_path(k, path, sizeof path), .role = leaf ? k->row->name : "supervisor", .pid = leaf ? k->last_pid : 0,
 		.wstatus = leaf ? k->last_status : -1, .restarts = sup_window(s, clock_ms()), .intensity = s->spec.intensity,
-		.period_ms = s->spec.period_ms, .did = did, .by_us = k->killed,
+		.period_ms = s->spec.period_ms, .did = did, .by_us = k->killed, .hung = leaf && k->hung,
 		.lived_ms = leaf ? k->lived_ms : clock_ms() - k->up_ms,
 	};
 
 	last_exit(k, did);
 	if (did == SUP_DID_RESTART && leaf)
 		count_restart(k->row->role);
+	if (did == SUP_DID_RESTART)
+		manager_restarted();
 	report_line(line, sizeof line, &r);
 	if (did == SUP_DID_BACK_OFF)
 		snprintf(line + strlen(line), sizeof line - strlen(line), " fails=%u next=%ums: %s", k->node->fails, ms, k->last_exit);
@@ -251,10 +255,12 @@ static void is_up(struct kid *k)
 
 static void falls(struct kid *k)
 {
-	if (k->row->id == KID_SESSION)
+	if (k->row->id == KID_SESSION) {
 		session_falls(k->session);
-	else if (k->row->id == KID_ROOT)
+	} else if (k->row->id == KID_ROOT) {
 		k->d->stopping = 1;
+		manager_stopping(k->d);
+	}
 }
 
 static void obey(struct daemon *d, const struct sup_action *a)
@@ -312,6 +318,7 @@ void fx_settle(struct daemon *d)
 		settle_once(d);
 	while (command_child_settled(d));
 	d->obeying = 0;
+	manager_touch(d);
 }
 
 void fx_answer(struct kid *k, enum sup_event ev)

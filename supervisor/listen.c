@@ -11,7 +11,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/activation.h"
 #include "supervisor/effects.h"
+#include "supervisor/notify.h"
 #include "supervisor/proc.h"
 #include "supervisor/reports.h"
 
@@ -102,22 +104,71 @@ static int bind_one(const struct addr *a)
 	return -1;
 }
 
-static struct listener *listener_new(struct daemon *d, const struct addr *a)
+/* NULL: no memory, fd stays the caller's. */
+static struct listener *listener_of(struct daemon *d, int fd)
 {
 	static uint32_t last;
 	struct listener *l = calloc(1, sizeof *l);
 
-	if (l == NULL || (l->fd = bind_one(a)) < 0) {
-		free(l);
+	if (l == NULL)
 		return NULL;
-	}
 	l->d = d;
+	l->fd = fd;
 	l->id = ++last;
-	l->asked = *a;
 	l->keep = 1;
 	local_address(l->fd, &l->local);
 	list_add_tail(&d->listeners, &l->link);
 	return l;
+}
+
+static struct listener *listener_new(struct daemon *d, const struct addr *a)
+{
+	int fd = activation_take_listening(a);
+	struct listener *l;
+	char name[ACTIVATION_NAME_MAX];
+
+	if (fd < 0 && (fd = bind_one(a)) < 0)
+		return NULL;
+	if ((l = listener_of(d, fd)) == NULL) {
+		close(fd);
+		return NULL;
+	}
+	l->asked = *a;
+	notify_store(activation_listening_name(&l->local, name), &fd, 1);	/* the manager ignores what it has */
+	return l;
+}
+
+struct listener *listen_take(struct daemon *d, int fd, const char *name, const char *path)
+{
+	struct listener *l = listener_of(d, fd);
+
+	if (l == NULL)
+		return NULL;
+	l->activated = 1;
+	l->asked = l->local;
+	snprintf(l->name, sizeof l->name, "%s", name);
+	snprintf(l->path, sizeof l->path, "%s", path);
+	return l;
+}
+
+int listen_is_activated(const struct daemon *d)
+{
+	LIST_EACH(l, &d->listeners)
+		if (LIST_OF(l, struct listener, link)->activated)
+			return 1;
+	return 0;
+}
+
+int listen_intact(const struct daemon *d)
+{
+	LIST_EACH(l, &d->listeners) {
+		int on = 0;
+		socklen_t len = sizeof on;
+
+		if (getsockopt(LIST_OF(l, struct listener, link)->fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) < 0 || !on)
+			return 0;
+	}
+	return 1;
 }
 
 static struct listener *find(struct daemon *d, const struct addr *a)
@@ -139,6 +190,8 @@ static int bind_wanted(struct daemon *d)
 	size_t n;
 	int r, count = 0;
 
+	if (listen_is_activated(d))	/* they stay, whatever the file says or leaves out */
+		return 1;
 	if ((r = conf_listeners(d->values, &addrs, &n, &e)) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
 		return r;
@@ -174,7 +227,7 @@ static int plant(struct listener *l, int dynamic)
 	char text[ADDR_TEXT_MAX], name[100];
 	struct kid *acceptor;
 
-	snprintf(name, sizeof name, "listener %s", addr_text(&l->local, text));
+	snprintf(name, sizeof name, "listener %.80s", l->name[0] != '\0' ? l->name : addr_text(&l->local, text));
 	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, dynamic)) == NULL)
 		return SSH_E_NOMEM;
 	l->kid->listener = l;
@@ -234,9 +287,12 @@ int listen_plant(struct daemon *d, int start)
 static void tell(const struct listener *l, int open)
 {
 	char ip[ADDR_TEXT_MAX], at[ADDR_TEXT_MAX], line[200];
-	struct tell fields[] = { TELL_TEXT("local", addr_text(&l->local, at)), TELL_TEXT("action", open ? "open" : "close"), TELL_END };
+	struct tell fields[] = { TELL_TEXT("local", l->path[0] != '\0' ? l->path : addr_text(&l->local, at)), TELL_TEXT("action", open ? "open" : "close"), TELL_END };
 
-	snprintf(line, sizeof line, "Server %slistening on %s port %u.", open ? "" : "no longer ", addr_ip_text(&l->local, ip), addr_port(&l->local));
+	if (l->path[0] != '\0')
+		snprintf(line, sizeof line, "Server %slistening on %s.", open ? "" : "no longer ", l->path);
+	else
+		snprintf(line, sizeof line, "Server %slistening on %s port %u.", open ? "" : "no longer ", addr_ip_text(&l->local, ip), addr_port(&l->local));
 	reports_tell(l->d, HAPPENS_LISTENER, LOGL_INFO, line, fields);
 }
 
@@ -252,10 +308,12 @@ int listen_reload(struct daemon *d)
 		again = 0;
 		LIST_EACH(at, &d->listeners) {
 			struct listener *l = LIST_OF(at, struct listener, link);
+			char name[ACTIVATION_NAME_MAX];
 
 			if (l->keep || l->kid == NULL || l->kid->node->removing)
 				continue;
 			tell(l, 0);
+			notify_unstore(activation_listening_name(&l->local, name));
 			fx_stop(l->kid);
 			again = 1;	/* the list may have changed */
 			break;

@@ -4,6 +4,9 @@
 
 /* listen - the listening sockets. They stay open here whatever happens to the acceptors. */
 
+#define LISTEN_NAME_MAX 232u
+#define LISTEN_PATH_MAX 120u
+
 struct listener {
 	struct list link;		/* daemon.listeners */
 	struct daemon *d;
@@ -13,11 +16,20 @@ struct listener {
 	uint32_t id;
 	int announced;
 	int keep;			/* reload: still configured */
+	int activated;			/* the service manager's: no keyword of ours binds or removes it */
+	char name[LISTEN_NAME_MAX];	/* activated: its FileDescriptorName */
+	char path[LISTEN_PATH_MAX];	/* a Unix socket's; "" for others */
 	struct kid *kid;
 };
 
 /* Binds what the configuration asks for; what cannot be bound is logged. SSH_E_CONFIG when nothing could be. */
 int  listen_bind_all(struct daemon *);
+/* A listener of a socket that listens already, given; nothing else is bound then. NULL: no memory, fd stays yours. */
+struct listener *listen_take(struct daemon *, int fd, const char *name, const char *path);
+/* Do our sockets come from the service manager? */
+int  listen_is_activated(const struct daemon *);
+/* 0: a socket of ours does not listen any more. */
+int  listen_intact(const struct daemon *);
 /* Nodes for the listeners that have none yet. start: the tree runs already. */
 int  listen_plant(struct daemon *, int start);
 /* The listener that was asked to be, or is, at this address; NULL: none. */

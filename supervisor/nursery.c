@@ -151,11 +151,10 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 static void try_later(struct daemon *d)
 {
-	unsigned ms = NURSERY_AGAIN_MS << (d->nursery.failed < 5 ? d->nursery.failed : 5);
+	int ms = NURSERY_AGAIN_MS << (d->nursery.failed < 5 ? d->nursery.failed : 5);
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
 	d->nursery.failed++;
-
 	if (d->nursery.again == NULL)
 		d->nursery.again = evtimer_new(d->base, on_again, d);
 	if (d->nursery.again != NULL)

@@ -78,6 +78,8 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 /* A connection that ends well says so; a sanitizer's exit status is a crash, too. */
 static int has_crashed(const struct proc *p, int wstatus)
 {
+	if (p->hung)
+		return 1;
 	if (p->killed)
 		return 0;
 	return report_crashed(wstatus) || (p->role == ROLE_CONN && WIFEXITED(wstatus) && WEXITSTATUS(wstatus) != 0);
@@ -102,7 +104,8 @@ static void ended(struct proc *p, int wstatus, const struct rusage *used)
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
-		k->killed = p->killed;
+		k->killed = p->killed && !p->hung;
+		k->hung = p->hung;
 		k->lived_ms = clock_ms() - p->born_ms;
 		reports_ended(p, wstatus, used, crashed);
 		if (role == ROLE_WRK)

@@ -14,16 +14,19 @@
 #include "ipc/values.h"
 #include "supervisor/boxes.h"
 #include "supervisor/counters.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
 #include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
+#include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/reports.h"
 #include "supervisor/stats.h"
+#include "supervisor/watchdog.h"
 #include "supervisor/worker.h"
 
 #define FORK_TRIES 4
@@ -98,6 +101,7 @@ void session_forget(struct session *s)
 		return;
 	handoff_cancel(s);
 	tell_fate(s, FATE_ENDED);
+	cgroup_session_end(s);
 	worker_drop_parked(s);
 	if (s->d->opt.inetd)
 		event_base_once(s->d->base, -1, EV_TIMEOUT, on_only_one_gone, s->d, &now);
@@ -146,6 +150,7 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 	}
 	s->connection->session = s;
 	start_grace(s);
+	watchdog_touch(d);
 	*res = s;
 	return SSH_OK;
 fail:
@@ -309,6 +314,8 @@ int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 	if (s->grace != NULL)
 		event_del(s->grace);
 	tell_fate(s, FATE_AUTHENTICATED);
+	cgroup_session_begin(s);
+	manager_touch(d);
 	introduce_authed(s);
 	worker_serve_parked(s);
 	return SSH_OK;

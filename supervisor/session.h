@@ -22,6 +22,7 @@ struct grant {
 
 /* The last CONN_NOTICE, for coppicectl message. */
 struct session_notice { uint32_t req, terminals, shown; };
+#define CGROUP_NAME_MAX 40u
 
 struct session {
 	struct daemon *d;
@@ -51,6 +52,7 @@ struct session {
 	uint64_t orphan_of;		/* serial of a nursery that still owes the pid of a successor we gave up; 0 */
 	struct list wants_move;		/* in daemon.handoffs.wanted or .later */
 	unsigned move_failures;
+	char cgroup[CGROUP_NAME_MAX];	/* its control group below UNIT/sessions; "" : none */
 };
 
 /* CONN_NEW. Never an error for what the client or the machine is to blame for. */

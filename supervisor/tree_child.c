@@ -84,7 +84,7 @@ enum sup_refusal sup_start_again(struct sup_node *n, uint64_t now_ms)
 		return n->state == SUP_ST_DOWN ? SUP_PRESENT : dead(n) ? SUP_RESTARTING : SUP_STARTED;
 	if (n->parent->state != SUP_ST_UP || n->parent->job != JOB_IDLE)
 		return SUP_NOT_NOW;
-	n->gone = 0;
+	n->gone = n->held = 0;
 	n->fresh = 1;
 	sup_step(n, SUP_EV_START);
 	return SUP_ALLOWED;

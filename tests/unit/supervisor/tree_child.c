@@ -179,6 +179,15 @@ Test(tree_child, temporary_ones_are_gone_when_terminated)
 	HAPPENED(&w, "term d; report d stop; forget d");
 }
 
+Test(tree_child, a_temporary_one_terminated_and_started_again_is_terminated_no_more)
+{
+	three(SUP_ONE_FOR_ALL, SUP_TEMPORARY, 1);
+	TERMINATE(b, SUP_ALLOWED);
+	AGAIN(b, SUP_ALLOWED);
+	cr_assert_eq(b->state, SUP_ST_UP);
+	cr_assert_eq(b->held, 0);
+}
+
 Test(tree_child, simple_one_for_one)
 {
 	struct sup_spec spec = worker(SUP_TEMPORARY);
