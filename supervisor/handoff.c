@@ -14,6 +14,7 @@
 #include "ipc/clock.h"
 #include "ipc/values.h"
 #include "supervisor/boxes.h"
+#include "supervisor/command.h"
 #include "supervisor/ends.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
@@ -305,6 +306,7 @@ static void commit(struct handoff *h)
 	link_send(old->link, IPC_LEAVE, &(struct ipc_LEAVE){ .move = h->number });
 	link_give(p->link, old->link);
 	introduce_successor(p);
+	command_tell_level(p);
 	log_ev(LOGL_VERBOSE, "ev=handoff conn=%lu pid=%d takes over from pid=%d bytes=%u us=%lu", (unsigned long)h->s->conn, (int)p->pid,
 	    (int)old->pid, h->length, (unsigned long)(clock_us() - h->began_us));
 	reports_tell(h->s->d, HAPPENS_HANDOFF, LOGL_DEBUG, NULL, (struct tell[]){ TELL_NUMBER("session", h->s->conn), TELL_NUMBER("pid", p->pid),

@@ -281,11 +281,17 @@ def test_loglevel():
         same(rows(s, "loglevel")[0], {"kind": "loglevel", "level": "INFO", "configured": "INFO", "overridden": False})
         same(rows(s, "loglevel", str(first["session"]), "debug2")[0]["level"], "DEBUG2")
         same([r["log_level"] for r in rows(s, "who", "-v") if r["kind"] == "session"], ["DEBUG2", "INFO"])
+        # it stays so in the process that takes the connection over, with what was counted
+        before = rows(s, "who", "-v", str(first["session"]))
+        same([r["result"] for r in rows(s, "handoff", str(first["session"]))], ["moved"])
+        after = rows(s, "who", "-v", str(first["session"]))
+        same((after[0]["log_level"], after[1]["out_bytes"]), ("DEBUG2", before[1]["out_bytes"]))
+        check(after[0]["pid"] != first["pid"] and after[0]["out_bytes"] >= before[0]["out_bytes"], "the move", before, after)
         one.type(b"exit\n")
         two.type(b"exit\n")
         one.process.wait(15)
         two.process.wait(15)
-        s.logged(r"\[%d\]: ev=session chan=0 from=running to=close" % first["pid"])
+        s.logged(r"\[%d\]: ev=session chan=0 from=running to=close" % after[0]["pid"])
         check("[%d]: ev=session" % second["pid"] not in s.log(), "the other session is louder, too")
         # all of them, and those that come later: the nursery's children, a guard started anew
         rows(s, "loglevel", "verbose")

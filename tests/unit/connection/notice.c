@@ -97,7 +97,7 @@ Test(notice_world, statistics_are_told_when_asked)
 	world_spawned(&w, 7, ours);
 	world_run(&w);
 	cr_assert_eq(write(ours[1], "12345", 5), 5);
-	world_until(&w, w.heard, "data");
+	world_until(&w, w.heard, "out:12345");
 	world_forget(&w);
 	tell(IPC_STATS_ASK, &(struct ipc_STATS_ASK){ .req = 2 });
 	cr_assert_str_eq(w.sup_heard, "CHAN_STATS:2:7:0:5 CONN_STATS:2:3 ");
