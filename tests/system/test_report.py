@@ -381,7 +381,9 @@ def test_the_journal_gets_native_fields():
         # journald restarted: another socket at the same place
         journal.close()
         os.unlink("/run/systemd/journal/socket")
-        s.ssh("bob", "true", ok=True)
+        with Follower(s, "login") as f:
+            s.ctl("stats")
+            wait_until(lambda: s.ssh("bob", "true", ok=True) and f.lines, 20, text="no login")     # the reporter has met the closed door
         again = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         again.bind("/run/systemd/journal/socket")
         os.chmod("/run/systemd/journal/socket", 0o666)
