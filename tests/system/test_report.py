@@ -354,11 +354,15 @@ def test_the_journal_gets_native_fields():
     def read():
         while True:
             try:
-                got.append(parse_native(journal.recv(1 << 20)))
+                data = journal.recv(1 << 20)
             except OSError:
                 return
+            if not data:
+                return
+            got.append(parse_native(data))
 
-    threading.Thread(target=read, daemon=True).start()
+    reader = threading.Thread(target=read, daemon=True)
+    reader.start()
 
     def entry(**fields):
         return wait_until(lambda: [e for e in list(got) if all(e.get(k) == v for k, v in fields.items())], 20, text="no entry %r in %r" % (fields, got[-20:]))[0]
@@ -379,6 +383,8 @@ def test_the_journal_gets_native_fields():
         check(e["MESSAGE"].startswith("=CRASH REPORT====") and "\n    how:" in e["MESSAGE"], "several lines", e["MESSAGE"])
         same((e["EXIT_SIGNAL"], e["ROLE"], e["SUPERVISOR"], e["ACTION"], e["PRIORITY"]), ("SIGKILL", "auth", "guards", "restart", "4"), "fields of a crash")
         # journald restarted: another socket at the same place
+        journal.shutdown(socket.SHUT_RDWR)      # also wakes the reader, who would keep it open
+        reader.join()
         journal.close()
         os.unlink("/run/systemd/journal/socket")
         with Follower(s, "login") as f:
