@@ -26,6 +26,7 @@ enum conf_reader {
 
 enum conf_root { ROOT_NO, ROOT_PROHIBIT_PASSWORD, ROOT_FORCED_COMMANDS_ONLY, ROOT_YES };
 enum conf_log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_JOURNAL, LOG_FORMAT_SYSLOG };
+enum conf_proxy { PROXY_NO, PROXY_YES, PROXY_REQUIRED };
 enum conf_family { FAMILY_ANY, FAMILY_INET, FAMILY_INET6 };
 
 struct conf_list { char **v; size_t n; };
@@ -72,6 +73,7 @@ struct conf_supervise { struct conf_child child[CONF_NODES]; };
 #define CONF_C_FACILITY int			/* LOG_AUTH ... of syslog.h */
 #define CONF_C_FORMAT   enum conf_log_format
 #define CONF_C_STARTUPS struct conf_startups
+#define CONF_C_PROXY    enum conf_proxy
 #define CONF_C_SUPERVISE struct conf_supervise
 
 /* All values for one client; read-only. Unset keywords hold their defaults. */

@@ -24,8 +24,10 @@
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
+#include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
+#include "supervisor/health.h"
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
@@ -182,6 +184,7 @@ void boot_done(struct daemon *d)
 	activation_settle(d);
 	manager_ready(d);
 	watchdog_start(d);
+	drain_tell(d);
 	if (d->ids.made_up)
 		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
@@ -217,6 +220,8 @@ static int prepare(struct daemon *d)
 		log_ev(LOGL_ERROR, "cannot start: %s", errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
 		return 1;
 	}
+	if (!d->opt.inetd)
+		health_open(d);
 	return 0;
 }
 
@@ -236,6 +241,7 @@ static void clean_up(struct daemon *d)
 	watchdog_drop(d);
 	manager_drop();
 	cgroup_drop();
+	drain_drop(d);
 	detach_remove_pid(d);
 	for (size_t i = 0; i < sizeof d->signals / sizeof d->signals[0]; i++)
 		if (d->signals[i] != NULL)

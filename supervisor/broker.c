@@ -14,6 +14,7 @@
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
+#include "supervisor/halt.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
@@ -197,6 +198,8 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_NOTICE_SHOWN:  return command_notice_shown(s, &m->u.NOTICE_SHOWN);
 	case IPC_COUNT:         return counter_told(p->role, &m->u.COUNT);
 	case IPC_HANDOFF_STATE: return handoff_state(p, &m->u.HANDOFF_STATE);
+	case IPC_ACCEPT_STOPPED: return halt_stopped(p, &m->u.ACCEPT_STOPPED);
+	case IPC_CONN_PEER:     return session_peer(s, &m->u.CONN_PEER);
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
 	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
 	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);

@@ -15,6 +15,7 @@
 #include "supervisor/activation.h"
 #include "supervisor/broker.h"
 #include "supervisor/detach.h"
+#include "supervisor/proxy.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervise.h"
 
@@ -81,7 +82,12 @@ static int load_once(struct daemon *d, struct conf **c, struct conf_values **v, 
 	*c = NULL;
 	*v = NULL;
 	TRY(conf_load(c, path, d->opt.keyword, d->opt.keywords, e));
-	if ((r = conf_resolve(*c, NULL, v, e)) < 0) {
+	if ((r = conf_resolve(*c, NULL, v, e)) == SSH_OK && proxy_complaint(*v) != NULL) {
+		r = complain(e, path != NULL ? path : "options", proxy_complaint(*v));
+		conf_values_free(*v);
+		*v = NULL;
+	}
+	if (r < 0) {
 		conf_free(*c);
 		*c = NULL;
 	}

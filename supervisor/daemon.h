@@ -24,6 +24,7 @@ struct session;
 struct listener;
 struct work;
 struct control;
+struct drain;
 struct daemon;
 
 /* One Unix process. Made by spawn.c, nursery.c or worker.c, ended by proc.c when it was reaped. */
@@ -146,6 +147,8 @@ struct daemon {
 	struct nursery nursery;
 	struct handoffs handoffs;
 	struct list listeners;
+	struct listener *health;	/* HealthListen; NULL */
+	struct drain *drain;		/* NULL until the first one */
 	struct event *introductions;	/* paces them */
 	struct control *control;
 	struct {			/* watchdog.c */

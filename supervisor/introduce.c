@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/values.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
 
@@ -34,8 +35,8 @@ static void introduce(struct proc *a, struct proc *b, const struct session *s)
 		close(pair[1]);
 	else
 		r = link_send_fds(b->link, IPC_PEER_LINK, &to_b, &pair[1], 1);
-	if (r < 0)
-		log_ev(LOGL_WARN, "no link between %s and %s: %s", ipc_role_name(a->role), ipc_role_name(b->role), err_text(r));
+	if (r < 0)	/* one that is gone already needs none: a balancer's check, say */
+		log_ev(r == SSH_E_GONE ? LOGL_DEBUG : LOGL_WARN, "no link between %s and %s: %s", ipc_role_name(a->role), ipc_role_name(b->role), err_text(r));
 }
 
 /* Does a process of this role talk to that guard? */
@@ -47,6 +48,12 @@ static int needs(enum ipc_role role, enum ipc_role guard)
 static const struct session *about(const struct proc *p)
 {
 	return p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
+}
+
+/* A client whose PROXY header has not come yet is nobody's business: its address may still change. */
+static int unknown(const struct proc *p)
+{
+	return about(p) != NULL && about(p)->header != HEADER_NEVER;
 }
 
 static void tell_authed(struct proc *keysign, const struct session *s)
@@ -126,6 +133,8 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 
 void introduce_newcomer(struct proc *p)
 {
+	if (unknown(p))
+		return;
 	for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
 		struct proc *g = proc_of(p->d, guards[i]);
 
@@ -147,7 +156,7 @@ void introduce_guard(struct proc *g)
 	LIST_EACH(l, &g->d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p != g && p->greeted && needs(p->role, g->role))
+		if (p != g && p->greeted && !unknown(p) && needs(p->role, g->role))
 			acquaint(g, p);
 	}
 }
@@ -161,7 +170,7 @@ void introduce_lost(struct daemon *d, enum ipc_role role)
 		struct ipc_PEER_GONE m = { .peer_role = (uint8_t)role, .conn = about(p) != NULL ? about(p)->conn : 0 };
 
 		p->unmet &= ~(1u << role);
-		if (p->greeted && p->link != NULL && needs(p->role, role))
+		if (p->greeted && p->link != NULL && !unknown(p) && needs(p->role, role))
 			link_send(p->link, IPC_PEER_GONE, &m);
 	}
 }

@@ -14,6 +14,8 @@
 #include "supervisor/activation.h"
 #include "supervisor/effects.h"
 #include "supervisor/notify.h"
+#include "supervisor/halt.h"
+#include "supervisor/health.h"
 #include "supervisor/proc.h"
 #include "supervisor/reports.h"
 
@@ -80,7 +82,7 @@ static int same(const struct addr *a, const struct addr *b)
 
 /* ---- sockets -------------------------------------------------------------------- */
 
-static int bind_one(const struct addr *a)
+int listen_bind_one(const struct addr *a)
 {
 	union socket_address sa;
 	socklen_t len = to_sockaddr(&sa, a);
@@ -127,7 +129,7 @@ static struct listener *listener_new(struct daemon *d, const struct addr *a)
 	struct listener *l;
 	char name[ACTIVATION_NAME_MAX];
 
-	if (fd < 0 && (fd = bind_one(a)) < 0)
+	if (fd < 0 && (fd = listen_bind_one(a)) < 0)
 		return NULL;
 	if ((l = listener_of(d, fd)) == NULL) {
 		close(fd);
@@ -165,6 +167,8 @@ int listen_intact(const struct daemon *d)
 		int on = 0;
 		socklen_t len = sizeof on;
 
+		if (LIST_OF(l, struct listener, link)->halt != LISTEN_ON)
+			continue;
 		if (getsockopt(LIST_OF(l, struct listener, link)->fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) < 0 || !on)
 			return 0;
 	}
@@ -220,14 +224,16 @@ int listen_bind_all(struct daemon *d)
 
 /* ---- nodes ------------------------------------------------------------------------ */
 
-/* dynamic: its first start may fail, and then it is gone. */
-static int plant(struct listener *l, int dynamic)
+int listen_plant_one(struct listener *l, int dynamic)
 {
 	struct daemon *d = l->d;
 	char text[ADDR_TEXT_MAX], name[100];
 	struct kid *acceptor;
 
-	snprintf(name, sizeof name, "listener %.80s", l->name[0] != '\0' ? l->name : addr_text(&l->local, text));
+	if (l->place != NULL)
+		snprintf(name, sizeof name, "health %s", l->place);
+	else
+		snprintf(name, sizeof name, "listener %.80s", l->name[0] != '\0' ? l->name : addr_text(&l->local, text));
 	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, dynamic)) == NULL)
 		return SSH_E_NOMEM;
 	l->kid->listener = l;
@@ -259,7 +265,7 @@ int listen_add(struct daemon *d, const struct addr *a, struct listener **res)
 	*res = NULL;
 	if (l == NULL)
 		return SSH_E_SYS;
-	if (plant(l, 1) < 0) {
+	if (listen_plant_one(l, 1) < 0) {
 		listen_forget(l);
 		return SSH_E_NOMEM;
 	}
@@ -274,10 +280,10 @@ int listen_plant(struct daemon *d, int start)
 	LIST_EACH_SAFE(at, next, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (l->kid != NULL)
+		if (l->kid != NULL || halt_holds(l, start))
 			continue;
 		/* Not dynamic: a configured address that cannot be served yet is tried again. */
-		if (plant(l, 0) < 0 || (start && fx_start(l->kid) < 0))
+		if (listen_plant_one(l, 0) < 0 || (start && fx_start(l->kid) < 0))
 			r = SSH_E_NOMEM;
 	}
 	return r;
@@ -310,8 +316,12 @@ int listen_reload(struct daemon *d)
 			struct listener *l = LIST_OF(at, struct listener, link);
 			char name[ACTIVATION_NAME_MAX];
 
-			if (l->keep || l->kid == NULL || l->kid->node->removing)
+			if (l->keep || (l->kid != NULL && l->kid->node->removing))
 				continue;
+			if (halt_drop(l)) {
+				again = 1;
+				break;
+			}
 			tell(l, 0);
 			notify_unstore(activation_listening_name(&l->local, name));
 			fx_stop(l->kid);
@@ -330,6 +340,8 @@ int listen_give(struct proc *p)
 
 	if (l == NULL || (fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3)) < 0)
 		return SSH_E_SYS;
+	if (l->place != NULL)
+		return health_give(p, fd);
 	m = (struct ipc_LISTEN){ .listener = l->id, .local = l->local };
 	return link_send_fds(p->link, IPC_LISTEN, &m, &fd, 1);
 }
@@ -339,15 +351,19 @@ void listen_announce(struct listener *l)
 	if (l == NULL || l->announced)
 		return;
 	l->announced = 1;
-	tell(l, 1);
+	if (l->place != NULL)
+		log_ev(LOGL_INFO, "Health is told on %s.", l->place);
+	else
+		tell(l, 1);
 }
 
 void listen_forget(struct listener *l)
 {
-	if (l == NULL)
+	if (l == NULL || halt_keeps(l))
 		return;
 	list_remove(&l->link);
-	close(l->fd);
+	if (l->fd >= 0)
+		close(l->fd);
 	free(l);
 }
 

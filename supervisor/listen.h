@@ -6,6 +6,8 @@
 
 #define LISTEN_NAME_MAX 232u
 #define LISTEN_PATH_MAX 120u
+/* LISTEN_STOPPED: nobody is accepted, because somebody asked for it; LISTEN_DRAINED: because of a drain. */
+enum listen_state { LISTEN_ON, LISTEN_STOPPED, LISTEN_DRAINED };
 
 struct listener {
 	struct list link;		/* daemon.listeners */
@@ -19,6 +21,9 @@ struct listener {
 	int activated;			/* the service manager's: no keyword of ours binds or removes it */
 	char name[LISTEN_NAME_MAX];	/* activated: its FileDescriptorName */
 	char path[LISTEN_PATH_MAX];	/* a Unix socket's; "" for others */
+	enum listen_state halt;
+	struct event *halting;		/* its acceptor takes the last ones; then the socket is closed */
+	char *place;			/* HealthListen's words: no client is accepted here; NULL */
 	struct kid *kid;
 };
 
@@ -40,6 +45,10 @@ struct listener *listen_at(struct daemon *, const struct addr *);
 int  listen_add(struct daemon *, const struct addr *, struct listener **);
 /* After a reload: binds new ones, removes those that are no longer configured, never touches the others. */
 int  listen_reload(struct daemon *);
+/* For halt.c and health.c: a listening socket there, or -1, logged; and the node of one listener, down; dynamic: its first start
+ * may fail, and then it is gone. */
+int  listen_bind_one(const struct addr *);
+int  listen_plant_one(struct listener *, int dynamic);
 /* LISTEN to an acceptor that said HELLO. */
 int  listen_give(struct proc *);
 void listen_announce(struct listener *);

@@ -15,6 +15,7 @@
 #include "supervisor/boxes.h"
 #include "supervisor/counters.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
@@ -27,6 +28,7 @@
 #include "supervisor/reports.h"
 #include "supervisor/stats.h"
 #include "supervisor/watchdog.h"
+#include "supervisor/proxy.h"
 #include "supervisor/worker.h"
 
 #define FORK_TRIES 4
@@ -106,6 +108,7 @@ void session_forget(struct session *s)
 	if (s->d->opt.inetd)
 		event_base_once(s->d->base, -1, EV_TIMEOUT, on_only_one_gone, s->d, &now);
 	table_remove(&s->d->sessions, s->conn);
+	drain_look_again(s->d);
 	if (s->grace != NULL)
 		event_free(s->grace);
 	if (s->park != NULL)
@@ -184,6 +187,7 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 		s->acceptor = acceptor->serial;
 		s->slot = m->u.CONN_NEW.slot;
 		reports_connected(s);
+		s->header = proxy_header_of(d->values, &s->peer);
 		if ((r = fx_start(s->kid)) < 0)
 			fx_stop(s->kid);	/* its end tells the fate */
 	} else {
@@ -213,7 +217,7 @@ int session_only(struct daemon *d, int in, int out)
 /* CONN_START with duplicates of what the client is on. */
 static int send_start(struct session *s, struct proc *p)
 {
-	struct ipc_CONN_START m = { .conn = s->conn, .peer = s->peer, .local = s->local };
+	struct ipc_CONN_START m = { .conn = s->conn, .peer = s->peer, .local = s->local, .proxy = s->header };
 	int fds[2], n = s->sock[1] >= 0 ? 2 : 1;
 
 	for (int i = 0; i < n; i++)
@@ -272,6 +276,20 @@ void session_connection_ended(struct session *s, int crashed)
 {
 	if (s != NULL)
 		tell_fate(s, crashed ? FATE_CRASHED : FATE_ENDED);
+}
+
+int session_peer(struct session *s, const struct ipc_CONN_PEER *m)
+{
+	if (s->header == HEADER_NEVER || s->grant != NULL || m->proxied > 1 || (m->proxied && m->peer.family == ADDR_NONE))
+		return SSH_E_RULE;
+	s->header = HEADER_NEVER;
+	if (m->proxied) {
+		s->via = s->peer;
+		s->peer = m->peer;
+		s->local = m->local;
+	}
+	introduce_newcomer(s->connection->proc);
+	return SSH_OK;
 }
 
 int session_identified(struct daemon *d, const struct ipc_SESSION_ID *m)
