@@ -88,7 +88,7 @@ static void the_end(struct paper *p, const struct kid *k)
 
 	if (k->last_pid > 0)
 		put_number(p, "pid", (uint64_t)k->last_pid);
-	put_text(p, "how", report_how(p->how, sizeof p->how, w));
+	put_text(p, "how", k->hung ? "hung" : report_how(p->how, sizeof p->how, w));
 	if (w != -1 && WIFSIGNALED(w)) {
 		const char *name = sigabbrev_np(WTERMSIG(w));
 
@@ -111,6 +111,8 @@ static const char *reason_of(const struct kid *k)
 		return "not_started";
 	if (k->kept != NULL && k->kept->asked)
 		return k->killed ? "killed" : "shutdown";
+	if (k->hung)
+		return "hung";
 	if (k->killed)
 		return "killed_by_supervisor";
 	return WIFSIGNALED(w) ? "signal" : WEXITSTATUS(w) == 0 ? "normal" : "exit_status";

@@ -12,6 +12,7 @@
 #include "ipc/clock.h"
 #include "ipc/row.h"
 #include "supervisor/counters.h"
+#include "supervisor/drain.h"
 #include "supervisor/listen.h"
 #include "supervisor/session.h"
 #include "supervisor/stats.h"
@@ -163,7 +164,7 @@ static void put_daemon(struct wr *w, const struct daemon *d)
 			queued += link_queued(LIST_OF(l, struct proc, all)->link);
 	put(w, "start_time_seconds", NULL, NULL, (uint64_t)started);
 	put(w, "config_generation", NULL, NULL, d->generation);
-	put(w, "ready", NULL, NULL, d->up && !d->stopping);
+	put(w, "ready", NULL, NULL, d->up && !d->stopping && drain_state(d) == DRAIN_OFF);
 	put(w, "open_fds", NULL, NULL, open_fds());
 	put(w, "link_queued_messages", NULL, NULL, queued);
 	put(w, "records_lost", NULL, NULL, d->untold);

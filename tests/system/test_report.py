@@ -256,6 +256,18 @@ def test_the_reporter_dies_in_between():
         wait_until(lambda: sorted(c["role"] for c in crashes(s)) == ["auth", "reporter"], 20, text="both reports")
 
 
+@coppiced_only
+@limit(60)
+def test_a_helper_that_hangs_is_reported_as_that():
+    with Server("WatchdogInterval 1") as s:
+        s.crash_expected = True
+        pid = pid_of(s, "auth")
+        os.kill(pid, signal.SIGSTOP)
+        s.answers()             # a client comes: the watchdog asks
+        c = wait_until(lambda: crashes(s), 30, 0.2, "no report")[0]
+        same((c["role"], c["pid"], c["how"], c["reason"]), ("auth", pid, "hung", "hung"), "the report")
+
+
 # ---- events --------------------------------------------------------------------------------------------------------------
 
 @coppiced_only
@@ -280,6 +292,9 @@ def test_events():
             check(c["peer"].startswith(HOST), "peer", c)
             s.process.send_signal(signal.SIGHUP)
             f.has("reload", result="ok")
+            s.ctl("drain")
+            f.has("drain")
+            s.ctl("undrain")
             one.has("login", user="bob")
             same({(e["event"], e.get("user")) for e in one.lines}, {("login", "bob")}, "what the filter lets through")
 
