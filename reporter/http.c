@@ -148,11 +148,13 @@ int http_parse(const char *p, size_t n, struct http_request *q)
 	if (!printable((struct range){ p, stop }))
 		return 400;
 	status = request_line((struct range){ p, stop }, q, &needs_host);
+	if (status == 400 || status == 505)	/* what follows may mean anything */
+		return status;
 	for (;;) {
 		const char *begin = next;
 
 		if ((stop = line_end(begin, end, &next)) == NULL)
-			return n >= HTTP_REQUEST_MAX ? 431 : status == 400 || status == 505 ? status : 0;
+			return n >= HTTP_REQUEST_MAX ? 431 : 0;
 		if (stop == begin)
 			break;
 		if ((r = header((struct range){ begin, stop }, q, &has_host)) != 200)
