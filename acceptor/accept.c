@@ -122,7 +122,8 @@ static void count_drop(struct acceptor *a)
 static void turn_away(struct acceptor *a, int fd, const struct addr *peer, const struct addr *local)
 {
 	static const char words[] = "Not allowed at this time\r\n";
-	char from[ADDR_TEXT_MAX], on[ADDR_TEXT_MAX];
+	char from[ADDR_TEXT_MAX], on[ADDR_TEXT_MAX], line[300], at[ADDR_TEXT_MAX];
+	struct tell fields[] = { TELL_TEXT("peer", addr_text(peer, at)), TELL_TEXT("reason", "max_startups"), TELL_END };
 	unsigned hidden;
 
 	(void)!send(fd, words, sizeof words - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -132,8 +133,9 @@ static void turn_away(struct acceptor *a, int fd, const struct addr *peer, const
 		return;
 	if (hidden > 0)
 		log_ev(LOGL_INFO, "%u more connections were dropped past MaxStartups", hidden);
-	log_ev(LOGL_INFO, "drop connection #%u from [%s]:%u on [%s]:%u past MaxStartups", limits_held(&a->limits),
+	snprintf(line, sizeof line, "drop connection #%u from [%s]:%u on [%s]:%u past MaxStartups", limits_held(&a->limits),
 	    addr_ip_text(peer, from), addr_port(peer), addr_ip_text(local, on), addr_port(local));
+	child_tell(HAPPENS_DROP, LOGL_INFO, line, fields);
 }
 
 /* The socket leaves this process. */

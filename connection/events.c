@@ -56,7 +56,7 @@ static void on_debug(const struct ssh_event *ev)
 {
 	char text[256];
 
-	log_ev(LOGL_DEBUG, "ev=debug text=%s", log_escape(text, sizeof text, ev->text.p, ev->text.len));
+	log_private(LOGL_DEBUG, "ev=debug text=%s", log_escape(text, sizeof text, ev->text.p, ev->text.len));
 }
 
 void events_take(struct conn *c, const struct ssh_event *ev)

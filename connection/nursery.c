@@ -35,13 +35,14 @@
 #include "connection/hostkeys.h"
 #include "connection/policy.h"
 #include "connection/warm.h"
+#include "ipc/box.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
 #include "ssh/crypto/crypto.h"
 
 #define FORKS_MAX 64		/* a link hands over no more messages at a time */
 
-struct fork_order { uint64_t conn; int fd; };
+struct fork_order { uint64_t conn; uint32_t box; int fd; };
 
 static struct {
 	struct child self;
@@ -50,6 +51,7 @@ static struct {
 	struct link *key;
 	struct fork_order orders[FORKS_MAX];	/* forked outside the event loop */
 	unsigned order_count;
+	void *boxes;		/* the pages of all workers; each keeps only its own */
 } nursery;
 
 /* ---- the worker --------------------------------------------------------------------- */
@@ -71,6 +73,7 @@ static void worker(unsigned order)
 
 	leave_nursery(order);
 	crypto_forked();
+	box_enter(nursery.boxes, CHILD_SLAB_SLOTS, nursery.orders[order].box > 0 ? nursery.orders[order].box : CHILD_SLAB_SLOTS);
 	prctl(PR_SET_NAME, "connection");
 	child_log_to(CHILD_LOG_FD, ROLE_CONN, id);
 	sandbox_connection(&nursery.self);
@@ -137,7 +140,7 @@ static int on_fork(struct ipc_msg *m)
 {
 	if (nursery.order_count == FORKS_MAX)
 		return SSH_E_FULL;
-	nursery.orders[nursery.order_count++] = (struct fork_order){ m->u.FORK.conn, ipc_take_fd(m, 0) };
+	nursery.orders[nursery.order_count++] = (struct fork_order){ m->u.FORK.conn, m->u.FORK.box, ipc_take_fd(m, 0) };
 	return SSH_OK;
 }
 
@@ -181,6 +184,8 @@ static void begin(void)
 	tune_malloc();
 	signal(SIGPIPE, SIG_IGN);	/* programs close their stdin when they like */
 	nursery.self.message = on_message;
+	nursery.boxes = box_map(CHILD_SLAB_FD, CHILD_SLAB_SLOTS);
+	close(CHILD_SLAB_FD);
 	child_begin(&nursery.self, ROLE_NUR);
 	if (conn_policy_read(&nursery.policy, nursery.self.conf, nursery.self.conf_len, why, sizeof why) < 0) {
 		log_ev(LOGL_ERROR, "configuration: %s", why);

@@ -69,10 +69,17 @@ static int take(struct answer *a, struct ipc_msg *m, void (*live)(const struct c
 	}
 }
 
+static int as_json;
+
+void ask_for_json(int json)
+{
+	as_json = json;
+}
+
 int ask(int fd, const struct verb *v, const char *text, void (*live)(const struct ctl_row *), struct answer *a)
 {
 	static uint8_t storage[IPC_MESSAGE_MAX];
-	struct ipc_CTL_REQUEST q = { .verb = v->number, .text = view_str(text) };
+	struct ipc_CTL_REQUEST q = { .verb = v->number, .value = as_json ? 1 : 0, .text = view_str(text) };
 	int patience = verb_is(v->number, VERB_WAITS) ? INT32_MAX : ASK_TIMEOUT_MS, r;
 	struct ipc_msg m;
 

@@ -18,6 +18,8 @@ struct answer {
 
 /* Where the daemon of this user listens. */
 const char *ask_default_socket(void);
+/* Streams that have two forms come as JSON. */
+void ask_for_json(int json);
 /* A connected socket, or -1 with errno. */
 int  ask_dial(const char *path);
 /*

@@ -106,6 +106,7 @@ static int ask_and_show(const char *path, const struct verb *v, const char *text
 		fprintf(stderr, "coppicectl: %s: %s\n", path, strerror(errno));
 		return EXIT_NO_DAEMON;
 	}
+	ask_for_json(json);
 	if ((r = ask(fd, v, text, !json && verb_is(v->number, VERB_LIVE) ? show_row : NULL, &a)) < 0) {
 		fprintf(stderr, "coppicectl: no answer from the daemon: %s\n", err_text(r));
 	} else {

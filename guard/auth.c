@@ -9,7 +9,7 @@
  *             SESSION_ID (keysign, supervisor); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING LOGLEVEL
  *             (supervisor)
  * SAYS        AUTH_VERDICT AUTH_PROMPT AUTH_POLICY (connection); AUTH_GRANTED (supervisor), before the VERDICT;
- *             COUNT HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
+ *             COUNT HELLO CONFIG_OK READY PONG (supervisor); LOG EVENT (reporter)
  * NEVER       parses a key or a signature; touches a network socket; tells who exists by its answers or their time
  * IF IT DIES  the supervisor restarts it; keysign tells the session ids again, connections repeat their open
  *             question; whoever is logged in notices nothing

@@ -62,6 +62,7 @@ struct login {
 	unsigned methods;
 	uint32_t jitter;
 	struct policy_tries tries;
+	uint64_t born_ms;
 	struct helper *helper;
 	struct password *password;
 	/* the question of now */
@@ -80,6 +81,20 @@ static void set_timer(struct login *l, uint64_t us)
 	/* From now, not from when the loop woke: what was done since must not show. */
 	event_base_update_cache_time(l->authd->self->base);
 	evtimer_add(l->timer, &t);
+}
+
+/* The line, and what it says as named values. */
+static void tell(const struct login *l, enum happening kind, enum log_level level, const char *line, const struct report *r)
+{
+	char ip[ADDR_TEXT_MAX], key[REPORT_KEY_MAX], user[4 * SSH_USER_MAX + 1];
+	struct tell fields[] = {
+		TELL_NUMBER("session", l->conn), TELL_TEXT("user", log_escape(user, sizeof user, l->user, strlen(l->user))),
+		TELL_TEXT("peer", addr_text(&l->peer, ip)), TELL_TEXT("method", policy_method_name(l->method)),
+		TELL_TEXT("key", report_key_text(r, key)), TELL_BOOL("valid", l->valid),
+		TELL_NUMBER("login_ms", clock_ms() - l->born_ms), TELL_END,
+	};
+
+	child_tell(kind, level, line, fields);
 }
 
 static struct view all(const struct buf *b)
@@ -166,7 +181,7 @@ static void fail(struct login *l)
 
 	l->counted = policy_tries_count(&l->tries, TRY_FAILED);
 	count(l, failure_of(l->method));
-	log_ev(report_result_level(&r, 0, policy_tries_half(&l->tries)), "%s", report_result_text(&r, 0, text));
+	tell(l, HAPPENS_LOGIN_FAILED, report_result_level(&r, 0, policy_tries_half(&l->tries)), report_result_text(&r, 0, text), &r);
 	l->state = L_DELAYED;
 	set_timer(l, delay_left(clock_us() - l->since, l->jitter));
 }
@@ -192,7 +207,7 @@ static int send_grant(struct login *l, struct grant *g)
 	/* The supervisor first: SPAWN must not overtake it. */
 	if ((e = link_send(l->authd->self->sup, IPC_AUTH_GRANTED, &g->granted)) < 0)
 		return e;
-	log_ev(LOGL_INFO, "%s", report_result_text(&r, 1, text));
+	tell(l, HAPPENS_LOGIN, LOGL_INFO, report_result_text(&r, 1, text), &r);
 	if ((e = link_send(l->link, IPC_AUTH_POLICY, &g->policy)) < 0)
 		return e;
 	return say_verdict(l, VERDICT_YES, NULL);
@@ -603,6 +618,7 @@ int login_new(struct login **res, struct authd *a, int fd, uint64_t conn, const 
 	}
 	l->authd = a;
 	l->conf = authd_conf_hold(a);
+	l->born_ms = clock_ms();
 	l->conn = conn;
 	l->log_level = -1;
 	l->peer = *peer;

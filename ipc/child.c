@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "ipc/box.h"
 #include "ipc/datagram.h"
 
 #define BEGIN_TIMEOUT_MS 30000
@@ -56,6 +57,27 @@ static void to_log_socket(void *ctx, enum log_level level, const char *line)
 	}
 	if (say(level, line) < 0)
 		logger.dropped++;
+}
+
+void child_tell(enum happening kind, enum log_level level, const char *line, const struct tell *fields)
+{
+	char text[LOG_LINE_MAX + 1];
+	struct buf b;
+
+	if (logger.fd < 0) {
+		if (line != NULL)
+			log_ev(level, "%s", line);
+		return;
+	}
+	if (line != NULL) {
+		line = log_worded(text, line);
+		log_tapped(level, line);
+	}
+	buf_init(&b, TELL_MAX, NULL);
+	if (tell_encode(&b, logger.role, logger.node, kind, level, level <= log_get_level() ? line : NULL, fields, view_of("", 0)) < 0
+	    || datagram_send(logger.fd, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT) < 0)
+		logger.dropped++;
+	buf_drop(&b);
 }
 
 void child_log_to(int fd, enum ipc_role role, uint64_t node)
@@ -252,6 +274,8 @@ void child_begin(struct child *c, enum ipc_role role)
 
 	c->role = role;
 	c->sink = -1;
+	box_enter(box_map(CHILD_BOX_FD, 1), 1, 0);
+	close(CHILD_BOX_FD);
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	shake_hands(c);

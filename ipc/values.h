@@ -30,6 +30,9 @@ enum { SPAWNED_OK = 0, SPAWNED_REFUSED = 1, SPAWNED_UNKNOWN = 2, SPAWNED_FAILED 
 #define END_STDERR 4u
 #define END_PTY    8u
 
+/* SHOW.what */
+enum { SHOW_EVENTS = 0, SHOW_CRASHES = 1, SHOW_CRASH = 2 };
+
 /* CONN_STATS.phase */
 enum { PHASE_IDENT = 0, PHASE_KEX = 1, PHASE_LOGIN = 2, PHASE_OPEN = 3 };
 

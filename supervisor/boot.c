@@ -17,6 +17,7 @@
 #include "ipc/clock.h"
 #include "supervisor/become.h"
 #include "supervisor/activation.h"
+#include "supervisor/boxes.h"
 #include "supervisor/broker.h"
 #include "supervisor/command_child.h"
 #include "supervisor/cgroup.h"
@@ -31,9 +32,11 @@
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
+#include "supervisor/observe.h"
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 #include "supervisor/reload.h"
+#include "supervisor/reports.h"
 #include "supervisor/session.h"
 #include "supervisor/watchdog.h"
 
@@ -150,6 +153,7 @@ void daemon_stop(struct daemon *d)
 
 	if (root == NULL || d->stopping)
 		return;
+	reports_tell(d, HAPPENS_STOP, LOGL_INFO, NULL, (struct tell[]){ TELL_NUMBER("pid", getpid()), TELL_END });
 	d->stopping = 1;
 	if (root->node->state == SUP_ST_DOWN)
 		event_base_loopbreak(d->base);
@@ -185,6 +189,7 @@ void boot_done(struct daemon *d)
 	if (d->ids.made_up)
 		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
+	reports_tell(d, HAPPENS_START, LOGL_INFO, NULL, (struct tell[]){ TELL_TEXT("version", COPPICE_VERSION), TELL_NUMBER("pid", getpid()), TELL_END });
 	detach_write_pid(d);
 	detach_done(d);
 	reload_booted(d);
@@ -218,6 +223,8 @@ static int prepare(struct daemon *d)
 		return BAD_CONFIG;
 	if (detach_log(d) < 0)
 		return BAD_CONFIG;
+	boxes_open(d);
+	observe_open(d);
 	if (!d->opt.foreground && detach(d) < 0) {
 		log_ev(LOGL_ERROR, "cannot go to the background: %s", strerror(errno));
 		return 1;
@@ -262,6 +269,8 @@ static void clean_up(struct daemon *d)
 			event_free(d->signals[i]);
 	if (d->base != NULL)
 		event_base_free(d->base);
+	boxes_close(d);
+	observe_close(d);
 	broker_drop_slices(d);
 	table_drop(&d->by_pid);
 	table_drop(&d->sessions);
@@ -301,6 +310,7 @@ static void init(struct daemon *d)
 	table_init(&d->by_pid);
 	table_init(&d->sessions);
 	d->sink = d->start_pipe = d->socks[0] = d->socks[1] = -1;
+	d->boxes.fd = d->crash_dir = d->metrics = -1;
 	d->log_trusted = d->log_untrusted = (struct log_pair){ -1, -1 };
 	for (int i = 0; i < PROG_COUNT; i++)
 		d->program[i] = -1;

@@ -21,6 +21,7 @@
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/reload.h"
+#include "supervisor/samples.h"
 #include "supervisor/session.h"
 #include "supervisor/stats.h"
 #include "supervisor/watchdog.h"
@@ -185,6 +186,7 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_HELLO:         return on_hello(p, &m->u.HELLO);
 	case IPC_READY:         return on_ready(p);
 	case IPC_CONFIG_OK:     return reload_answer(p, &m->u.CONFIG_OK);
+	case IPC_SAMPLES_ASK:   return samples_tell(p, m->u.SAMPLES_ASK.seq);
 	case IPC_PONG:          return watchdog_pong(p, m->u.PONG.seq);
 	case IPC_CONN_NEW:      return session_accept(p, m);
 	case IPC_FORKED:        return nursery_forked(p, &m->u.FORKED);

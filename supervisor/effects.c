@@ -18,6 +18,7 @@
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
+#include "supervisor/reports.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervise.h"
@@ -28,6 +29,7 @@
 static void kid_free(struct kid *k)
 {
 	list_remove(&k->pending);
+	reports_drop(k);
 	if (k->timer != NULL)
 		event_free(k->timer);
 	if (k->proc != NULL)
@@ -233,13 +235,18 @@ static void report(struct kid *k, enum sup_did did, uint32_t ms)
 	else if (ms > 0)
 		snprintf(line + strlen(line), sizeof line - strlen(line), " next=%ums", ms);
 	/* A child that failed its supervisor's start is as loud as the supervisor. */
-	if (supervise_worth_a_line(did == SUP_DID_FAIL_START ? s : k->node) || (did != SUP_DID_BACK_OFF && did != SUP_DID_FAIL_START))
+	if (supervise_worth_a_line(did == SUP_DID_FAIL_START ? s : k->node) || (did != SUP_DID_BACK_OFF && did != SUP_DID_FAIL_START)) {
 		log_ev(report_level(&r), "%s", line);
+		reports_decided(k, did, ms);
+	} else {
+		reports_drop(k);
+	}
 }
 
 static void is_up(struct kid *k)
 {
 	k->up_ms = clock_ms();
+	reports_up(k);
 	if (k->row->id == KID_LISTENER)
 		listen_announce(k->listener);
 	else if (k->row->id == KID_ROOT)
@@ -330,6 +337,8 @@ void fx_event(struct kid *k, enum sup_event ev, enum sup_reason reason)
 		fx_answer(k, ev);
 		return;
 	}
+	if (ev == SUP_EV_READY && k->node->state == SUP_ST_STARTING)
+		reports_up(k);
 	if (ev == SUP_EV_READY && k->node->fails > 0)
 		log_ev(LOGL_INFO, "ev=ready node=%s fails=%u: it is back", fx_path(k, path, sizeof path), k->node->fails);
 	sup_event(k->node, ev, reason, clock_ms());

@@ -72,6 +72,8 @@ int  listen_plant_one(struct listener *, int dynamic);
 /* LISTEN to an acceptor that said HELLO. */
 int  listen_give(struct proc *);
 void listen_announce(struct listener *);
+/* The log and whoever follows events: it is open (1), or closed. */
+void listen_tell(const struct listener *, int open);
 void listen_forget(struct listener *);
 void listen_drop(struct daemon *);
 /* Both ends of a connected socket; ADDR_NONE for what is no IP socket. */

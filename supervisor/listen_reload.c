@@ -135,13 +135,13 @@ static int remove_one(struct daemon *d)
 {
 	LIST_EACH(at, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
-		char ip[ADDR_TEXT_MAX], name[ACTIVATION_NAME_MAX];
+		char name[ACTIVATION_NAME_MAX];
 
 		if (l->keep || (l->kid != NULL && l->kid->node->removing))
 			continue;
 		if (halt_drop(l))
 			return 1;
-		log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+		listen_tell(l, 0);
 		notify_unstore(activation_listening_name(&l->local, name));
 		fx_stop(l->kid);
 		return 1;

@@ -28,7 +28,7 @@ static struct proc *forker(struct daemon *d)
 
 static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, int fd)
 {
-	int r = link_send_fds(n->link, IPC_FORK, &(struct ipc_FORK){ .conn = conn }, &fd, 1);
+	int r = link_send_fds(n->link, IPC_FORK, &(struct ipc_FORK){ .conn = conn, .box = c->slot }, &fd, 1);
 
 	if (r < 0)
 		return r;

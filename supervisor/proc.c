@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,8 +18,11 @@
 #include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
+#include "supervisor/boxes.h"
 #include "supervisor/reload.h"
 #include "supervisor/report.h"
+#include "supervisor/reports.h"
+#include "supervisor/samples.h"
 #include "supervisor/session.h"
 #include "supervisor/worker.h"
 
@@ -34,6 +38,9 @@ static void proc_free(struct proc *p)
 		table_remove(&p->d->by_pid, (uint64_t)p->pid);
 	if (p->deadline != NULL)
 		event_free(p->deadline);
+	if (p->box >= 0)
+		close(p->box);
+	boxes_give_back(p->d, p->slot);
 	link_free(p->link);
 	free(p);
 }
@@ -48,6 +55,7 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 		return NULL;
 	}
 	p->d = d;
+	p->box = -1;
 	p->role = role;
 	p->kid = k;
 	p->serial = ++d->last_serial;
@@ -79,7 +87,7 @@ static int has_crashed(const struct proc *p, int wstatus)
 }
 
 /* It is no longer anyone's: tells the tree, and frees it. */
-static void ended(struct proc *p, int wstatus)
+static void ended(struct proc *p, int wstatus, const struct rusage *used)
 {
 	struct daemon *d = p->d;
 	struct kid *k = p->kid;
@@ -93,12 +101,14 @@ static void ended(struct proc *p, int wstatus)
 	/* What a helper said before it died counts: its peers may have acted on it already. */
 	if (p->link != NULL && role != ROLE_CONN && role != ROLE_WRK)
 		link_drain(p->link);
+	samples_ended(p, used);
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
 		k->killed = p->killed && !p->hung;
 		k->hung = p->hung;
 		k->lived_ms = clock_ms() - p->born_ms;
+		reports_ended(p, wstatus, used, crashed);
 		if (role == ROLE_WRK)
 			worker_ended(k, wstatus);
 		else if (role == ROLE_CONN)
@@ -253,30 +263,33 @@ void proc_nursery_died(struct daemon *d, uint64_t serial)
 
 void proc_reap(struct daemon *d)
 {
+	struct rusage used;
 	int wstatus;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
+	while ((pid = wait4(-1, &wstatus, WNOHANG, &used)) > 0) {
 		struct proc *p = table_get(&d->by_pid, (uint64_t)pid);
 
 		if (p != NULL) {
-			ended(p, wstatus);
+			ended(p, wstatus, &used);
 			continue;
 		}
 		/* A connection that died before the nursery told us its pid. */
 		d->strangers[d->stranger_at].pid = pid;
 		d->strangers[d->stranger_at].wstatus = wstatus;
+		d->strangers[d->stranger_at].used = used;
 		d->stranger_at = (d->stranger_at + 1) % (sizeof d->strangers / sizeof d->strangers[0]);
 		if (report_crashed(wstatus))
 			nursery_taint(d);
 	}
 }
 
-static int reaped_already(struct daemon *d, pid_t pid, int *wstatus)
+static int reaped_already(struct daemon *d, pid_t pid, int *wstatus, struct rusage *used)
 {
 	for (unsigned i = 0; i < sizeof d->strangers / sizeof d->strangers[0]; i++)
 		if (d->strangers[i].pid == pid) {
 			*wstatus = d->strangers[i].wstatus;
+			*used = d->strangers[i].used;
 			d->strangers[i].pid = 0;
 			return 1;
 		}
@@ -286,6 +299,7 @@ static int reaped_already(struct daemon *d, pid_t pid, int *wstatus)
 int proc_name_pid(struct proc *p, pid_t pid)
 {
 	struct daemon *d = p->d;
+	struct rusage used = { .ru_maxrss = 0 };
 	siginfo_t si = { 0 };
 	int wstatus;
 
@@ -294,10 +308,10 @@ int proc_name_pid(struct proc *p, pid_t pid)
 	/* The kernel first: a stranger nobody asked for may have had the same number long ago. */
 	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
 		/* No child of ours, or reaped; so many may have come and gone since that its status is forgotten. */
-		if (!reaped_already(d, pid, &wstatus))
+		if (!reaped_already(d, pid, &wstatus, &used))
 			wstatus = 0;
 		p->pid = pid;
-		ended(p, wstatus);
+		ended(p, wstatus, &used);
 		return SSH_OK;
 	}
 	if (table_put(&d->by_pid, (uint64_t)pid, p) < 0)

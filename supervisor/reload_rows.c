@@ -11,6 +11,7 @@
 #include "supervisor/counters.h"
 #include "supervisor/manager.h"
 #include "supervisor/reload_internal.h"
+#include "supervisor/reports.h"
 
 /* reload_rows - what a reload says: to the log, to coppicectl, to the service manager. */
 
@@ -88,6 +89,8 @@ static void note_outcome(struct daemon *d, int ok, const char *text)
 	d->last_reload.at_ms = clock_ms();
 	d->last_reload.ok = ok;
 	snprintf(d->last_reload.text, sizeof d->last_reload.text, "%s", text);
+	reports_tell(d, HAPPENS_RELOAD, LOGL_INFO, NULL, (struct tell[]){ TELL_TEXT("result", ok ? "ok" : "refused"), TELL_TEXT("why", text),
+		TELL_NUMBER("generation", d->generation), TELL_END });
 	count(ok ? COUNT_RELOADS : COUNT_RELOADS_REFUSED);
 }
 

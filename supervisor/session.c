@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/values.h"
+#include "supervisor/boxes.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/counters.h"
 #include "supervisor/drain.h"
@@ -24,6 +25,7 @@
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/reports.h"
 #include "supervisor/stats.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/proxy.h"
@@ -183,6 +185,7 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 	if (r == SSH_OK) {
 		s->acceptor = acceptor->serial;
 		s->slot = m->u.CONN_NEW.slot;
+		reports_connected(s);
 		s->header = proxy_header_of(d->values, &s->peer);
 		if ((r = fx_start(s->kid)) < 0)
 			fx_stop(s->kid);	/* its end tells the fate */
@@ -240,6 +243,7 @@ int session_connect(struct kid *k)
 		return SSH_E_NOMEM;
 	}
 	s->tries++;
+	p->slot = boxes_take(s->d);
 	p->greeted = 1;		/* a fork of the nursery needs no HELLO */
 	r = send_start(s, p);
 	saved = errno;

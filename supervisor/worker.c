@@ -19,6 +19,7 @@
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
 #include "supervisor/proc.h"
+#include "supervisor/reports.h"
 
 static struct link *link_of(const struct session *s)
 {
@@ -248,6 +249,7 @@ int worker_start(struct kid *k)
 		return SSH_E_SYS;
 	}
 	count(w->sftp ? COUNT_SFTPS : strcmp(k->name, "shell") == 0 ? COUNT_SHELLS : COUNT_EXECS);
+	reports_started(k);
 	w->answered = 1;
 	answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
 	fx_answer(k, SUP_EV_READY);

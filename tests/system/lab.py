@@ -22,6 +22,7 @@ ROUNDS = int(os.environ.get("LAB_ROUNDS", "24"))
 SEED = int(os.environ.get("LAB_SEED", "1"))
 COPPICE = SERVER == "coppiced"
 HOST = "127.0.0.1"
+os.environ["STATE_DIRECTORY"] = SCRATCH + "/state"     # where a daemon keeps what nobody said where to keep
 
 
 def sanitized():
@@ -282,7 +283,7 @@ class Server:
         defaults = ["LogLevel VERBOSE"]
         if not any(x.startswith("Subsystem sftp") for x in self.lines):
             defaults.append("Subsystem sftp internal-sftp")
-        defaults += ["ControlSocket " + self.control] if COPPICE else ["UsePAM no"]
+        defaults += ["ControlSocket " + self.control, "CrashDirectory %s/crashes" % self.dir] if COPPICE else ["UsePAM no"]
         # The first value wins: what a test says stands before the defaults, a Match block at the very end.
         match = next((i for i, x in enumerate(self.lines) if x.lower().startswith("match")), len(self.lines))
         return "\n".join(lines + self.lines[:match] + defaults + self.lines[match:]) + "\n"
