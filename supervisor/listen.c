@@ -74,39 +74,71 @@ void listen_addresses(int fd, struct addr *peer, struct addr *local)
 	from_sockaddr(peer, &sa);
 }
 
-static int same(const struct addr *a, const struct addr *b)
+int listen_same(const struct addr *a, const struct addr *b)
 {
 	return a->family == b->family && a->port == b->port && a->scope == b->scope && addr_same_ip(a, b);
 }
 
 /* ---- sockets -------------------------------------------------------------------- */
 
-int listen_bind_one(const struct addr *a)
+void listen_share(int fd, int on)
+{
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+}
+
+int listen_bind(const struct addr *a, int shared)
 {
 	union socket_address sa;
 	socklen_t len = to_sockaddr(&sa, a);
 	int fd, on = 1, saved;
-	char ip[ADDR_TEXT_MAX];
 
 	fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		log_ev(LOGL_ERROR, "socket for %s: %s", addr_ip_text(a, ip), strerror(errno));
+	if (fd < 0)
 		return -1;
-	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (a->family == ADDR_IPV6)	/* 0.0.0.0 has a socket of its own */
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd, &sa.sa, len) == 0 && listen(fd, SOMAXCONN) == 0)
+	if (shared)
+		listen_share(fd, 1);
+	if (bind(fd, &sa.sa, len) == 0)
 		return fd;
 	saved = errno;
-	log_ev(LOGL_ERROR, "Bind to port %u on %s failed: %s.", addr_port(a), addr_ip_text(a, ip), strerror(saved));
 	close(fd);
 	errno = saved;
 	return -1;
 }
 
-/* NULL: no memory, fd stays the caller's. */
-static struct listener *listener_of(struct daemon *d, int fd)
+const char *listen_trouble(char *why, size_t size, const struct addr *a)
+{
+	char ip[ADDR_TEXT_MAX];
+
+	snprintf(why, size, "Bind to port %u on %s failed: %s.", addr_port(a), addr_ip_text(a, ip), strerror(errno));
+	return why;
+}
+
+int listen_open(const struct addr *a)
+{
+	int fd = listen_bind(a, 0), saved;
+
+	if (fd < 0 || listen(fd, SOMAXCONN) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int listen_bind_one(const struct addr *a)
+{
+	char why[200];
+	int fd = listen_open(a);
+
+	if (fd < 0)
+		log_ev(LOGL_ERROR, "%s", listen_trouble(why, sizeof why, a));
+	return fd;
+}
+
+struct listener *listen_new(struct daemon *d, const struct addr *a, int fd)
 {
 	static uint32_t last;
 	struct listener *l = calloc(1, sizeof *l);
@@ -117,38 +149,31 @@ static struct listener *listener_of(struct daemon *d, int fd)
 	l->fd = fd;
 	l->id = ++last;
 	l->keep = 1;
-	local_address(l->fd, &l->local);
-	list_add_tail(&d->listeners, &l->link);
+	local_address(fd, &l->local);
+	l->asked = a != NULL ? *a : l->local;
+	list_init(&l->link);
 	return l;
 }
 
-static struct listener *listener_new(struct daemon *d, const struct addr *a)
+void listen_enlist(struct listener *l)
 {
-	int fd = activation_take_listening(a);
-	struct listener *l;
 	char name[ACTIVATION_NAME_MAX];
 
-	if (fd < 0 && (fd = listen_bind_one(a)) < 0)
-		return NULL;
-	if ((l = listener_of(d, fd)) == NULL) {
-		close(fd);
-		return NULL;
-	}
-	l->asked = *a;
-	notify_store(activation_listening_name(&l->local, name), &fd, 1);	/* the manager ignores what it has */
-	return l;
+	list_add_tail(&l->d->listeners, &l->link);
+	if (!l->activated && l->fd >= 0)
+		notify_store(activation_listening_name(&l->local, name), &l->fd, 1);	/* the manager ignores what it has */
 }
 
 struct listener *listen_take(struct daemon *d, int fd, const char *name, const char *path)
 {
-	struct listener *l = listener_of(d, fd);
+	struct listener *l = listen_new(d, NULL, fd);
 
 	if (l == NULL)
 		return NULL;
 	l->activated = 1;
-	l->asked = l->local;
 	snprintf(l->name, sizeof l->name, "%s", name);
 	snprintf(l->path, sizeof l->path, "%s", path);
+	listen_enlist(l);
 	return l;
 }
 
@@ -174,54 +199,37 @@ int listen_intact(const struct daemon *d)
 	return 1;
 }
 
-static struct listener *find(struct daemon *d, const struct addr *a)
+int listen_keep_passed(struct daemon *d)
 {
-	LIST_EACH(l, &d->listeners) {
-		struct listener *at = LIST_OF(l, struct listener, link);
-
-		if (same(&at->asked, a) && !at->keep)
-			return at;
-	}
-	return NULL;
-}
-
-/* Keeps those that are there, binds those that are not. How many there are; < 0: the addresses make no sense. */
-static int bind_wanted(struct daemon *d)
-{
-	struct conf_error e;
-	struct addr *addrs;
-	size_t n;
-	int r, count = 0;
-
-	if (listen_is_activated(d)) {	/* they stay, whatever the file says or leaves out; a predecessor's own do not */
-		LIST_EACH(l, &d->listeners)
-			LIST_OF(l, struct listener, link)->keep = LIST_OF(l, struct listener, link)->activated;
-		return 1;
-	}
-	if ((r = conf_listeners(d->values, &addrs, &n, &e)) < 0) {
-		log_ev(LOGL_ERROR, "%s", e.text);
-		return r;
-	}
+	if (!listen_is_activated(d))
+		return 0;
 	LIST_EACH(l, &d->listeners)
-		LIST_OF(l, struct listener, link)->keep = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct listener *l = find(d, &addrs[i]);
-
-		if (l != NULL)
-			l->keep = 1;
-		count += l != NULL || listener_new(d, &addrs[i]) != NULL;
-	}
-	free(addrs);
-	return count;
+		LIST_OF(l, struct listener, link)->keep = LIST_OF(l, struct listener, link)->activated;
+	return 1;
 }
 
 int listen_bind_all(struct daemon *d)
 {
-	int n = bind_wanted(d);
+	int count = 0;
 
-	if (n == 0)
+	if (listen_keep_passed(d))
+		return SSH_OK;
+	for (size_t i = 0; i < d->addrs; i++) {
+		int fd = activation_take_listening(&d->addr[i]);
+		struct listener *l;
+
+		if (fd < 0 && (fd = listen_bind_one(&d->addr[i])) < 0)
+			continue;
+		if ((l = listen_new(d, &d->addr[i], fd)) == NULL) {
+			close(fd);
+		} else {
+			listen_enlist(l);
+			count++;
+		}
+	}
+	if (count == 0)
 		log_ev(LOGL_ERROR, "Cannot bind any address.");
-	return n > 0 ? SSH_OK : SSH_E_CONFIG;
+	return count > 0 ? SSH_OK : SSH_E_CONFIG;
 }
 
 /* ---- nodes ------------------------------------------------------------------------ */
@@ -254,7 +262,7 @@ struct listener *listen_at(struct daemon *d, const struct addr *a)
 	LIST_EACH(at, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (same(&l->asked, a) || same(&l->local, a))
+		if (listen_same(&l->asked, a) || listen_same(&l->local, a))
 			return l;
 	}
 	return NULL;
@@ -262,11 +270,17 @@ struct listener *listen_at(struct daemon *d, const struct addr *a)
 
 int listen_add(struct daemon *d, const struct addr *a, struct listener **res)
 {
-	struct listener *l = listener_new(d, a);
+	int fd = listen_open(a);
+	struct listener *l;
 
 	*res = NULL;
-	if (l == NULL)
+	if (fd < 0)
 		return SSH_E_SYS;
+	if ((l = listen_new(d, a, fd)) == NULL) {
+		close(fd);
+		return SSH_E_NOMEM;
+	}
+	listen_enlist(l);
 	if (listen_plant_one(l, 1) < 0) {
 		listen_forget(l);
 		return SSH_E_NOMEM;
@@ -289,35 +303,6 @@ int listen_plant(struct daemon *d, int start)
 			r = SSH_E_NOMEM;
 	}
 	return r;
-}
-
-int listen_reload(struct daemon *d)
-{
-	int n = bind_wanted(d), again = 1;
-
-	if (n <= 0) {	/* better the old ones than none */
-		log_ev(LOGL_ERROR, "no listening address of the new configuration can be used; the old ones stay");
-		return SSH_E_CONFIG;
-	}
-	while (again) {
-		again = 0;
-		LIST_EACH(at, &d->listeners) {
-			struct listener *l = LIST_OF(at, struct listener, link);
-			char ip[ADDR_TEXT_MAX];
-
-			if (l->keep || (l->kid != NULL && l->kid->node->removing))
-				continue;
-			if (halt_drop(l)) {
-				again = 1;
-				break;
-			}
-			log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
-			fx_stop(l->kid);
-			again = 1;	/* the list may have changed */
-			break;
-		}
-	}
-	return listen_plant(d, 1);
 }
 
 int listen_give(struct proc *p)
@@ -365,6 +350,7 @@ void listen_forget(struct listener *l)
 
 void listen_drop(struct daemon *d)
 {
+	listen_cancel(d);
 	while (!list_empty(&d->listeners))
 		listen_forget(LIST_OF(d->listeners.next, struct listener, link));
 }

@@ -4,7 +4,7 @@
  * RUNS AS     root, or an ordinary user who serves himself
  * HEARS       HELLO READY CONFIG_OK PONG (every child); CONN_NEW ACCEPT_STOPPED (acceptor); FORKED (nursery); AUTH_GRANTED (auth);
  *             CONN_PHASE CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL (connection); CTL_REQUEST (coppicectl)
- * SAYS        WELCOME CONFIG PEER_LINK PEER_GONE PING (children); LISTEN CONN_FATE ACCEPT_STOP HEALTH_LISTEN READINESS (acceptor); FORK (nursery);
+ * SAYS        WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING (children); LISTEN CONN_FATE ACCEPT_STOP HEALTH_LISTEN READINESS (acceptor); FORK (nursery);
  *             CONN_START SPAWNED WORKER_EXIT (connection); WORK (worker); CTL_NODE CTL_DONE (coppicectl)
  * NEVER       reads a byte that came from the network; links SSH or crypto; waits in a send
  * IF IT DIES  every child sees the end of its link and ends

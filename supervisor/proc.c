@@ -16,6 +16,7 @@
 #include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
+#include "supervisor/reload.h"
 #include "supervisor/report.h"
 #include "supervisor/session.h"
 #include "supervisor/worker.h"
@@ -83,7 +84,7 @@ static void ended(struct proc *p, int wstatus)
 	struct kid *k = p->kid;
 	int crashed = has_crashed(p, wstatus);
 	enum sup_reason reason = p->broke_rules || p->killed ? SUP_ABNORMAL : report_reason(wstatus);
-	uint64_t serial = p->serial;
+	uint64_t serial = p->serial, keys = p->keys;
 	enum ipc_role role = p->role;
 
 	/* What a helper said before it died counts: its peers may have acted on it already. */
@@ -100,16 +101,21 @@ static void ended(struct proc *p, int wstatus)
 		else if (role == ROLE_CONN)
 			session_connection_ended(k->session, crashed);
 	}
+	reload_lost(p);
 	if (d->nursery.next == p)
 		nursery_successor_died(d);
 	handoff_lost(p, 1);
 	proc_free(p);
+	if (role == ROLE_CONN || role == ROLE_NUR)
+		introduce_retire(d);
+	else if (role == ROLE_KEY && k == NULL)
+		introduce_orphans(d, keys);
 	if (role == ROLE_CONN && crashed)
 		nursery_taint(d);
 	if (role == ROLE_NUR)
 		proc_nursery_died(d, serial);
 	if (k != NULL) {
-		introduce_lost(d, role);
+		introduce_lost(d, role, keys);
 		fx_event(k, SUP_EV_EXITED, reason);
 	}
 }

@@ -127,6 +127,9 @@ def test_proxy_headers_where_they_are_required():
         check(s.raw(v2() + b"SSH-2.0-x\r\n").startswith(b"SSH-2.0-"), "nothing said to a good one")
         s.ssh("alice", "true", options=("BindAddress=127.0.0.9",), ok=True)       # not a proxy: a client
         # checks: connect and close, and LOCAL, leave no line
+        wait_until(lambda: not [n for n in s.tree() if n["name"].startswith("connection")], 15, text="sessions are left")
+        s.ssh("carol", "true", options=("BindAddress=127.0.0.9",), ok=True)
+        s.logged("Disconnected from user carol")        # whatever was said before it is in the log
         before = s.log()
         for _ in range(20):
             s.raw(b"")
