@@ -178,6 +178,8 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	struct conn *c = ctx;
 	int r = SSH_OK;
 
+	if (c->still && !handover_hears(m->type))
+		return SSH_E_RULE;
 	switch (m->type) {
 	case IPC_PING:
 		return link_send(l, IPC_PONG, &(struct ipc_PONG){ .seq = m->u.PING.seq });
@@ -198,10 +200,10 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_LEAVE:
 		return handover_leave(c);
 	case IPC_SPAWNED:
-		r = c->still ? SSH_E_RULE : session_spawned(c, m);
+		r = session_spawned(c, m);
 		break;
 	case IPC_WORKER_EXIT:
-		r = c->still ? SSH_E_RULE : session_worker_exit(c, &m->u.WORKER_EXIT);
+		r = session_worker_exit(c, &m->u.WORKER_EXIT);
 		break;
 	default:
 		return SSH_E_RULE;

@@ -189,6 +189,7 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 		return session_identified(p->d, &m->u.SESSION_ID);
 	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
+	case IPC_ADOPTED:       return SSH_OK;	/* by a supervisor that took over: the move was complete */
 	case IPC_HANDOFF_STATE: return handoff_state(p, &m->u.HANDOFF_STATE);
 	case IPC_ACCEPT_STOPPED: return halt_stopped(p, &m->u.ACCEPT_STOPPED);
 	case IPC_CONN_PEER:     return session_peer(s, &m->u.CONN_PEER);

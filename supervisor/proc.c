@@ -116,6 +116,9 @@ static void ended(struct proc *p, int wstatus)
 		proc_nursery_died(d, serial);
 	if (k != NULL) {
 		introduce_lost(d, role, keys);
+		/* A client that left at once: its connection ended well, and its READY has not been read. */
+		if (role == ROLE_CONN && reason == SUP_NORMAL && k->node->state == SUP_ST_STARTING)
+			fx_event(k, SUP_EV_READY, SUP_NORMAL);
 		fx_event(k, SUP_EV_EXITED, reason);
 	}
 }

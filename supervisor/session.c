@@ -127,7 +127,6 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 	s->peer = *peer, s->local = *local;
 	list_init(&s->parked);
 	list_init(&s->works);
-	list_init(&s->wants_move);
 	if (d->kids[KID_SESSIONS] == NULL || (s->kid = fx_add(d, d->kids[KID_SESSIONS], KID_SESSION, "session", 1)) == NULL)
 		goto fail;
 	s->conn = s->kid->node->id;

@@ -45,6 +45,7 @@ struct session {
 	uint64_t orphan_of;		/* serial of a nursery that still owes the pid of a successor we gave up; 0 */
 	struct list wants_move;		/* in daemon.handoffs.wanted or .later */
 	unsigned move_failures;
+	uint32_t move_unanswered;	/* number of a HANDOFF its process has not answered in time; 0: none */
 	char cgroup[CGROUP_NAME_MAX];	/* its control group below UNIT/sessions; "" : none */
 };
 
