@@ -18,6 +18,13 @@ void log_set_level(enum log_level l)
 	level = l;
 }
 
+static unsigned long long about;
+
+void log_about(uint64_t conn)
+{
+	about = conn;
+}
+
 enum log_level log_get_level(void)
 {
 	return level;
@@ -74,10 +81,13 @@ const char *log_clean(char *out, size_t size, const void *p, size_t n)
 void log_vev(enum log_level l, const char *fmt, va_list ap)
 {
 	char raw[LOG_LINE_MAX + 1], line[LOG_LINE_MAX + 1];
+	int n = 0;
 
 	if (sink == NULL || l > level || l == LOGL_QUIET)
 		return;
-	vsnprintf(raw, sizeof raw, fmt, ap);
+	if (about != 0)
+		n = snprintf(raw, sizeof raw, "conn=%llu ", about);
+	vsnprintf(raw + n, sizeof raw - (size_t)n, fmt, ap);
 	log_clean(line, sizeof line, raw, strlen(raw));	/* names inside were escaped by their caller */
 	sink(sink_ctx, l, line);
 }

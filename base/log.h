@@ -17,6 +17,8 @@ typedef void log_sink(void *ctx, enum log_level, const char *line);
 void log_to(log_sink *, void *ctx);
 void log_set_level(enum log_level);
 enum log_level log_get_level(void);
+/* While it is not 0 every line begins with "conn=N ": a process that serves many speaks about one. */
+void log_about(uint64_t conn);
 
 /* Formats, escapes control bytes and non-ASCII as \ooo, cuts at LOG_LINE_MAX, calls the sink. */
 void log_ev(enum log_level, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -2,7 +2,7 @@
  * nursery - forks one warmed connection worker per client, as a child of the supervisor
  *
  * RUNS AS     coppice-net, empty root directory, no new privileges; its filter lets it clone and nothing new be opened
- * HEARS       FORK CONFIG PEER_LINK PEER_GONE PING (supervisor); HOSTKEYS (keysign)
+ * HEARS       FORK CONFIG PEER_LINK PEER_GONE PING LOGLEVEL (supervisor); HOSTKEYS (keysign)
  * SAYS        HELLO CONFIG_OK READY FORKED PONG (supervisor)
  * NEVER       reads a byte from a client; holds a private key
  * IF IT DIES  the supervisor execs a fresh one; running connections do not notice, new clients wait for it
@@ -10,11 +10,11 @@
  * Its workers (conn.c) are called "connection":
  *
  * RUNS AS     the same, with a narrower filter: no fork, no exec, no file
- * HEARS       CONN_START PEER_LINK PEER_GONE PING SPAWNED WORKER_EXIT HANDOFF ADOPT SERVE LEAVE (supervisor);
- *             SIGNED (keysign); CARRY_ENDS (the connection it takes over);
+ * HEARS       CONN_START PEER_LINK PEER_GONE PING SPAWNED WORKER_EXIT HANDOFF ADOPT SERVE LEAVE STATS_ASK LOGLEVEL CONN_END
+ *             CONN_NOTICE (supervisor); SIGNED (keysign); CARRY_ENDS (the connection it takes over);
  *             AUTH_VERDICT AUTH_PROMPT AUTH_POLICY (auth); SSH (the client)
- * SAYS        READY PONG CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED (supervisor); SIGN (keysign);
- *             CARRY_ENDS (the connection that takes over);
+ * SAYS        READY PONG CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED CHAN_STATS CONN_STATS NOTICE_SHOWN COUNT (supervisor);
+ *             SIGN (keysign); CARRY_ENDS (the connection that takes over);
  *             AUTH_BEGIN AUTH_KEY_OK AUTH_KEY AUTH_PASSWORD AUTH_INTERACT AUTH_REPLY (auth)
  * NEVER       decides who is authenticated; opens anything
  * IF IT DIES  its session ends: the supervisor hangs up its programs; nobody else notices

@@ -224,6 +224,11 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 		return on_config(c, m);
 	case IPC_CONFIG_COMMIT:
 		return on_commit(c, &m->u.CONFIG_COMMIT);
+	case IPC_LOGLEVEL:
+		if (m->u.LOGLEVEL.conn != 0)	/* about one client: who serves more than one knows how */
+			return c->message != NULL ? c->message(c, m) : SSH_E_RULE;
+		log_set_level((enum log_level)m->u.LOGLEVEL.level);
+		return SSH_OK;
 	default:
 		return c->message != NULL ? c->message(c, m) : SSH_E_RULE;
 	}

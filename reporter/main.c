@@ -2,7 +2,7 @@
  * reporter - takes the log lines of all processes and writes them where they belong
  *
  * RUNS AS     coppice-log; system call filter: datagrams in, one sink out
- * HEARS       LOG (everybody, on the two log sockets); CONFIG CONFIG_COMMIT PING (supervisor)
+ * HEARS       LOG (everybody, on the two log sockets); CONFIG CONFIG_COMMIT PING LOGLEVEL (supervisor)
  * SAYS        HELLO READY CONFIG_OK PONG (supervisor)
  * NEVER       believes a sender about its pid or uid: the kernel tells them
  * IF IT DIES  lines wait in the log sockets, which the supervisor keeps; the next reporter takes them

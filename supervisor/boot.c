@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/become.h"
 #include "supervisor/activation.h"
 #include "supervisor/broker.h"
@@ -304,6 +305,8 @@ static void init(struct daemon *d)
 	for (int i = 0; i < PROG_COUNT; i++)
 		d->program[i] = -1;
 	d->privileged = geteuid() == 0;
+	d->born_ms = clock_ms();
+	d->log_level = -1;
 }
 
 /* The configuration cannot be used: says so to whoever started us. */

@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/child.h"
+#include "supervisor/command.h"
+#include "supervisor/counters.h"
 #include "supervisor/config.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
@@ -20,6 +22,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/reload.h"
 #include "supervisor/session.h"
+#include "supervisor/stats.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/worker.h"
 
@@ -146,6 +149,7 @@ static int on_ready(struct proc *p)
 		return SSH_E_RULE;
 	p->is_ready = 1;
 	link_enter(p->link, W_UP);
+	command_tell_level(p);
 	if (p->trial) {
 		reload_ready(p);
 		return SSH_OK;
@@ -190,6 +194,10 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
 	case IPC_ADOPTED:       return SSH_OK;	/* by a supervisor that took over: the move was complete */
+	case IPC_CHAN_STATS:    return stats_channel(s, &m->u.CHAN_STATS);
+	case IPC_CONN_STATS:    return stats_taken(s, &m->u.CONN_STATS);
+	case IPC_NOTICE_SHOWN:  return command_notice_shown(s, &m->u.NOTICE_SHOWN);
+	case IPC_COUNT:         return counter_told(p->role, &m->u.COUNT);
 	case IPC_HANDOFF_STATE: return handoff_state(p, &m->u.HANDOFF_STATE);
 	case IPC_ACCEPT_STOPPED: return halt_stopped(p, &m->u.ACCEPT_STOPPED);
 	case IPC_CONN_PEER:     return session_peer(s, &m->u.CONN_PEER);

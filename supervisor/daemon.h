@@ -137,6 +137,9 @@ struct daemon {
 	int stopping;
 	int up;				/* the tree has been complete once */
 	int status;			/* of the process, at the end */
+	uint64_t born_ms;
+	int log_level;			/* set by coppicectl; -1: as configured */
+	struct { uint64_t at_ms; int ok; char text[200]; } last_reload;	/* at_ms 0: never */
 
 	struct list procs;
 	struct table by_pid;

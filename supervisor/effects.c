@@ -12,6 +12,7 @@
 #include "ipc/clock.h"
 #include "supervisor/boot.h"
 #include "supervisor/command_child.h"
+#include "supervisor/counters.h"
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
@@ -178,6 +179,15 @@ static void set_timer(struct kid *k, uint32_t ms)
 		fx_answer(k, SUP_EV_TIMEOUT);
 }
 
+static void count_restart(enum ipc_role role)
+{
+	static const int counters[ROLE_COUNT] = { [ROLE_REP] = COUNT_RESTART_REPORTER, [ROLE_KEY] = COUNT_RESTART_KEYSIGN,
+		[ROLE_AUTH] = COUNT_RESTART_AUTH, [ROLE_NUR] = COUNT_RESTART_NURSERY, [ROLE_ACC] = COUNT_RESTART_ACCEPTOR };
+
+	if (counters[role] != 0)
+		count((enum counter)counters[role]);
+}
+
 /* The sentence for people; a supervisor whose start failed says which child it was. */
 static void last_exit(struct kid *k, enum sup_did did)
 {
@@ -215,6 +225,8 @@ static void report(struct kid *k, enum sup_did did, uint32_t ms)
 	last_exit(k, did);
 	if (did == SUP_DID_RESTART)
 		manager_restarted();
+	if (did == SUP_DID_RESTART && leaf)
+		count_restart(k->row->role);
 	report_line(line, sizeof line, &r);
 	if (did == SUP_DID_BACK_OFF)
 		snprintf(line + strlen(line), sizeof line - strlen(line), " fails=%u next=%ums: %s", k->node->fails, ms, k->last_exit);

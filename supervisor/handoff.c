@@ -14,6 +14,7 @@
 #include "ipc/clock.h"
 #include "ipc/values.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/command.h"
 #include "supervisor/ends.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
@@ -312,6 +313,7 @@ static void commit(struct handoff *h)
 	link_give(p->link, old->link);
 	introduce_successor(p);
 	cgroup_session_moved(h->s);
+	command_tell_level(p);
 	log_ev(LOGL_VERBOSE, "ev=handoff conn=%lu pid=%d takes over from pid=%d bytes=%u us=%lu", (unsigned long)h->s->conn, (int)p->pid,
 	    (int)old->pid, h->length, (unsigned long)(clock_us() - h->began_us));
 	finish(h, MOVE_DONE, "");

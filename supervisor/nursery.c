@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
 #include "supervisor/handoff.h"
@@ -125,6 +126,7 @@ int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
 	struct proc *c = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
 
 	answered(n);
+	count(m->pid < 0 ? COUNT_FORKS_FAILED : COUNT_FORKS);
 	serve_queue(d);
 	if (m->pid < 0)
 		log_ev(LOGL_ERROR, "session %lu: fork failed: %s", (unsigned long)m->conn, strerror(-m->pid));
@@ -198,6 +200,7 @@ void nursery_successor_ready(struct daemon *d)
 		proc_disown(p);
 		return;
 	}
+	count(COUNT_NURSERIES);
 	k->proc = p;
 	p->kid = k;
 	k->last_pid = p->pid;

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/broker.h"
+#include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
@@ -87,6 +88,8 @@ static void ended(struct proc *p, int wstatus)
 	uint64_t serial = p->serial, keys = p->keys;
 	enum ipc_role role = p->role;
 
+	if (crashed)
+		count(role == ROLE_CONN ? COUNT_CRASH_CONN : role == ROLE_WRK ? COUNT_CRASH_WORKER : COUNT_CRASH_HELPER);
 	/* What a helper said before it died counts: its peers may have acted on it already. */
 	if (p->link != NULL && role != ROLE_CONN && role != ROLE_WRK)
 		link_drain(p->link);
@@ -217,6 +220,7 @@ static void on_gone(struct link *l, int error, void *ctx)
 	if (error != 0) {
 		log_ev(LOGL_ERROR, "ev=broken-rules role=%s pid=%d: %s", ipc_role_name(p->role), (int)p->pid, err_text(error));
 		p->broke_rules = 1;
+		count(COUNT_RULES_BROKEN);
 	}
 	if (handoff_lost(p, 0))
 		return;			/* a successor: killed or forgotten there */

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ipc/values.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/counters.h"
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
@@ -23,6 +24,7 @@
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/stats.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/proxy.h"
 #include "supervisor/worker.h"
@@ -51,6 +53,7 @@ static void close_socks(struct session *s)
 {
 	static const struct linger none = { 0, 0 };
 
+	stats_last(s);
 	for (int i = 0; i < 2; i++) {
 		if (s->sock[i] >= 0) {
 			setsockopt(s->sock[i], SOL_SOCKET, SO_LINGER, &none, sizeof none);
@@ -66,6 +69,7 @@ static void on_grace(evutil_socket_t fd, short what, void *arg)
 	char ip[ADDR_TEXT_MAX];
 
 	(void)fd, (void)what;
+	count(COUNT_GRACE_OVER);
 	log_ev(LOGL_INFO, "Timeout before authentication for %s port %u", addr_ip_text(&s->peer, ip), addr_port(&s->peer));
 	if (s->connection != NULL && s->connection->proc != NULL)
 		proc_kill(s->connection->proc);
@@ -109,6 +113,7 @@ void session_forget(struct session *s)
 		event_free(s->park);
 	close_socks(s);
 	grant_free(s->grant);
+	stats_free(s->stats);
 	free(s);
 }
 
@@ -123,6 +128,8 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 	if (s == NULL)
 		goto fail;
 	s->d = d;
+	s->since = time(NULL);
+	s->log_level = -1;
 	s->sock[0] = socks[0], s->sock[1] = socks[1];
 	s->peer = *peer, s->local = *local;
 	list_init(&s->parked);
@@ -163,12 +170,15 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 	struct session *s;
 
 	if (socks[0] < 0 || d->stopping || !ends_spare(SPARE_SESSION)) {
+		if (!d->stopping)
+			count(COUNT_REFUSED_RESOURCES);
 		if (socks[0] >= 0 && !d->stopping)
 			log_ev(LOGL_ERROR, "connection from %s refused: %s", addr_text(&m->u.CONN_NEW.peer, text), strerror(EMFILE));
 		if (socks[0] >= 0)
 			close(socks[0]);
 		return link_send(acceptor->link, IPC_CONN_FATE, &ended) == SSH_E_FULL ? SSH_E_FULL : SSH_OK;
 	}
+	count(COUNT_CONNECTIONS);
 	r = session_new(d, socks, &m->u.CONN_NEW.peer, &m->u.CONN_NEW.local, &s);
 	if (r == SSH_OK) {
 		s->acceptor = acceptor->serial;
@@ -179,8 +189,10 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 	} else {
 		link_send(acceptor->link, IPC_CONN_FATE, &ended);
 	}
-	if (r < 0)
+	if (r < 0) {
+		count(COUNT_REFUSED_RESOURCES);
 		log_ev(LOGL_ERROR, "connection from %s refused: %s", addr_text(&m->u.CONN_NEW.peer, text), err_text(r));
+	}
 	return SSH_OK;
 }
 
@@ -309,6 +321,8 @@ int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 		proc_kill(p);
 		return SSH_OK;
 	}
+	count(view_is(m->method, "password") ? COUNT_LOGIN_PASSWORD : view_is(m->method, "keyboard-interactive") ?
+	    COUNT_LOGIN_INTERACTIVE : COUNT_LOGIN_KEY);
 	link_enter(p->link, W_AUTHED);
 	if (s->grace != NULL)
 		event_del(s->grace);

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "ipc/values.h"
 #include "supervisor/become.h"
+#include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
@@ -172,6 +173,7 @@ static struct work *work_new(struct session *s, const struct ipc_SPAWN *m, const
 		free(w);
 		return NULL;
 	}
+	snprintf(w->tty, sizeof w->tty, "%s", tty);
 	if (write_order(w, m, p, tty) == SSH_OK
 	    && (w->kid = fx_add(s->d, s->kid, KID_WORKER, p->name, 1)) != NULL) {
 		w->kid->session = s;
@@ -201,6 +203,7 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 	else
 		status = grant_plan(s->grant, m, &plan);
 	if (status != SPAWNED_OK) {
+		count(COUNT_PROGRAMS_REFUSED);
 		answer(s, m->req, status, 0, NULL, 0);
 		return SSH_OK;
 	}
@@ -209,6 +212,7 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 		errno = EMFILE;
 	if (errno == EMFILE || (w = work_new(s, m, &plan)) == NULL) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", s->kid->name, errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
+		count(COUNT_PROGRAMS_REFUSED);
 		answer(s, m->req, SPAWNED_FAILED, 0, NULL, 0);
 		return SSH_OK;
 	}
@@ -243,6 +247,7 @@ int worker_start(struct kid *k)
 			close(fds[i]);
 		return SSH_E_SYS;
 	}
+	count(w->sftp ? COUNT_SFTPS : strcmp(k->name, "shell") == 0 ? COUNT_SHELLS : COUNT_EXECS);
 	w->answered = 1;
 	answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
 	fx_answer(k, SUP_EV_READY);
