@@ -200,11 +200,20 @@ int listen_intact(const struct daemon *d)
 	return 1;
 }
 
+int listen_keep_passed(struct daemon *d)
+{
+	if (!listen_is_activated(d))
+		return 0;
+	LIST_EACH(l, &d->listeners)
+		LIST_OF(l, struct listener, link)->keep = LIST_OF(l, struct listener, link)->activated;
+	return 1;
+}
+
 int listen_bind_all(struct daemon *d)
 {
 	int count = 0;
 
-	if (listen_is_activated(d))	/* they stay, whatever the file says or leaves out */
+	if (listen_keep_passed(d))
 		return SSH_OK;
 	for (size_t i = 0; i < d->addrs; i++) {
 		int fd = activation_take_listening(&d->addr[i]);

@@ -34,6 +34,8 @@ int  listen_bind_all(struct daemon *);
 struct listener *listen_take(struct daemon *, int fd, const char *name, const char *path);
 /* Do our sockets come from the service manager? */
 int  listen_is_activated(const struct daemon *);
+/* 1: they do, and stay, whatever the configuration says or leaves out; a predecessor's own sockets do not. */
+int  listen_keep_passed(struct daemon *);
 /* 0: a socket of ours does not listen any more. */
 int  listen_intact(const struct daemon *);
 /* Nodes for the listeners that have none yet. start: the tree runs already. */
