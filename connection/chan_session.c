@@ -64,6 +64,7 @@ static void shut(struct session *s, unsigned ends)
 	ends &= s->ends & ~s->told;
 	if (ends == 0)
 		return;
+	survive_close(s->c);
 	s->told |= ends;
 	m.ends = (uint8_t)ends;
 	link_send(s->c->sup, IPC_CHAN_SHUT, &m);
@@ -374,11 +375,25 @@ static void send_away(struct conn *c, const struct ipc_msg *m)
 		link_send(c->sup, IPC_CHAN_SHUT, &shut_all);
 }
 
+/* The supervisor says it again to a successor, which may know it already. */
+static int has_worker(struct conn *c, const struct ipc_msg *m)
+{
+	struct session *s;
+	size_t at = 0;
+
+	while ((s = table_next(&c->sessions, &at)) != NULL)
+		if (m->u.SPAWNED.status == SPAWNED_OK && s->worker == m->u.SPAWNED.worker)
+			return 1;
+	return 0;
+}
+
 int session_spawned(struct conn *c, struct ipc_msg *m)
 {
 	struct session *s = find_spawning(c, m->u.SPAWNED.req);
 	int fds[3], n = m->nfds, r;
 
+	if (has_worker(c, m))
+		return SSH_OK;
 	if (m->u.SPAWNED.status == SPAWNED_OK && n != 1 && n != 3)
 		return SSH_E_RULE;
 	if (s == NULL) {

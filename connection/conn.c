@@ -36,6 +36,7 @@ void conn_end(struct conn *c, enum farewell_kind kind, int number, struct view t
 
 	if (c->over)
 		return;
+	survive_close(c);
 	c->over = 1;
 	for (unsigned i = 0; (level = farewell_line(&f, i, line, sizeof line)) != LOGL_QUIET; i++)
 		log_ev(level, "%s", line);
@@ -60,6 +61,7 @@ static int on_guard_message(struct link *l, struct ipc_msg *m, void *ctx)
 	(void)l;
 	if (c->ssh == NULL)
 		return SSH_E_RULE;
+	survive_close(c);
 	r = answers_message(c, m);
 	loop_turn(c);
 	return r;
@@ -136,7 +138,7 @@ void conn_log_start(const struct conn *c)
 
 const struct ssh_env *conn_env(void)
 {
-	static const struct ssh_env env = { .random = crypto_random };
+	static const struct ssh_env env = { .random = crypto_random, .padding = survive_padding };
 
 	return &env;
 }
@@ -214,7 +216,17 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 		return SSH_OK;
 	case IPC_LEAVE:
 		return handover_leave(c);
+	case IPC_MEMORY:
+		r = survive_begin(c, m);
+		break;
+	case IPC_REVIVE:
+		return survive_revive(c, m);
+	case IPC_REVIVE_ENDS:
+		return survive_ends(c, m);
+	case IPC_REVIVE_GO:
+		return survive_go(c);
 	case IPC_SPAWNED:
+		survive_close(c);
 		r = session_spawned(c, m);
 		break;
 	case IPC_STATS_ASK:
@@ -225,9 +237,11 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_CONN_END:
 		return on_end(c, &m->u.CONN_END);
 	case IPC_CONN_NOTICE:
+		survive_close(c);
 		r = notice_show(c, &m->u.CONN_NOTICE);
 		break;
 	case IPC_WORKER_EXIT:
+		survive_close(c);
 		r = session_worker_exit(c, &m->u.WORKER_EXIT);
 		break;
 	default:
@@ -276,6 +290,7 @@ void conn_run(struct conn *c)
 
 void conn_drop(struct conn *c)
 {
+	survive_drop(c);
 	session_drop_all(c);
 	table_drop(&c->sessions);
 	loop_drop(&c->loop);

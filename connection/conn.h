@@ -7,6 +7,7 @@
 #include "connection/hostkeys.h"
 #include "connection/loop.h"
 #include "connection/proxy.h"
+#include "connection/survive.h"
 #include "ipc/link.h"
 #include "ssh/ssh.h"
 
@@ -17,6 +18,7 @@
  *   loop.c      socket ⇄ core
  *   proxy.c     who the client is, when a proxy we trust stands between
  *   events.c    what the core says: who handles which event; channel opens and global requests
+ *   survive.c   its books, from which a successor goes on when it is killed (survive_doubt.c, survive_replay.c)
  *   handover.c  from one process to another, with export.c and import.c
  *   answers.c   the core's needs ⇄ keysign and auth
  *   chan_session.c  one session channel's state machine
@@ -35,6 +37,7 @@ struct conn {
 	struct link *sup, *key, *auth;	/* key, auth: NULL while that guard is being replaced */
 	struct ssh *ssh;		/* NULL before CONN_START */
 	struct loop loop;
+	struct survive survive;
 	struct proxy proxy;
 	struct answers answers;
 	int authed;			/* auth said yes */

@@ -61,6 +61,8 @@ static void on_debug(const struct ssh_event *ev)
 
 void events_take(struct conn *c, const struct ssh_event *ev)
 {
+	if (ev->type != SSH_EV_CHAN_DATA && ev->type != SSH_EV_CHAN_ROOM && ev->type != SSH_EV_DEBUG)
+		survive_close(c);	/* the supervisor may hear of it, and must not hear it twice */
 	switch (ev->type) {
 	case SSH_EV_IDENT:
 		on_ident(c, ev);

@@ -107,6 +107,7 @@ int handover_stop(struct conn *c, struct ipc_msg *m)
 	struct buf b;
 
 	buf_init(&b, size, NULL);
+	survive_close(c);
 	if (c->ssh == NULL || c->still)
 		goto out;
 	r = export_when_quiet(c, &b);

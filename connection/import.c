@@ -224,7 +224,7 @@ static int get_core(struct conn *c, struct rd *in)
 
 	if (rd_done(in) < 0)
 		return SSH_E_STATE;
-	TRY(ssh_import(&c->ssh, conn_env(), c->policy, core, clock_ms()));
+	TRY(ssh_import(&c->ssh, conn_env(), c->policy, core, c->survive.import_now != 0 ? c->survive.import_now : clock_ms()));
 	ssh_get_info(c->ssh, &info);
 	if (!info.open)
 		return SSH_E_STATE;

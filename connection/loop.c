@@ -46,14 +46,8 @@ static void hurry(struct loop *l)
 
 static void read_some(struct conn *c)
 {
-	size_t room;
-	uint8_t *p = ssh_input_space(c->ssh, &room);
-	ssize_t n;
+	ssize_t n = survive_read_client(c);
 
-	if (p == NULL || room == 0)
-		return;
-	n = read(c->loop.in, p, room);
-	ssh_input_done(c->ssh, n > 0 ? (size_t)n : 0, clock_ms());
 	if (n > 0) {
 		c->loop.active = 1;
 		hurry(&c->loop);
@@ -71,7 +65,7 @@ static int write_some(struct conn *c)
 	size_t len;
 
 	while ((p = ssh_output(c->ssh, &len)) != NULL && len > 0) {
-		ssize_t n = write(c->loop.out, p, len);
+		ssize_t n = survive_write(c, BOOK_WRITE_CLIENT, 0, c->loop.out, p, len);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -178,6 +172,7 @@ static void on_pause_over(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = arg;
 
 	(void)fd, (void)what;
+	survive_cause(c, BOOK_PAUSE_OVER, 0, 0);
 	c->loop.paused = 0;
 	loop_turn(c);
 }
@@ -214,6 +209,7 @@ void loop_turn(struct conn *c)
 	session_rearm_all(c);
 	arm_timer(c);
 	arm_rest(c);
+	survive_turn(c);
 }
 
 /* ---- callbacks ----------------------------------------------------------------------------- */
@@ -223,6 +219,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = arg;
 
 	(void)fd, (void)what;
+	survive_cause(c, BOOK_READABLE, 0, 0);
 	if (proxy_awaited(c))
 		proxy_read(c);
 	else
@@ -233,6 +230,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 static void on_writable(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd, (void)what;
+	survive_cause(arg, BOOK_WRITABLE, 0, 0);
 	loop_turn(arg);
 }
 
@@ -243,8 +241,10 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	c->loop.timer_at = UINT64_MAX;
-	if (now >= ssh_deadline(c->ssh))
+	if (now >= ssh_deadline(c->ssh)) {
+		survive_close(c);
 		ssh_tick(c->ssh, now);
+	}
 	loop_turn(c);
 }
 
@@ -260,6 +260,23 @@ static void on_rest(evutil_socket_t fd, short what, void *arg)
 		malloc_trim(0);
 	}
 	arm_rest(c);
+}
+
+void loop_replay(struct conn *c, enum memory_kind kind)
+{
+	switch (kind) {
+	case BOOK_READABLE:
+		on_readable(-1, 0, c);
+		break;
+	case BOOK_WRITABLE:
+		on_writable(-1, 0, c);
+		break;
+	case BOOK_PAUSE_OVER:
+		on_pause_over(-1, 0, c);
+		break;
+	default:	/* the caller sees that nothing went on */
+		break;
+	}
 }
 
 int loop_start(struct conn *c, int in, int out)

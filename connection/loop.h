@@ -2,6 +2,7 @@
 #define CONNECTION_LOOP_H
 #include <stdint.h>
 
+#include "ipc/memory.h"
 #include "ssh/ssh.h"
 
 /* loop - the client's socket (or two pipes) ⇄ the core, as raw events. */
@@ -31,6 +32,8 @@ void loop_turn(struct conn *);
  */
 void loop_pause(struct conn *);
 void loop_resume(struct conn *);
+/* What a predecessor was woken for, again (survive.h). */
+void loop_replay(struct conn *, enum memory_kind);
 /* Nothing is waited for, read or written any more, until c->still is 0 again and a loop_turn(). */
 void loop_still(struct conn *);
 /* Gives the farewell a moment to leave; blocks at most 2 s. */

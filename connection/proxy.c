@@ -110,6 +110,9 @@ void proxy_read(struct conn *c)
 	struct proxy *p = &c->proxy;
 	ssize_t n = read(c->loop.in, p->bytes + p->n, sizeof p->bytes - p->n);
 
+	if (n > 0)
+		c->survive.rchar += (size_t)n;
+
 	if (n > 0) {
 		p->n += (size_t)n;
 		judge(c);

@@ -83,11 +83,17 @@ static void input_refused(struct relay *r)
 /* Once, when the program is behind: a wider pipe lets both sides work longer at a time. 1 when it is worth another try. */
 static int widen(struct relay *r)
 {
+	int worth;
+
 	if (r->pty || r->widened)
 		return 0;
 	r->widened = 1;
+	if (survive_known(r->c, &worth))
+		return worth;
 	/* Refused when the user has many pipes already (fs.pipe-user-pages-soft). */
-	return fcntl(r->in.fd, F_SETPIPE_SZ, INPUT_PIPE) > 0 || fcntl(r->in.fd, F_SETPIPE_SZ, INPUT_PIPE / 4) > 0;
+	worth = fcntl(r->in.fd, F_SETPIPE_SZ, INPUT_PIPE) > 0 || fcntl(r->in.fd, F_SETPIPE_SZ, INPUT_PIPE / 4) > 0;
+	survive_value(r->c, worth);
+	return worth;
 }
 
 /* How many of the n bytes went; the rest has to wait. All of them when stdin is closed. */
@@ -96,7 +102,7 @@ static size_t put(struct relay *r, const uint8_t *p, size_t n)
 	size_t done = 0;
 
 	while (done < n && r->in.fd >= 0) {
-		ssize_t k = write(r->in.fd, p + done, n - done);
+		ssize_t k = survive_write(r->c, BOOK_WRITE_PROGRAM, r->chan, r->in.fd, p + done, n - done);
 
 		if (k >= 0) {
 			done += (size_t)k;
@@ -168,7 +174,8 @@ static ssize_t small_read(struct stream *s, size_t room)
 {
 	struct relay *r = s->relay;
 	uint8_t bytes[SMALL];
-	ssize_t n = read(s->fd, bytes, room < sizeof bytes ? room : sizeof bytes);
+	struct iovec iov = { bytes, room < sizeof bytes ? room : sizeof bytes };
+	ssize_t n = survive_read(r->c, r->chan, s->ext, s->fd, &iov, 1);
 
 	if (n > 0)
 		ssh_chan_write(r->c->ssh, r->chan, s->ext, bytes, (size_t)n);
@@ -192,7 +199,7 @@ static ssize_t bulk_read(struct stream *s)
 	}
 	for (int i = 0; i < count; i++)
 		asked += iov[i].iov_len;
-	n = readv(s->fd, iov, count);
+	n = survive_read(r->c, r->chan, s->ext, s->fd, iov, count);
 	ssh_chan_fill_done(r->c->ssh, n > 0 ? (size_t)n : 0);
 	if (n > 0 && (size_t)n == asked && s->iovecs < RELAY_IOVECS_MAX) {
 		s->iovecs *= 2;
@@ -280,6 +287,7 @@ static void on_output(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = r->c;
 
 	(void)fd, (void)what;
+	survive_cause(c, BOOK_OUTPUT, r->chan, s->ext);
 	read_stream(s);
 	session_settle(r->session);
 	loop_turn(c);
@@ -292,9 +300,18 @@ static void on_input_room(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = r->c;
 
 	(void)fd, (void)what;
+	survive_cause(c, BOOK_INPUT_ROOM, r->chan, 0);
 	write_pending(r);
 	session_settle(r->session);
 	loop_turn(c);
+}
+
+void relay_replay(struct relay *r, enum memory_kind kind, unsigned which)
+{
+	if (kind == BOOK_OUTPUT)
+		on_output(-1, 0, which ? &r->err : &r->out);
+	else
+		on_input_room(-1, 0, &r->in);
 }
 
 /* The only place that decides what is waited for. */

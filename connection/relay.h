@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/wire.h"
+#include "ipc/memory.h"
 
 /*
  * relay - a channel's descriptors ⇄ its windows.
@@ -71,6 +72,8 @@ void relay_pump(struct relay *);
 void relay_rearm(struct relay *);
 /* Nothing moved for a while: memory that is not in use goes back. */
 void relay_shrink(struct relay *);
+/* What a predecessor was woken for, again (survive.h). */
+void relay_replay(struct relay *, enum memory_kind, unsigned which);
 void relay_drop(struct relay *);
 
 #endif

@@ -115,6 +115,25 @@ size_t packet_overhead(const struct ssh *s, size_t payload_len)
 	return whole_len(&sh, payload_len);
 }
 
+static void pad_with(struct ssh *s, uint8_t *p, size_t n)
+{
+	if (s->env.padding != NULL)
+		s->env.padding(s->env.ctx, s->tx->total, p, n);
+	else
+		s->env.random(s->env.ctx, p, n);
+}
+
+/* FNV-1a over words: not for secrecy, the tags are a keyed hash of all that was sent already. */
+static void chain(struct ssh *s, const uint8_t *tag, size_t n)
+{
+	uint64_t word;
+
+	for (size_t i = 0; i + sizeof word <= n; i += sizeof word) {
+		memcpy(&word, tag + i, sizeof word);
+		s->more->chain = (s->more->chain ^ word) * UINT64_C(0x100000001b3);
+	}
+}
+
 /* At p: PACKET_HEAD free bytes, the payload, and room for padding and tag. */
 static int seal(struct ssh *s, const struct shape *sh, uint8_t *p, size_t payload_len)
 {
@@ -126,8 +145,9 @@ static int seal(struct ssh *s, const struct shape *sh, uint8_t *p, size_t payloa
 	p[4] = (uint8_t)pad;
 	log_note(NOTE_SSH_OUT, p[PACKET_HEAD], payload_len);
 	if (d->cipher != NULL) {
-		s->env.random(s->env.ctx, p + PACKET_HEAD + payload_len, pad);
+		pad_with(s, p + PACKET_HEAD + payload_len, pad);
 		TRY(cipher_seal(d->cipher, d->seq, p, n));
+		chain(s, p + n, sh->tag);
 	} else {
 		memset(p + PACKET_HEAD + payload_len, 0, pad);
 	}

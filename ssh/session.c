@@ -353,3 +353,15 @@ void ssh_get_info(const struct ssh *s, struct ssh_info *i)
 	i->rekeys = s->kex->rekeys;
 	i->channels = mux_count(s);
 }
+
+void ssh_get_mark(const struct ssh *s, struct ssh_mark *m)
+{
+	*m = (struct ssh_mark){
+		.chain = s->more->chain, .packets_in = s->more->packets_in, .now_ms = s->now, .kex = s->kex->state != KEX_IDLE,
+	};
+}
+
+void ssh_mark_start(struct ssh *s)
+{
+	s->more->chain = 0;
+}

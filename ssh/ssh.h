@@ -32,6 +32,8 @@ enum ssh_role { SSH_SERVER, SSH_CLIENT };
 
 struct ssh_env {
 	void (*random)(void *ctx, uint8_t *p, size_t n);
+	/* Padding of the number-th packet we send; NULL: random. The same number gives the same bytes where packets must be made again. */
+	void (*padding)(void *ctx, uint64_t number, uint8_t *p, size_t n);
 	void *ctx;
 	const struct mem *mem;		/* NULL: heap */
 };
@@ -240,6 +242,15 @@ void ssh_get_info(const struct ssh *, struct ssh_info *);
 /* window_in: the peer may still send; window_out: we may still send; unread: handed to us, not yet consumed. */
 struct ssh_chan_info { uint64_t window_in, window_out, unread; };
 int  ssh_chan_get_info(const struct ssh *, uint32_t chan, struct ssh_chan_info *);	/* SSH_OK or SSH_E_NOT_NOW: no such channel */
+
+/* What tells two histories of a connection apart. */
+struct ssh_mark {
+	uint64_t chain;			/* over the tags of all packets sent since ssh_mark_start() */
+	uint64_t packets_in, now_ms;
+	int kex;			/* a key exchange is under way */
+};
+void ssh_get_mark(const struct ssh *, struct ssh_mark *);
+void ssh_mark_start(struct ssh *);
 
 /*
  * Moves a live connection: everything as bytes, between two packets, no key exchange and no

@@ -24,6 +24,7 @@
 #include "supervisor/samples.h"
 #include "supervisor/session.h"
 #include "supervisor/stats.h"
+#include "supervisor/survive.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/worker.h"
 
@@ -195,7 +196,7 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 		return session_identified(p->d, &m->u.SESSION_ID);
 	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
-	case IPC_ADOPTED:       return SSH_OK;	/* by a supervisor that took over: the move was complete */
+	case IPC_ADOPTED:       return survive_adopted(p);	/* else by a supervisor that took over: the move was complete */
 	case IPC_CHAN_STATS:    return stats_channel(s, &m->u.CHAN_STATS);
 	case IPC_CONN_STATS:    return stats_taken(s, &m->u.CONN_STATS);
 	case IPC_NOTICE_SHOWN:  return command_notice_shown(s, &m->u.NOTICE_SHOWN);

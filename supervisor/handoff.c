@@ -21,6 +21,7 @@
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/reports.h"
+#include "supervisor/survive.h"
 
 #define SPARE_MOVE 16u		/* descriptors one move may take here */
 
@@ -317,6 +318,7 @@ static void commit(struct handoff *h)
 	introduce_successor(p);
 	cgroup_session_moved(h->s);
 	command_tell_level(p);
+	survive_begin(h->s);
 	log_ev(LOGL_VERBOSE, "ev=handoff conn=%lu pid=%d takes over from pid=%d bytes=%u us=%lu", (unsigned long)h->s->conn, (int)p->pid,
 	    (int)old->pid, h->length, (unsigned long)(clock_us() - h->began_us));
 	reports_tell(h->s->d, HAPPENS_HANDOFF, LOGL_DEBUG, NULL, (struct tell[]){ TELL_NUMBER("session", h->s->conn), TELL_NUMBER("pid", p->pid),

@@ -23,6 +23,7 @@
 #include "supervisor/report.h"
 #include "supervisor/reports.h"
 #include "supervisor/samples.h"
+#include "supervisor/survive.h"
 #include "supervisor/session.h"
 #include "supervisor/worker.h"
 
@@ -102,6 +103,12 @@ static void ended(struct proc *p, int wstatus, const struct rusage *used)
 	if (p->link != NULL && role != ROLE_CONN && role != ROLE_WRK)
 		link_drain(p->link);
 	samples_ended(p, used);
+	if (survive_revives(p, wstatus)) {
+		if (crashed)
+			nursery_taint(d);	/* the successor must not have the layout that was attacked */
+		survive_revive(p);
+		return;
+	}
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
@@ -203,6 +210,11 @@ void proc_disown(struct proc *p)
 		proc_set_deadline(p);
 }
 
+void proc_forget(struct proc *p)
+{
+	proc_free(p);
+}
+
 /* The link of a connection whose pid was never told is gone. */
 static void nameless_gone(struct proc *p)
 {
@@ -261,14 +273,26 @@ void proc_nursery_died(struct daemon *d, uint64_t serial)
 
 /* ---- reaping --------------------------------------------------------------------- */
 
+static pid_t next_dead(void)
+{
+	siginfo_t si = { 0 };
+
+	return waitid(P_ALL, 0, &si, WEXITED | WNOHANG | WNOWAIT) == 0 ? si.si_pid : -1;
+}
+
 void proc_reap(struct daemon *d)
 {
 	struct rusage used;
 	int wstatus;
 	pid_t pid;
 
-	while ((pid = wait4(-1, &wstatus, WNOHANG, &used)) > 0) {
+	while ((pid = next_dead()) > 0) {
 		struct proc *p = table_get(&d->by_pid, (uint64_t)pid);
+
+		if (p != NULL)
+			survive_look(p);	/* while the kernel still has its accounts */
+		if (wait4(pid, &wstatus, WNOHANG, &used) != pid)
+			break;
 
 		if (p != NULL) {
 			ended(p, wstatus, &used);

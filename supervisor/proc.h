@@ -17,6 +17,8 @@ void proc_ask_to_end(struct proc *);
 void proc_set_deadline(struct proc *);
 /* The kid goes on without it; it has to end. */
 void proc_disown(struct proc *);
+/* It was reaped, and nobody is to hear of it. */
+void proc_forget(struct proc *);
 /* Connections that were asked of this nursery and never told: it is dead, they have to be asked for again. */
 void proc_nursery_died(struct daemon *, uint64_t serial);
 /* SIGCHLD: reaps all there is. */

@@ -27,6 +27,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/reports.h"
 #include "supervisor/stats.h"
+#include "supervisor/survive.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/proxy.h"
 #include "supervisor/worker.h"
@@ -102,6 +103,7 @@ void session_forget(struct session *s)
 	if (s == NULL)
 		return;
 	handoff_cancel(s);
+	survive_drop(s);
 	tell_fate(s, FATE_ENDED);
 	cgroup_session_end(s);
 	worker_drop_parked(s);
@@ -334,6 +336,7 @@ int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 	cgroup_session_begin(s);
 	manager_touch(d);
 	introduce_authed(s);
+	survive_begin(s);
 	worker_serve_parked(s);
 	return SSH_OK;
 }
@@ -341,6 +344,7 @@ int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 void session_falls(struct session *s)
 {
 	handoff_cancel(s);
+	survive_drop(s);
 	close_socks(s);
 	worker_hang_up_all(s);
 }

@@ -56,6 +56,7 @@ struct session {
 	struct list wants_move;		/* in daemon.handoffs.wanted or .later */
 	unsigned move_failures;
 	uint32_t move_unanswered;	/* number of a HANDOFF its process has not answered in time; 0: none */
+	struct survival *survival;	/* what its connection's successor would need (survive.h); NULL: it has none */
 	char cgroup[CGROUP_NAME_MAX];	/* its control group below UNIT/sessions; "" : none */
 };
 

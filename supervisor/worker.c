@@ -20,6 +20,7 @@
 #include "supervisor/grant.h"
 #include "supervisor/proc.h"
 #include "supervisor/reports.h"
+#include "supervisor/survive.h"
 
 static struct link *link_of(const struct session *s)
 {
@@ -225,6 +226,14 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 
 /* ---- the process ----------------------------------------------------------------------------- */
 
+void worker_say_again(const struct work *w)
+{
+	int fds[3], n;
+
+	if (w->answered && (n = ends_duplicate(w, fds)) >= 0)
+		answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
+}
+
 int worker_start(struct kid *k)
 {
 	struct work *w = k->work;
@@ -262,12 +271,14 @@ void worker_ended(struct kid *k, int wstatus)
 	struct link *l = w != NULL ? link_of(w->s) : NULL;
 	struct ipc_WORKER_EXIT m;
 
-	if (l == NULL)
+	if (w == NULL || (l == NULL && w->s->survival == NULL))
 		return;
 	m = (struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WIFSIGNALED(wstatus) != 0 };
 	m.code = (uint32_t)(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : WEXITSTATUS(wstatus));
 	m.core = WIFSIGNALED(wstatus) && WCOREDUMP(wstatus);
-	link_send(l, IPC_WORKER_EXIT, &m);
+	survive_note_exit(w->s, &m);
+	if (l != NULL)
+		link_send(l, IPC_WORKER_EXIT, &m);
 }
 
 static void signal_group(struct kid *k, int sig)
@@ -302,6 +313,7 @@ void worker_forget(struct kid *k)
 	k->work = NULL;
 	if (!w->answered)
 		answer(w->s, w->req, SPAWNED_FAILED, 0, NULL, 0);
+	survive_keep_ends(w);
 	ends_close(w, ~0u);
 	ends_close_theirs(w);
 	list_remove(&w->link);
@@ -318,6 +330,7 @@ int worker_shut(struct session *s, const struct ipc_CHAN_SHUT *m)
 
 	if (w != NULL)		/* else it has ended: the two crossed */
 		ends_close(w, m->ends);
+	survive_shut(s, m);
 	return SSH_OK;
 }
 

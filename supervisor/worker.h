@@ -36,6 +36,8 @@ int  worker_signal(struct session *, const struct ipc_WORKER_SIGNAL *);
 void worker_serve_parked(struct session *);
 void worker_drop_parked(struct session *);
 int  worker_start(struct kid *);		/* for the tree */
+/* SPAWNED, to a successor of the connection. */
+void worker_say_again(const struct work *);
 void worker_ended(struct kid *, int wstatus);
 /* SIGHUP to its process group, and our ends closed. */
 void worker_hang_up(struct kid *);

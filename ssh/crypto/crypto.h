@@ -17,6 +17,8 @@
 struct buf;
 struct mem;
 
+#define CRYPTO_SEED 32
+
 /* ---- life ------------------------------------------------------------------ */
 /* Once per process, before anything else here; SSH_OK or SSH_E_CRYPTO (library missing or too old). */
 int  crypto_init(void);
@@ -24,6 +26,9 @@ int  crypto_init(void);
 void crypto_forked(void);
 /* Fast-key-erasure stream seeded from getrandom(2); fits struct ssh_env.random. ctx is not used. */
 void crypto_random(void *ctx, uint8_t *p, size_t n);
+
+/* The number-th run of a stream that the seed decides: the same bytes each time. n at most 64 bytes are different for each number. */
+void crypto_seeded(const uint8_t seed[CRYPTO_SEED], uint64_t number, uint8_t *p, size_t n);
 
 /* ---- hashes ----------------------------------------------------------------- */
 enum hash_id { HASH_NONE, HASH_SHA256, HASH_SHA512 };

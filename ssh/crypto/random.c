@@ -75,3 +75,13 @@ void crypto_forked(void)
 {
 	secret_wipe(&pool, sizeof pool);
 }
+
+void crypto_seeded(const uint8_t seed[CRYPTO_SEED], uint64_t number, uint8_t *p, size_t n)
+{
+	uint8_t nonce[crypto_stream_chacha20_NONCEBYTES] = { 0 };
+
+	_Static_assert(CRYPTO_SEED == crypto_stream_chacha20_KEYBYTES, "seed");
+	for (size_t i = 0; i < sizeof number; i++)
+		nonce[i] = (uint8_t)(number >> 8 * i);
+	crypto_stream_chacha20(p, n, nonce, seed);
+}

@@ -1,0 +1,75 @@
+#ifndef CONNECTION_SURVIVE_H
+#define CONNECTION_SURVIVE_H
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "ipc/codec.h"
+#include "ipc/memory.h"
+
+/*
+ * survive - keeps a connection's books (ipc/memory.h), so that a fresh process can go on where this one was killed, at whatever
+ * instruction that was. Everything that moves bytes or wakes the loop goes through here: live it is written down, in a successor
+ * it is read back until the log ends, and there the successor is live, in the middle of whatever its predecessor was doing.
+ * What cannot be done twice (a message to the supervisor, a key exchange) closes the books until the next checkpoint.
+ */
+
+struct conn;
+struct replay;
+
+struct survive {
+	struct memory *m;		/* NULL: no books are kept */
+	uint64_t rchar, wchar;		/* what read() and write() have returned to this process */
+	uint8_t seed[MEMORY_SEED];
+	int closed;			/* the books are not complete until the next checkpoint */
+	int ending;			/* no checkpoint any more */
+	struct replay *replay;		/* NULL: live */
+	uint64_t import_now;		/* 0: the clock's */
+};
+
+/* MEMORY. SSH_OK, SSH_E_RULE, SSH_E_SYS. */
+int  survive_begin(struct conn *, struct ipc_msg *);
+void survive_drop(struct conn *);
+/* Something happens that a successor could not do again: until the next checkpoint there is none. */
+void survive_close(struct conn *);
+/* The end of a turn of the loop: a checkpoint when one is due. */
+void survive_turn(struct conn *);
+
+/* The loop woke up because of kind; chan, which: of the stream. */
+void survive_cause(struct conn *, enum memory_kind, uint32_t chan, unsigned which);
+/* As readv(2) on the program's stream, and write(2). */
+ssize_t survive_read(struct conn *, uint32_t chan, unsigned which, int fd, const struct iovec *, int n);
+ssize_t survive_write(struct conn *, enum memory_kind, uint32_t chan, int fd, const uint8_t *, size_t n);
+/* Reads what the client sent into the core; as read(2). */
+ssize_t survive_read_client(struct conn *);
+/* In a successor: 1 and what the predecessor was told, else 0; then survive_value() writes down what we were told. */
+int  survive_known(struct conn *, int *value);
+void survive_value(struct conn *, int value);
+
+/* The padding from now on. */
+void survive_seed(struct conn *, const uint8_t seed[MEMORY_SEED]);
+/* For struct ssh_env. */
+void survive_padding(void *ctx, uint64_t number, uint8_t *p, size_t n);
+
+/* ---- survive_replay.c ---- */
+
+/* REVIVE, REVIVE_ENDS, REVIVE_GO. SSH_OK or SSH_E_RULE; what cannot be read is told and ends the process. */
+int  survive_revive(struct conn *, struct ipc_msg *);
+int  survive_ends(struct conn *, struct ipc_msg *);
+int  survive_go(struct conn *);
+/* The next entry of the log, which has to be of this kind; NULL: it has ended, and this process is live. Ends the process when the histories differ. */
+const struct memory_entry *replay_next(struct conn *, enum memory_kind, uint32_t chan, unsigned which, size_t asked);
+
+/*
+ * How did the call in doubt end? e: it, or NULL; recorded and seen: what the books and the kernel say of all reads and writes.
+ * 1: *result is what it returned. 0: nothing came of it. SSH_E_STATE: the two do not belong together.
+ */
+struct survive_count { uint64_t rchar, wchar; };
+int  survive_doubt(const struct memory_entry *e, struct survive_count recorded, struct survive_count seen, int32_t *result);
+/*
+ * Walks the log of a slot: sums in *c, which starts as the slot's. The entry in doubt, or NULL, in *doubt. SSH_OK or SSH_E_STATE.
+ * The slot must be a private copy.
+ */
+int  survive_walk(const struct memory_slot *, struct survive_count *c, const struct memory_entry **doubt);
+
+#endif

@@ -1,0 +1,267 @@
+#include <event2/event.h>
+#include <fcntl.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/secret.h"
+#include "connection/chan_session.h"
+#include "connection/conn.h"
+#include "connection/import.h"
+#include "connection/survive.h"
+#include "ipc/values.h"
+
+#define ENDS_MAX 64
+
+struct replay {
+	struct memory_slot *slot;	/* a private copy */
+	uint32_t at, end;
+	struct { uint64_t worker; uint8_t ends; int fds[3]; } channels[ENDS_MAX];
+	unsigned nchannels;
+	struct survive_count seen;
+	int running;
+};
+
+/* ---- the end of it ------------------------------------------------------------------- */
+
+static void replay_free(struct conn *c)
+{
+	struct replay *r = c->survive.replay;
+
+	c->survive.replay = NULL;
+	for (unsigned i = 0; i < r->nchannels; i++)
+		for (int k = 0; k < 3; k++)
+			if (r->channels[i].fds[k] >= 0)
+				close(r->channels[i].fds[k]);
+	secret_wipe(r->slot, sizeof *r->slot);
+	munmap(r->slot, sizeof *r->slot);
+	free(r);
+}
+
+/* Whatever this process would say now might be a second packet under a number that was used: it says nothing at all. */
+static void die(struct conn *c, const char *why)
+{
+	log_ev(LOGL_ERROR, "ev=revive conn=%llu: %s", (unsigned long long)c->id, why);
+	_exit(1);
+}
+
+/* ---- reading back --------------------------------------------------------------------- */
+
+static size_t length(const struct memory_entry *e)
+{
+	int bytes = (e->kind == BOOK_READ_CLIENT || e->kind == BOOK_READ_PROGRAM) && e->result > 0;
+
+	return sizeof *e + (bytes ? ((size_t)e->result + 7) & ~(size_t)7 : 0);
+}
+
+static const struct memory_entry *peek(const struct replay *r)
+{
+	return (const struct memory_entry *)(const void *)(r->slot->log + r->at);
+}
+
+const struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, uint32_t chan, unsigned which, size_t asked)
+{
+	struct replay *r = c->survive.replay;
+	const struct memory_entry *e = peek(r);
+	struct ssh_mark mark;
+
+	if (r->at >= r->end) {
+		replay_free(c);
+		return NULL;
+	}
+	ssh_get_mark(c->ssh, &mark);
+	if (e->kind != kind || e->chan != chan || e->which != which || e->asked != asked || e->chain != mark.chain || mark.kex) {
+		log_ev(LOGL_ERROR, "ev=revive conn=%llu at=%u of=%u kind=%u/%u chan=%u/%u which=%u/%u asked=%u/%zu chain=%d", (unsigned long long)c->id,
+		    r->at, r->end, e->kind, kind, e->chan, chan, e->which, which, e->asked, asked, e->chain == mark.chain);
+		die(c, "the history differs");
+	}
+	r->at += (uint32_t)length(e);
+	return e;
+}
+
+static void run(struct conn *c)
+{
+	struct replay *r = c->survive.replay;
+
+	r->running = 1;
+	while ((r = c->survive.replay) != NULL && !c->over) {
+		const struct memory_entry *e = peek(r);
+		uint32_t before = r->at;
+
+		if (r->at >= r->end) {
+			replay_free(c);
+			return;
+		}
+		if (e->kind == BOOK_OUTPUT || e->kind == BOOK_INPUT_ROOM) {
+			struct session *s = session_find(c, e->chan);
+
+			if (s == NULL || s->state != SES_RUNNING)
+				die(c, "the history has another channel");
+			relay_replay(&s->relay, (enum memory_kind)e->kind, e->which);
+		} else {
+			loop_replay(c, (enum memory_kind)e->kind);
+		}
+		if (c->survive.replay != NULL && c->survive.replay->at == before)
+			die(c, "the history does not go on");
+	}
+	if (c->survive.replay != NULL)
+		die(c, "the history is longer than the life");
+}
+
+/* ---- becoming it ------------------------------------------------------------------------- */
+
+/* A private copy of the active slot; the books are wiped. */
+static int take_books(struct replay *r, int fd)
+{
+	struct memory *m = mmap(NULL, sizeof *m, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	const struct memory_slot *from;
+	int ok;
+
+	if (m == MAP_FAILED)
+		return SSH_E_SYS;
+	r->slot = mmap(NULL, sizeof *r->slot, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ok = r->slot != MAP_FAILED && m->magic == MEMORY_MAGIC && m->version == MEMORY_VERSION && m->valid == 1 && m->active < 2;
+	if (ok) {
+		madvise(r->slot, sizeof *r->slot, MADV_DONTDUMP);
+		from = &m->slot[m->active];
+		memcpy(r->slot, from, offsetof(struct memory_slot, log));
+		ok = r->slot->log_len <= MEMORY_LOG - sizeof(struct memory_entry) && r->slot->state_len <= MEMORY_STATE;
+	}
+	if (ok) {
+		memcpy(r->slot->log, from->log, MEMORY_LOG);
+		memcpy(r->slot->state, from->state, r->slot->state_len);
+		m->valid = 0;		/* once */
+	}
+	munmap(m, sizeof *m);
+	return ok ? SSH_OK : SSH_E_STATE;
+}
+
+int survive_revive(struct conn *c, struct ipc_msg *m)
+{
+	const struct ipc_REVIVE *q = &m->u.REVIVE;
+	struct replay *r;
+	int books, in, out, e;
+
+	if (c->ssh != NULL || c->still || c->survive.replay != NULL || q->conn != c->id || q->size != sizeof(struct memory))
+		return SSH_E_RULE;
+	if ((r = calloc(1, sizeof *r)) == NULL)
+		return SSH_E_NOMEM;
+	books = ipc_take_fd(m, 0);
+	in = ipc_take_fd(m, 1);
+	out = m->nfds > 2 ? ipc_take_fd(m, 2) : in;
+	r->seen = (struct survive_count){ q->rchar, q->wchar };
+	c->peer = q->peer;
+	c->local = q->local;
+	e = take_books(r, books);
+	close(books);
+	c->survive.replay = r;
+	if (e == SSH_OK)
+		e = loop_start(c, in, out);
+	if (e < 0)
+		die(c, err_text(e));
+	return SSH_OK;
+}
+
+int survive_ends(struct conn *c, struct ipc_msg *m)
+{
+	struct replay *r = c->survive.replay;
+
+	if (r == NULL || r->running || r->nchannels == ENDS_MAX || m->nfds != __builtin_popcount(m->u.REVIVE_ENDS.ends))
+		return SSH_E_RULE;
+	r->channels[r->nchannels].worker = m->u.REVIVE_ENDS.worker;
+	r->channels[r->nchannels].ends = m->u.REVIVE_ENDS.ends;
+	for (int i = 0; i < 3; i++)
+		r->channels[r->nchannels].fds[i] = i < m->nfds ? ipc_take_fd(m, i) : -1;
+	r->nchannels++;
+	return SSH_OK;
+}
+
+/* carried_fn */
+static int carried(void *ctx, uint32_t chan, unsigned ends, int fds[3])
+{
+	struct conn *c = ctx;
+	struct replay *r = c->survive.replay;
+	uint64_t worker = session_find(c, chan)->worker;
+	int all[3] = { -1, -1, -1 }, n = 0;
+
+	for (unsigned i = 0; i < r->nchannels; i++) {
+		int k = 0;
+
+		if (r->channels[i].worker != worker)
+			continue;
+		for (unsigned bit = 0; bit < 4; bit++) {
+			if (!(r->channels[i].ends & 1u << bit))
+				continue;
+			if (1u << bit == END_PTY) {
+				all[0] = fcntl(r->channels[i].fds[k], F_DUPFD_CLOEXEC, 0);
+				all[1] = r->channels[i].fds[k];
+			} else {
+				all[bit] = r->channels[i].fds[k];
+			}
+			r->channels[i].fds[k++] = -1;
+		}
+	}
+	for (int i = 0; i < 3; i++) {
+		if (ends & 1u << i)
+			fds[n++] = all[i];
+		else if (all[i] >= 0)
+			close(all[i]);
+		if ((ends & 1u << i) && all[i] < 0)
+			return SSH_E_STATE;
+	}
+	return SSH_OK;
+}
+
+static int decide(struct replay *y)
+{
+	struct memory_slot *s = y->slot;
+	struct survive_count c = { s->rchar, s->wchar };
+	const struct memory_entry *doubt;
+	int32_t result = 0;
+	int e, r;
+
+	TRY(survive_walk(s, &c, &doubt));
+	if ((e = survive_doubt(doubt, c, y->seen, &result)) < 0) {
+		log_ev(LOGL_ERROR, "ev=revive doubt=%d recorded=%llu/%llu seen=%llu/%llu", doubt != NULL ? doubt->kind : 0, (unsigned long long)c.rchar,
+		    (unsigned long long)c.wchar, (unsigned long long)y->seen.rchar, (unsigned long long)y->seen.wchar);
+		return e;
+	}
+	y->end = s->log_len;
+	if (e > 0) {
+		struct memory_entry *w = (struct memory_entry *)(void *)(s->log + s->log_len);
+
+		w->result = result;
+		if (length(w) > MEMORY_LOG - s->log_len)
+			return SSH_E_STATE;
+		y->end += (uint32_t)length(w);
+	}
+	return SSH_OK;
+}
+
+int survive_go(struct conn *c)
+{
+	struct replay *y = c->survive.replay;
+	struct ipc_ADOPTED answer = { .status = ADOPT_OK };
+	uint32_t entries;
+	int e, r;
+
+	if (y == NULL || y->running)
+		return SSH_E_RULE;
+	survive_seed(c, y->slot->seed);
+	c->survive.import_now = y->slot->now;
+	if ((e = decide(y)) < 0 || (e = conn_import(c, view_of(y->slot->state, y->slot->state_len), carried, c)) < 0)
+		die(c, err_text(e));
+	ssh_mark_start(c->ssh);
+	entries = y->end;
+	TRY(link_send(c->sup, IPC_ADOPTED, &answer));
+	link_enter(c->sup, W_AUTHED);
+	run(c);
+	log_ev(LOGL_VERBOSE, "ev=revive conn=%llu log=%u", (unsigned long long)c->id, entries);
+	c->loop.active = 1;
+	loop_turn(c);
+	return SSH_OK;
+}

@@ -1,0 +1,57 @@
+#ifndef IPC_MEMORY_H
+#define IPC_MEMORY_H
+#include <stdint.h>
+
+/*
+ * memory - the books of one connection in a memfd that the supervisor keeps: a checkpoint (its whole state), and behind it a log of
+ * what the kernel told it since. The state and the log's bytes decide every byte it sends, so a successor that reads them makes the
+ * same packets again. Two slots: the one that is not active is filled, then active changes in one store.
+ *
+ * An entry counts when log_len covers it. The one behind log_len, if its kind is not 0, is a call whose result nobody wrote down:
+ * the process died in it, and /proc/PID/io tells how it ended.
+ */
+
+#define MEMORY_MAGIC   0x4353424bu	/* "CSBK" */
+#define MEMORY_VERSION 1u
+#define MEMORY_LOG     (1u << 20)
+#define MEMORY_STATE   (16u << 20)
+#define MEMORY_SEED    32u
+
+enum memory_kind {
+	BOOK_NONE,
+	/* why the loop woke up */
+	BOOK_READABLE, BOOK_WRITABLE, BOOK_PAUSE_OVER, BOOK_OUTPUT, BOOK_INPUT_ROOM,
+	/* what it asked the kernel */
+	BOOK_READ_CLIENT, BOOK_WRITE_CLIENT, BOOK_READ_PROGRAM, BOOK_WRITE_PROGRAM, BOOK_VALUE,
+	BOOK_MAX
+};
+
+struct memory_entry {
+	uint8_t kind, which;		/* which: of the channel's streams, 0 stdin or stdout, 1 stderr */
+	uint16_t zero;
+	uint32_t chan;
+	uint32_t asked;			/* bytes */
+	int32_t result;			/* of the call, or -errno */
+	uint64_t now;			/* CLOCK_MONOTONIC ms */
+	uint64_t chain;			/* struct ssh_mark */
+	/* reads: result bytes, filled up to a multiple of 8 */
+};
+
+struct memory_slot {
+	uint32_t log_len, state_len;
+	uint64_t now;			/* the core's, when the state was written */
+	uint64_t rchar, wchar;		/* all that read() and write() had returned to that process then (proc_pid_io(5)) */
+	uint8_t seed[MEMORY_SEED];	/* of the padding */
+	uint8_t log[MEMORY_LOG];
+	uint8_t state[MEMORY_STATE];
+};
+
+struct memory {
+	uint32_t magic, version;
+	uint32_t valid;			/* 1: a successor can go on from here */
+	uint32_t active;		/* slot */
+	uint64_t packets;		/* taken in, at the last entry */
+	struct memory_slot slot[2];
+};
+
+#endif

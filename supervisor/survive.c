@@ -1,0 +1,323 @@
+#include "supervisor/survive.h"
+
+#include <event2/event.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "ipc/memory.h"
+#include "ipc/values.h"
+#include "supervisor/boxes.h"
+#include "supervisor/cgroup.h"
+#include "supervisor/command.h"
+#include "supervisor/counters.h"
+#include "supervisor/effects.h"
+#include "supervisor/ends.h"
+#include "supervisor/introduce.h"
+#include "supervisor/nursery.h"
+#include "supervisor/proc.h"
+#include "supervisor/reports.h"
+
+#define EXITS_KEPT 16u		/* as many programs as a session may have, and more */
+#define ENDS_KEPT  32u
+
+struct survival {
+	int books;			/* the memfd */
+	unsigned reviving : 1;		/* a successor reads them */
+	unsigned seen : 1;
+	uint64_t rchar, wchar;		/* of the process that died */
+	uint64_t packets;		/* where the last one died + 1; 0: none has */
+	struct ipc_WORKER_EXIT exits[EXITS_KEPT];
+	unsigned nexits;		/* ever */
+	struct { uint64_t worker; int ends[ENDS]; } kept[ENDS_KEPT];
+	unsigned nkept;
+};
+
+/* ---- the books ------------------------------------------------------------------------- */
+
+static void books_close(struct survival *v)
+{
+	if (v->books < 0)
+		return;
+	fallocate(v->books, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sizeof(struct memory));
+	close(v->books);
+	v->books = -1;
+}
+
+/* They keep their size, so that nobody who maps them meets an end that moved. */
+static int books_make(void)
+{
+	int fd = memfd_create("coppice-books", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -1;
+	if (ftruncate(fd, sizeof(struct memory)) < 0 || fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) < 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void survive_begin(struct session *s)
+{
+	struct proc *p = s->connection->proc;
+	struct survival *v = s->survival;
+	int fd;
+
+	if (!s->d->values->SurviveCrash || p == NULL || p->link == NULL)
+		return;
+	if (v == NULL) {
+		if ((v = s->survival = calloc(1, sizeof *v)) == NULL)
+			return;
+		v->books = -1;
+	}
+	books_close(v);
+	v->reviving = 0;
+	if ((v->books = books_make()) < 0 || (fd = fcntl(v->books, F_DUPFD_CLOEXEC, 3)) < 0)
+		return;
+	if (link_send_fds(p->link, IPC_MEMORY, &(struct ipc_MEMORY){ .size = sizeof(struct memory) }, &fd, 1) < 0)
+		books_close(v);
+}
+
+static void close_kept(struct survival *v, unsigned i, unsigned bits)
+{
+	int any = 0;
+
+	for (unsigned k = 0; k < ENDS; k++) {
+		if ((bits & 1u << k) && v->kept[i].ends[k] >= 0) {
+			close(v->kept[i].ends[k]);
+			v->kept[i].ends[k] = -1;
+		}
+		any |= v->kept[i].ends[k] >= 0;
+	}
+	if (!any)
+		v->kept[i] = v->kept[--v->nkept];
+}
+
+void survive_drop(struct session *s)
+{
+	struct survival *v = s->survival;
+
+	if (v == NULL)
+		return;
+	while (v->nkept > 0)
+		close_kept(v, v->nkept - 1, ~0u);
+	books_close(v);
+	free(v);
+	s->survival = NULL;
+}
+
+void survive_note_exit(struct session *s, const struct ipc_WORKER_EXIT *m)
+{
+	if (s->survival != NULL)
+		s->survival->exits[s->survival->nexits++ % EXITS_KEPT] = *m;
+}
+
+void survive_keep_ends(struct work *w)
+{
+	struct survival *v = w->s->survival;
+	int any = 0;
+
+	for (unsigned k = 0; k < ENDS; k++)
+		any |= w->ends[k] >= 0;
+	if (v == NULL || !any || w->hung_up || v->nkept == ENDS_KEPT)
+		return;
+	v->kept[v->nkept].worker = w->id;
+	memcpy(v->kept[v->nkept++].ends, w->ends, sizeof w->ends);
+	for (unsigned k = 0; k < ENDS; k++)
+		w->ends[k] = -1;
+}
+
+void survive_shut(struct session *s, const struct ipc_CHAN_SHUT *m)
+{
+	struct survival *v = s->survival;
+
+	for (unsigned i = 0; v != NULL && i < v->nkept; i++)
+		if (v->kept[i].worker == m->worker) {
+			close_kept(v, i, m->ends);
+			return;
+		}
+}
+
+/* ---- a death ---------------------------------------------------------------------------- */
+
+void survive_look(struct proc *p)
+{
+	struct survival *v = p->role == ROLE_CONN && p->kid != NULL && p->kid->session != NULL ? p->kid->session->survival : NULL;
+	char path[40], text[512];
+	ssize_t n;
+	int fd;
+
+	if (v == NULL || v->books < 0)
+		return;
+	v->seen = 0;
+	snprintf(path, sizeof path, "/proc/%d/io", (int)p->pid);
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+		return;
+	n = read(fd, text, sizeof text - 1);
+	close(fd);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	v->seen = sscanf(text, "rchar: %" SCNu64 " wchar: %" SCNu64, &v->rchar, &v->wchar) == 2;
+}
+
+/* 1 when the books say that a successor can go on, and further than the last one came. */
+static int books_good(struct survival *v)
+{
+	const struct memory *m = mmap(NULL, sizeof *m, PROT_READ, MAP_SHARED, v->books, 0);
+	uint64_t packets;
+	int ok;
+
+	if (m == MAP_FAILED)
+		return 0;
+	packets = m->packets;
+	ok = m->magic == MEMORY_MAGIC && m->valid == 1;
+	munmap((void *)(uintptr_t)m, sizeof *m);
+	if (!ok || (v->packets != 0 && packets < v->packets))
+		return 0;
+	v->packets = packets + 1;
+	return 1;
+}
+
+int survive_revives(struct proc *p, int wstatus)
+{
+	struct session *s = p->role == ROLE_CONN && p->kid != NULL && p->kid->proc == p ? p->kid->session : NULL;
+	struct survival *v = s != NULL ? s->survival : NULL;
+
+	if (v == NULL || v->books < 0 || !v->seen || v->reviving || !s->d->values->SurviveCrash || s->grant == NULL || s->d->stopping)
+		return 0;
+	if (!WIFSIGNALED(wstatus) || p->killed || p->broke_rules || p->ending || s->move != NULL)
+		return 0;
+	if (s->connection->node->state != SUP_ST_UP || s->kid->node->state != SUP_ST_UP)
+		return 0;
+	return books_good(v);
+}
+
+/* ---- the successor ------------------------------------------------------------------------ */
+
+static int send_books(struct session *s, struct proc *p)
+{
+	const struct survival *v = s->survival;
+	struct ipc_REVIVE m = {
+		.conn = s->conn, .size = sizeof(struct memory), .rchar = v->rchar, .wchar = v->wchar, .peer = s->peer, .local = s->local,
+	};
+	int from[3] = { v->books, s->sock[0], s->sock[1] }, fds[3], n = s->sock[1] >= 0 ? 3 : 2;
+
+	for (int i = 0; i < n; i++)
+		if ((fds[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3)) < 0) {
+			while (i-- > 0)
+				close(fds[i]);
+			return SSH_E_SYS;
+		}
+	return link_send_fds(p->link, IPC_REVIVE, &m, fds, n);
+}
+
+static int send_ends(struct proc *p, uint64_t worker, const int ends[ENDS])
+{
+	struct ipc_REVIVE_ENDS m = { .worker = worker };
+	int fds[ENDS], n = 0;
+
+	for (unsigned k = 0; k < ENDS; k++) {
+		if (ends[k] < 0)
+			continue;
+		if ((fds[n] = fcntl(ends[k], F_DUPFD_CLOEXEC, 3)) < 0) {
+			while (n-- > 0)
+				close(fds[n]);
+			return SSH_E_SYS;
+		}
+		m.ends |= (uint8_t)(1u << k);
+		n++;
+	}
+	return n > 0 ? link_send_fds(p->link, IPC_REVIVE_ENDS, &m, fds, n) : SSH_OK;
+}
+
+static int send_all(struct session *s, struct proc *p)
+{
+	const struct survival *v = s->survival;
+	int r;
+
+	TRY(send_books(s, p));
+	LIST_EACH(l, &s->works) {
+		const struct work *w = LIST_OF(l, struct work, link);
+
+		TRY(send_ends(p, w->id, w->ends));
+	}
+	for (unsigned i = 0; i < v->nkept; i++)
+		TRY(send_ends(p, v->kept[i].worker, v->kept[i].ends));
+	return link_send(p->link, IPC_REVIVE_GO, &(struct ipc_REVIVE_GO){ 0 });
+}
+
+static int start(struct session *s)
+{
+	struct proc *p;
+	int pair[2], r;
+
+	if (link_pair(pair) < 0)
+		return SSH_E_SYS;
+	if ((p = proc_new(s->d, s->connection, ROLE_CONN, 0, pair[0])) == NULL) {
+		close(pair[1]);
+		return SSH_E_NOMEM;
+	}
+	p->slot = boxes_take(s->d);
+	p->greeted = 1;
+	if ((r = send_all(s, p)) < 0)
+		close(pair[1]);
+	else
+		r = nursery_fork(s->d, p, s->conn, pair[1]);
+	if (r < 0)
+		proc_disown(p);
+	return r;
+}
+
+void survive_revive(struct proc *p)
+{
+	struct kid *k = p->kid;
+	struct session *s = k->session;
+	pid_t pid = p->pid;
+
+	if (p->link != NULL)
+		link_drain(p->link);	/* what it said is in its books as said */
+	k->proc = NULL;
+	p->kid = NULL;
+	proc_forget(p);
+	if (s->survival == NULL)
+		return;
+	s->survival->reviving = 1;
+	log_ev(LOGL_ERROR, "ev=revive %s pid=%d was killed: a fresh process takes over", s->kid->name, (int)pid);
+	if (start(s) < 0) {
+		survive_drop(s);
+		session_connection_ended(s, 1);
+		fx_event(k, SUP_EV_EXITED, SUP_ABNORMAL);
+	}
+}
+
+int survive_adopted(struct proc *p)
+{
+	struct session *s = p->kid->session;
+	struct survival *v = s->survival;
+
+	if (v == NULL || !v->reviving || s->connection->proc != p)
+		return SSH_OK;
+	p->is_ready = 1;
+	link_enter(p->link, W_AUTHED);
+	introduce_successor(p);
+	cgroup_session_moved(s);
+	command_tell_level(p);
+	survive_begin(s);
+	/* What the dead one may not have read. Who knows it already takes no notice. */
+	LIST_EACH(l, &s->works)
+		worker_say_again(LIST_OF(l, struct work, link));
+	for (unsigned i = v->nexits > EXITS_KEPT ? v->nexits - EXITS_KEPT : 0; i < v->nexits; i++)
+		link_send(p->link, IPC_WORKER_EXIT, &v->exits[i % EXITS_KEPT]);
+	log_ev(LOGL_INFO, "ev=revive %s goes on as pid=%d", s->kid->name, (int)p->pid);
+	return SSH_OK;
+}
