@@ -8,8 +8,10 @@ import time
 import lab
 from lab import Server, alive, check, coppiced_only, limit, same, wait_until
 from movers import Exec, Master, Sftp, Shell, moving
-from test_handoff import Cat, Get, Put, children, connections, descriptors, feed, zombies
+import test_handoff
+from test_handoff import PLAIN, Cat, Get, Put, children, connections, descriptors, feed, zombies
 
+CHACHA = ("Ciphers=chacha20-poly1305@openssh.com",)
 KILLS = max(24, lab.ROUNDS)
 
 
@@ -37,11 +39,69 @@ def test_an_idle_session_outlives_its_process():
         wait_until(lambda: not connections(server), 20, text="sessions that do not end")
 
 
+
 @coppiced_only
-def test_xup():
-    with Server("SurviveCrash yes") as server:
-        w = Put(server, ())
-        try:
+@limit(900)
+def test_sessions_that_move_data_outlive_their_processes():
+    with Server("SurviveCrash yes", "MaxStartups 100:30:100", "LogLevel VERBOSE") as server:
+        server.crash_expected = True
+        before = descriptors(server)
+        rng = random.Random(lab.SEED)
+        master = Master(server, 90)
+        movers = [Exec(server, 1), Shell(server, 2), Sftp(server, 3)] + [kind(server, 90, control=master.path) for kind in (Exec, Shell, Sftp)]
+        idle = Cat(server)
+        for m in movers:
+            moving(m)
+        killed = 0
+        while killed < KILLS:
+            session, pid = rng.choice(sorted(connections(server).items()))
+            if not pid:
+                continue
+            time.sleep(rng.random() * 0.02)
+            kill(pid)
+            killed += 1
+            wait_until(lambda: connections(server).get(session) not in (None, 0, pid), 10, text="no successor of session %d after %d kills" % (session, killed))
+            if session == idle.session:
+                idle.line("on")         # once per packet position: the next kill has to find another one
+            was = {m: m.progress for m in movers}
+            faults = [m.fault for m in movers if m.fault]
+            check(not faults, "after kill %d: %s" % (killed, "; ".join(faults)))
+            # Once per packet position: the next kill has to find another one.
+            wait_until(lambda: all(m.progress > was[m] or m.fault for m in movers if not isinstance(m, Sftp)), 20, text="some stand still after %d kills" % killed)
+        wait_until(lambda: all(m.progress > was[m] or m.fault for m in movers), 40, text="some stand still")
+        for m in movers:
+            m.finish()
+        master.finish()
+        check(not any(m.fault for m in movers), "; ".join(m.fault for m in movers if m.fault))
+        idle.end()
+        wait_until(lambda: not connections(server), 20, text="sessions that do not end")
+        wait_until(lambda: not children(server, "connection"), 20, text="connection processes that are nobody's")
+        wait_until(lambda: not zombies(server), 10, text="zombies")
+        wait_until(lambda: {k: v for k, v in descriptors(server).items() if v > before[k]} == {}, 20, text="descriptors: %r, %r before" % (descriptors(server), before))
+
+
+@coppiced_only
+@limit(900)
+def test_bulk_transfers_outlive_their_processes():
+    with Server("SurviveCrash yes", "MaxStartups 100:30:100") as server:
+        server.crash_expected = True
+        test_handoff.BIG = 48 << 20
+        with open("/home/bob/big", "wb") as f:
+            feed(f, test_handoff.BIG)
+        rng = random.Random(lab.SEED)
+        killed = rounds = 0
+        while killed < KILLS:
+            rounds += 1
+            kind, options = [(Put, ()), (Get, ()), (Put, PLAIN), (Get, PLAIN), (Get, CHACHA), (Put, CHACHA)][rounds % 6]
+            known = set(connections(server))
+            w = kind(server, options)
+            wait_until(lambda: set(connections(server)) - known or w.done or w.error, 10)
+            wait_until(lambda: children(server, "sh") or w.done or w.error, 10, text="no program")
+            while not (w.done or w.error):
+                for session, pid in connections(server).items():
+                    if pid and session not in known:
+                        kill(pid)
+                        killed += 1
+                time.sleep(0.04 + rng.random() * 0.04)
             w.finish()
-        finally:
-            os.system("cat %s/log" % server.dir)
+            wait_until(lambda: not connections(server), 20)
