@@ -138,7 +138,7 @@ int survive_begin(struct conn *c, struct ipc_msg *m)
 	uint8_t seed[MEMORY_SEED];
 	void *p;
 
-	if (c->ssh == NULL || m->u.MEMORY.size != sizeof *s->m) {
+	if ((c->ssh == NULL && s->replay == NULL) || m->u.MEMORY.size != sizeof *s->m) {
 		close(fd);
 		return SSH_E_RULE;
 	}
@@ -152,6 +152,8 @@ int survive_begin(struct conn *c, struct ipc_msg *m)
 	s->m->magic = MEMORY_MAGIC;
 	s->m->version = MEMORY_VERSION;
 	s->closed = 1;
+	if (s->replay != NULL)		/* its predecessor's seed comes with the books, and goes on */
+		return SSH_OK;
 	crypto_random(NULL, seed, sizeof seed);
 	survive_seed(c, seed);
 	secret_wipe(seed, sizeof seed);
@@ -269,12 +271,12 @@ ssize_t survive_read_client(struct conn *c)
 		errno = EAGAIN;
 		return -1;
 	}
-	/* asked is 0: how much room the core offers depends on its past, and on nothing that can be seen from outside. */
+	/* asked is not compared: how much room the core offers depends on its past, and on nothing that can be seen from outside. */
 	if (c->survive.replay != NULL && (known = replay_next(c, BOOK_READ_CLIENT, 0, 0, 0)) != NULL) {
 		ssh_input(c->ssh, (const uint8_t *)(known + 1), known->result > 0 ? (size_t)known->result : 0, known->now);
 		return told(known->result);
 	}
-	if ((e = entry_begin(c, BOOK_READ_CLIENT, 0, 0, 0, &room)) == NULL) {
+	if ((e = entry_begin(c, BOOK_READ_CLIENT, 0, 0, space, &room)) == NULL) {
 		n = read(c->loop.in, p, space);
 		if (n > 0)
 			c->survive.rchar += (size_t)n;

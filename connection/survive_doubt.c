@@ -22,7 +22,7 @@ int survive_doubt(const struct memory_entry *e, struct survive_count recorded, s
 	if (e == NULL || !(is_read(e) || is_write(e)))
 		return r == 0 && w == 0 ? 0 : SSH_E_STATE;
 	n = is_read(e) ? r : w;
-	if (r + w != n || n > (e->kind == BOOK_READ_CLIENT ? MEMORY_LOG : e->asked))
+	if (r + w != n || n > e->asked)
 		return SSH_E_STATE;
 	*result = (int32_t)n;
 	return n > 0;

@@ -20,6 +20,7 @@
 struct replay {
 	struct memory_slot *slot;	/* a private copy */
 	uint32_t at, end;
+	uint32_t copied, slot_state;	/* bytes of its log and state that are there */
 	struct { uint64_t worker; uint8_t ends; int fds[3]; } channels[ENDS_MAX];
 	unsigned nchannels;
 	struct survive_count seen;
@@ -37,7 +38,8 @@ static void replay_free(struct conn *c)
 		for (int k = 0; k < 3; k++)
 			if (r->channels[i].fds[k] >= 0)
 				close(r->channels[i].fds[k]);
-	secret_wipe(r->slot, sizeof *r->slot);
+	secret_wipe(r->slot, offsetof(struct memory_slot, log) + r->copied);
+	secret_wipe(r->slot->state, r->slot_state);
 	munmap(r->slot, sizeof *r->slot);
 	free(r);
 }
@@ -74,7 +76,7 @@ const struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, ui
 		return NULL;
 	}
 	ssh_get_mark(c->ssh, &mark);
-	if (e->kind != kind || e->chan != chan || e->which != which || e->asked != asked || e->chain != mark.chain || mark.kex) {
+	if (e->kind != kind || e->chan != chan || e->which != which || (kind != BOOK_READ_CLIENT && e->asked != asked) || e->chain != mark.chain || mark.kex) {
 		log_ev(LOGL_ERROR, "ev=revive conn=%llu at=%u of=%u kind=%u/%u chan=%u/%u which=%u/%u asked=%u/%zu chain=%d", (unsigned long long)c->id,
 		    r->at, r->end, e->kind, kind, e->chan, chan, e->which, which, e->asked, asked, e->chain == mark.chain);
 		die(c, "the history differs");
@@ -114,6 +116,19 @@ static void run(struct conn *c)
 
 /* ---- becoming it ------------------------------------------------------------------------- */
 
+/* As far as it is written, with the call in doubt and all it may have brought; the rest is a hole, and reading it would fill it. */
+static uint32_t copy_log(struct memory_slot *to, const struct memory_slot *from)
+{
+	const struct memory_entry *doubt = (const struct memory_entry *)(const void *)(from->log + to->log_len);
+	size_t n = to->log_len + sizeof *doubt;
+
+	if (doubt->kind == BOOK_READ_CLIENT || doubt->kind == BOOK_READ_PROGRAM)
+		n += doubt->asked;
+	n = n + sizeof *doubt < MEMORY_LOG ? n + sizeof *doubt : MEMORY_LOG;
+	memcpy(to->log, from->log, n);
+	return (uint32_t)n;
+}
+
 /* A private copy of the active slot; the books are wiped. */
 static int take_books(struct replay *r, int fd)
 {
@@ -132,8 +147,9 @@ static int take_books(struct replay *r, int fd)
 		ok = r->slot->log_len <= MEMORY_LOG - sizeof(struct memory_entry) && r->slot->state_len <= MEMORY_STATE;
 	}
 	if (ok) {
-		memcpy(r->slot->log, from->log, MEMORY_LOG);
-		memcpy(r->slot->state, from->state, r->slot->state_len);
+		r->slot_state = r->slot->state_len;
+		r->copied = copy_log(r->slot, from);
+		memcpy(r->slot->state, from->state, r->slot_state);
 		m->valid = 0;		/* once */
 	}
 	munmap(m, sizeof *m);

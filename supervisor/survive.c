@@ -30,7 +30,8 @@
 #define ENDS_KEPT  32u
 
 struct survival {
-	int books;			/* the memfd */
+	int books;			/* the memfd; -1 */
+	int old;			/* what a successor is reading; -1 */
 	unsigned reviving : 1;		/* a successor reads them */
 	unsigned seen : 1;
 	uint64_t rchar, wchar;		/* of the process that died */
@@ -43,13 +44,14 @@ struct survival {
 
 /* ---- the books ------------------------------------------------------------------------- */
 
-static void books_close(struct survival *v)
+/* Keys lie in it. */
+static void books_close(int *fd)
 {
-	if (v->books < 0)
+	if (*fd < 0)
 		return;
-	fallocate(v->books, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sizeof(struct memory));
-	close(v->books);
-	v->books = -1;
+	fallocate(*fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, sizeof(struct memory));
+	close(*fd);
+	*fd = -1;
 }
 
 /* They keep their size, so that nobody who maps them meets an end that moved. */
@@ -66,25 +68,31 @@ static int books_make(void)
 	return fd;
 }
 
+/* New ones, for this process. */
+static int books_open(struct survival *v, struct proc *p)
+{
+	int fd;
+
+	books_close(&v->books);
+	if ((v->books = books_make()) < 0 || (fd = fcntl(v->books, F_DUPFD_CLOEXEC, 3)) < 0)
+		return SSH_E_SYS;
+	return link_send_fds(p->link, IPC_MEMORY, &(struct ipc_MEMORY){ .size = sizeof(struct memory) }, &fd, 1);
+}
+
 void survive_begin(struct session *s)
 {
 	struct proc *p = s->connection->proc;
 	struct survival *v = s->survival;
-	int fd;
 
 	if (!s->d->values->SurviveCrash || p == NULL || p->link == NULL)
 		return;
 	if (v == NULL) {
 		if ((v = s->survival = calloc(1, sizeof *v)) == NULL)
 			return;
-		v->books = -1;
+		v->books = v->old = -1;
 	}
-	books_close(v);
-	v->reviving = 0;
-	if ((v->books = books_make()) < 0 || (fd = fcntl(v->books, F_DUPFD_CLOEXEC, 3)) < 0)
-		return;
-	if (link_send_fds(p->link, IPC_MEMORY, &(struct ipc_MEMORY){ .size = sizeof(struct memory) }, &fd, 1) < 0)
-		books_close(v);
+	if (books_open(v, p) < 0)
+		books_close(&v->books);
 }
 
 static void close_kept(struct survival *v, unsigned i, unsigned bits)
@@ -110,7 +118,8 @@ void survive_drop(struct session *s)
 		return;
 	while (v->nkept > 0)
 		close_kept(v, v->nkept - 1, ~0u);
-	books_close(v);
+	books_close(&v->books);
+	books_close(&v->old);
 	free(v);
 	s->survival = NULL;
 }
@@ -182,6 +191,8 @@ static int books_good(struct survival *v)
 	packets = m->packets;
 	ok = m->magic == MEMORY_MAGIC && m->valid == 1;
 	munmap((void *)(uintptr_t)m, sizeof *m);
+	if (ok && v->packets != 0 && packets < v->packets)
+		log_ev(LOGL_ERROR, "ev=revive the last one died at packet %" PRIu64 ", too: not again", packets);
 	if (!ok || (v->packets != 0 && packets < v->packets))
 		return 0;
 	v->packets = packets + 1;
@@ -193,6 +204,8 @@ int survive_revives(struct proc *p, int wstatus)
 	struct session *s = p->role == ROLE_CONN && p->kid != NULL && p->kid->proc == p ? p->kid->session : NULL;
 	struct survival *v = s != NULL ? s->survival : NULL;
 
+	if (v != NULL && v->reviving && p->link != NULL)
+		link_drain(p->link);	/* it may have come further than we know */
 	if (v == NULL || v->books < 0 || !v->seen || v->reviving || !s->d->values->SurviveCrash || s->grant == NULL || s->d->stopping)
 		return 0;
 	if (!WIFSIGNALED(wstatus) || p->killed || p->broke_rules || p->ending || s->move != NULL)
@@ -210,7 +223,7 @@ static int send_books(struct session *s, struct proc *p)
 	struct ipc_REVIVE m = {
 		.conn = s->conn, .size = sizeof(struct memory), .rchar = v->rchar, .wchar = v->wchar, .peer = s->peer, .local = s->local,
 	};
-	int from[3] = { v->books, s->sock[0], s->sock[1] }, fds[3], n = s->sock[1] >= 0 ? 3 : 2;
+	int from[3] = { v->old, s->sock[0], s->sock[1] }, fds[3], n = s->sock[1] >= 0 ? 3 : 2;
 
 	for (int i = 0; i < n; i++)
 		if ((fds[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3)) < 0) {
@@ -242,10 +255,11 @@ static int send_ends(struct proc *p, uint64_t worker, const int ends[ENDS])
 
 static int send_all(struct session *s, struct proc *p)
 {
-	const struct survival *v = s->survival;
+	struct survival *v = s->survival;
 	int r;
 
 	TRY(send_books(s, p));
+	TRY(books_open(v, p));
 	LIST_EACH(l, &s->works) {
 		const struct work *w = LIST_OF(l, struct work, link);
 
@@ -292,6 +306,9 @@ void survive_revive(struct proc *p)
 	if (s->survival == NULL)
 		return;
 	s->survival->reviving = 1;
+	books_close(&s->survival->old);
+	s->survival->old = s->survival->books;
+	s->survival->books = -1;
 	log_ev(LOGL_ERROR, "ev=revive %s pid=%d was killed: a fresh process takes over", s->kid->name, (int)pid);
 	if (start(s) < 0) {
 		survive_drop(s);
@@ -312,7 +329,8 @@ int survive_adopted(struct proc *p)
 	introduce_successor(p);
 	cgroup_session_moved(s);
 	command_tell_level(p);
-	survive_begin(s);
+	v->reviving = 0;
+	books_close(&v->old);
 	/* What the dead one may not have read. Who knows it already takes no notice. */
 	LIST_EACH(l, &s->works)
 		worker_say_again(LIST_OF(l, struct work, link));
