@@ -394,6 +394,7 @@ int session_spawned(struct conn *c, struct ipc_msg *m)
 
 	if (has_worker(c, m))
 		return SSH_OK;
+	survive_close(c);
 	if (m->u.SPAWNED.status == SPAWNED_OK && n != 1 && n != 3)
 		return SSH_E_RULE;
 	if (s == NULL) {
@@ -435,6 +436,7 @@ int session_worker_exit(struct conn *c, const struct ipc_WORKER_EXIT *m)
 		;
 	if (s == NULL || s->exited)
 		return SSH_OK;	/* its channel is closed already */
+	survive_close(c);
 	s->exited = 1;
 	if (m->signalled)
 		ssh_chan_exit_signal(c->ssh, s->chan, signal_name(m->code), m->core, "");

@@ -226,7 +226,6 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_REVIVE_GO:
 		return survive_go(c);
 	case IPC_SPAWNED:
-		survive_close(c);
 		r = session_spawned(c, m);
 		break;
 	case IPC_STATS_ASK:
@@ -241,7 +240,6 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 		r = notice_show(c, &m->u.CONN_NOTICE);
 		break;
 	case IPC_WORKER_EXIT:
-		survive_close(c);
 		r = session_worker_exit(c, &m->u.WORKER_EXIT);
 		break;
 	default:

@@ -109,6 +109,8 @@ static int checkpoint(struct conn *c)
 	slot->state_len = (uint32_t)buf_len(&b);
 	slot->log_len = 0;
 	((struct memory_entry *)(void *)slot->log)->kind = BOOK_NONE;
+	slot->paused = (uint32_t)c->loop.paused;
+	slot->zero = 0;
 	slot->now = mark.now_ms;
 	slot->rchar = s->rchar;
 	slot->wchar = s->wchar;
@@ -125,7 +127,7 @@ void survive_turn(struct conn *c)
 {
 	struct survive *s = &c->survive;
 
-	if (s->m == NULL || s->replay != NULL || c->over || c->still || c->loop.paused)
+	if (s->m == NULL || s->replay != NULL || c->over || c->still)
 		return;
 	if (s->closed || active(s)->log_len >= LOG_FULL)
 		checkpoint(c);		/* when it cannot be now, the log goes on as far as it reaches */

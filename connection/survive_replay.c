@@ -272,6 +272,8 @@ int survive_go(struct conn *c)
 	if ((e = decide(y)) < 0 || (e = conn_import(c, view_of(y->slot->state, y->slot->state_len), carried, c)) < 0)
 		die(c, err_text(e));
 	ssh_mark_start(c->ssh);
+	if (y->slot->paused)
+		loop_pause(c);
 	entries = y->end;
 	TRY(link_send(c->sup, IPC_ADOPTED, &answer));
 	link_enter(c->sup, W_AUTHED);

@@ -39,6 +39,7 @@ struct memory_entry {
 
 struct memory_slot {
 	uint32_t log_len, state_len;
+	uint32_t paused, zero;		/* loop_pause() */
 	uint64_t now;			/* the core's, when the state was written */
 	uint64_t rchar, wchar;		/* all that read() and write() had returned to that process then (proc_pid_io(5)) */
 	uint8_t seed[MEMORY_SEED];	/* of the padding */

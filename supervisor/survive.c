@@ -179,6 +179,12 @@ void survive_look(struct proc *p)
 	v->seen = sscanf(text, "rchar: %" SCNu64 " wchar: %" SCNu64, &v->rchar, &v->wchar) == 2;
 }
 
+static int not_again(const char *why)
+{
+	log_ev(LOGL_ERROR, "ev=revive no successor: %s", why);
+	return 0;
+}
+
 /* 1 when the books say that a successor can go on, and further than the last one came. */
 static int books_good(struct survival *v)
 {
@@ -191,10 +197,10 @@ static int books_good(struct survival *v)
 	packets = m->packets;
 	ok = m->magic == MEMORY_MAGIC && m->valid == 1;
 	munmap((void *)(uintptr_t)m, sizeof *m);
-	if (ok && v->packets != 0 && packets < v->packets)
-		log_ev(LOGL_ERROR, "ev=revive the last one died at packet %" PRIu64 ", too: not again", packets);
-	if (!ok || (v->packets != 0 && packets < v->packets))
-		return 0;
+	if (!ok)
+		return not_again("its books were closed");
+	if (v->packets != 0 && packets < v->packets)
+		return not_again("the last one died at the same packet");
 	v->packets = packets + 1;
 	return 1;
 }

@@ -107,7 +107,7 @@ def test_bulk_transfers_outlive_their_processes():
             wait_until(lambda: children(server, "sh") or w.done or w.error, 10, text="no program")
             while not (w.done or w.error):
                 for session, pid in connections(server).items():
-                    if pid and session not in known and came(pid) >= (1000 if kind is Put else 6 << 20):     # a window has to be opened between two
+                    if pid and session not in known and came(pid) >= (100000 if kind is Put else 6 << 20):     # a packet has to come between two
                         kill(pid)
                         killed += 1
                 time.sleep(rng.random() * 0.02)
