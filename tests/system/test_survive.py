@@ -1,15 +1,16 @@
 """SurviveCrash: connection processes are killed at any instruction, and their sessions go on."""
 import os
 import random
-import re
 import signal
+import socket
+import threading
 import time
 
 import lab
-from lab import Server, alive, check, coppiced_only, limit, same, wait_until
+from lab import HOST, Server, check, coppiced_only, limit, same, wait_until
 from movers import Exec, Master, Sftp, Shell, moving
 import test_handoff
-from test_handoff import PLAIN, Cat, Get, Put, children, connections, descriptors, feed, zombies
+from test_handoff import PLAIN, Cat, Get, Put, Stopped, children, connections, descriptors, feed, handoff, zombies
 
 CHACHA = ("Ciphers=chacha20-poly1305@openssh.com",)
 KILLS = max(24, lab.ROUNDS)
@@ -113,3 +114,64 @@ def test_bulk_transfers_outlive_their_processes():
                 time.sleep(rng.random() * 0.02)
             w.finish()
             wait_until(lambda: not connections(server), 20)
+
+
+def ends(server, c, why):
+    """Its process is killed, and the session with it."""
+    kill(c.pid)
+    same(c.p.wait(20), 255, "status of ssh")
+    wait_until(lambda: not connections(server), 20, text="sessions that do not end")
+    with open(server.log_path) as f:
+        text = f.read()
+    check(why in text, "the log does not say why", text[-2000:])
+
+
+@coppiced_only
+def test_not_twice_at_one_packet():
+    with Server("SurviveCrash yes") as server:
+        server.crash_expected = True
+        c = Cat(server)
+        was = c.pid
+        kill(was)
+        wait_until(lambda: c.pid not in (None, 0, was) and "goes on as" in open(server.log_path).read(), 10, text="no successor")
+        ends(server, c, "no successor: the last one died at the same packet")
+
+
+@coppiced_only
+def test_not_during_a_key_exchange():
+    with Server("SurviveCrash yes") as server:
+        server.crash_expected = True
+        c = Cat(server)
+        c.end()
+        c = Cat(server, options=("RekeyLimit=64K",))
+        signer = children(server, "keysign")[0]
+        with Stopped(signer):
+            # Without line ends, so that nothing comes back that nobody reads.
+            threading.Thread(target=lambda: (c.p.stdin.write(b"x" * 300000), c.p.stdin.flush()), daemon=True).start()
+            wait_until(lambda: handoff(server, str(c.session))[0]["why"] == "key exchange under way", 20, text="no key exchange")
+            kill(c.pid)
+            same(c.p.wait(20), 255, "status of ssh")
+        with open(server.log_path) as f:
+            check("no successor: its books were closed" in f.read(), "the log does not say why")
+
+
+@coppiced_only
+def test_not_before_login_and_not_without_the_keyword():
+    with Server("SurviveCrash yes") as server:
+        server.crash_expected = True
+        with socket.create_connection((HOST, server.port)) as s:
+            s.recv(100)
+            pid = wait_until(lambda: children(server, "connection"), 10)[0]
+            kill(pid)
+            s.settimeout(20)
+            try:
+                while s.recv(1000):
+                    pass
+            except ConnectionResetError:
+                pass
+        wait_until(lambda: not children(server, "connection"), 10, text="somebody went on")
+    with Server("SurviveCrash no") as server:
+        server.crash_expected = True
+        c = Cat(server)
+        kill(c.pid)
+        same(c.p.wait(20), 255, "status of ssh")
