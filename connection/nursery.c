@@ -11,7 +11,7 @@
  *
  * RUNS AS     the same, with a narrower filter: no fork, no exec, no file
  * HEARS       CONN_START PEER_LINK PEER_GONE PING SPAWNED WORKER_EXIT HANDOFF ADOPT SERVE LEAVE STATS_ASK LOGLEVEL CONN_END
- *             CONN_NOTICE (supervisor); SIGNED (keysign); CARRY_ENDS (the connection it takes over);
+ *             CONN_NOTICE MEMORY REVIVE REVIVE_ENDS REVIVE_GO (supervisor); SIGNED (keysign); CARRY_ENDS (the connection it takes over);
  *             AUTH_VERDICT AUTH_PROMPT AUTH_POLICY (auth); SSH (the client)
  * SAYS        READY PONG CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED CHAN_STATS CONN_STATS NOTICE_SHOWN COUNT (supervisor);
  *             SIGN (keysign); CARRY_ENDS (the connection that takes over);
