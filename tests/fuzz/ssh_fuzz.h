@@ -91,7 +91,7 @@ static inline void fuzz_side_init(struct fuzz_side *f, enum ssh_role role)
 	memset(f, 0, sizeof *f);
 	f->rng = (uint64_t)role + 1;
 	f->mem = (struct mem){ fuzz_counted, &f->live };
-	f->env = (struct ssh_env){ fuzz_random, &f->rng, &f->mem };
+	f->env = (struct ssh_env){ .random = fuzz_random, .ctx = &f->rng, .mem = &f->mem };
 	ssh_policy_defaults(&f->policy);
 }
 

@@ -450,7 +450,7 @@ Test(kex, time_counts_from_the_first_time_known)
 	struct ssh *s;
 	struct ssh_event e;
 	uint64_t rng = 1;
-	struct ssh_env env = { pair_random, &rng, NULL };
+	struct ssh_env env = { .random = pair_random, .ctx = &rng };
 	struct ssh_policy policy;
 
 	pair_crypto();

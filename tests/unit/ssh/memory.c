@@ -85,7 +85,7 @@ Test(memory, failing_import)
 	cr_assert_eq(ssh_export(p.side[SSH_SERVER], &state), SSH_OK);
 	for (n = 1; n < 1000; n++) {
 		struct pair_mem m;
-		struct ssh_env env = { pair_random, &p.rng[0], &m.mem };
+		struct ssh_env env = { .random = pair_random, .ctx = &p.rng[0], .mem = &m.mem };
 		int r;
 
 		pair_mem_init(&m);

@@ -85,7 +85,7 @@ int pair_start(struct pair *p)
 	int r;
 
 	for (int i = 0; i < 2; i++) {
-		p->env[i] = (struct ssh_env){ pair_random, &p->rng[i], &p->mem[i].mem };
+		p->env[i] = (struct ssh_env){ .random = pair_random, .ctx = &p->rng[i], .mem = &p->mem[i].mem };
 		TRY(ssh_new(&p->side[i], (enum ssh_role)i, &p->env[i], &p->policy[i]));
 		TRY(ssh_tick(p->side[i], p->now));
 	}
