@@ -23,8 +23,12 @@
 
 #define CHILD_PRIVILEGED 1u	/* WELCOME.flags: the daemon is root, the child must drop to uid and gid */
 
+/* Which descriptors are which; -1: there is none. */
+struct child_fds { int link, log, box; };
+
 struct child {
 	enum ipc_role role;
+	struct child_fds fds;
 	uint64_t node;		/* its place in the tree */
 	unsigned flags;
 	uid_t uid;		/* to become */
@@ -56,6 +60,8 @@ struct child {
  * not started by the supervisor. Sets PR_SET_DUMPABLE 0 and the log sink. The event base exists after it.
  */
 void child_begin(struct child *, enum ipc_role);
+/* The same on other descriptors than the usual ones. */
+void child_begin_on(struct child *, enum ipc_role, struct child_fds);
 /* Drops to the role's ids, empty root, limits and seccomp filter (ipc/sandbox.h); exits on failure when privileged. */
 void child_lock(struct child *, void (*sandbox)(const struct child *));
 /* READY: untrusted input from here on. The link becomes UP. */

@@ -98,7 +98,7 @@ class Tmux:
         return wait_until(lambda: self.run("display-message", "-p", "#{pane_dead}").strip() == "1", 15, text="top does not end")
 
     def status(self):
-        return self.run("display-message", "-p", "#{pane_dead_status}").strip()
+        return wait_until(lambda: self.run("display-message", "-p", "#{pane_dead_status}").strip(), 5, text="no exit status")
 
     def close(self):
         self.run("kill-server")
@@ -122,7 +122,7 @@ def session_of(server, user):
 @coppiced_only
 def test_who():
     with Server("MaxSessions 4") as s:
-        same(rows(s, "who"), [], "nobody")
+        wait_until(lambda: rows(s, "who") == [], 10, text="the knock of the start is still there")
         terminal, = shells(s, 1)
         reader = s.popen("bob", "head -c 3000000 /dev/zero; cat >/dev/null")
         same(len(reader.stdout.read(3000000)), 3000000)
