@@ -49,6 +49,8 @@ class Mover:
 class Stream(Mover):
     """Bytes to a program that sends them back, compared as they come."""
 
+    block, pause = BLOCK, PAUSE
+
     def __init__(self, server, number, **more):
         super().__init__(server, number, **more)
         self.sent = 0
@@ -67,10 +69,10 @@ class Stream(Mover):
         try:
             while not self.stopping:
                 if self.sent - self.progress < (1 << 20):
-                    self.process.stdin.write(pattern(self.sent, BLOCK))
+                    self.process.stdin.write(pattern(self.sent, self.block))
                     self.process.stdin.flush()
-                    self.sent += BLOCK
-                time.sleep(PAUSE)
+                    self.sent += self.block
+                time.sleep(self.pause)
             self.process.stdin.close()
         except (BrokenPipeError, ValueError, OSError):
             self.wrong("cannot write")
