@@ -28,6 +28,7 @@ static enum conf_reader reader_of(enum ipc_role role)
 	case ROLE_KEY:  return CONF_KEY;
 	case ROLE_AUTH: return CONF_AUTH;
 	case ROLE_REP:  return CONF_REP;
+	case ROLE_KEEP: return CONF_KEEP;
 	case ROLE_SUP: case ROLE_CONN: case ROLE_WRK: case ROLE_CTL: case ROLE_COUNT: break;
 	}
 	return (enum conf_reader)0;

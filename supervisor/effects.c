@@ -129,7 +129,7 @@ static int start(struct kid *k)
 	case ROLE_CONN: return session_connect(k);
 	case ROLE_WRK:  return worker_start(k);
 	case ROLE_NUR:  return nursery_start(k);
-	case ROLE_ACC: case ROLE_KEY: case ROLE_AUTH: case ROLE_REP: return spawn_helper(k);
+	case ROLE_ACC: case ROLE_KEY: case ROLE_AUTH: case ROLE_REP: case ROLE_KEEP: return spawn_helper(k);
 	case ROLE_SUP: case ROLE_CTL: case ROLE_COUNT: break;
 	}
 	return SSH_E_BUG;

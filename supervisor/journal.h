@@ -17,7 +17,7 @@
 
 #define JOURNAL_HALF_MAX ((size_t)64 << 20)	/* of address space; memory is taken as it is used */
 #define JOURNAL_BUILD    40			/* bytes of the writer's version string */
-#define JOURNAL_VALUE_MAX 65536u
+#define JOURNAL_VALUE_MAX (72u << 10)	/* a parked SPAWN is a whole message */
 #define JOURNAL_ID_MAX   (UINT64_C(1) << 56)
 
 struct journal;
