@@ -2,8 +2,8 @@
  * keeper - holds the supervisor's descriptors, so that sessions live on when it is killed
  *
  * RUNS AS     coppice-key, empty root directory; its filter knows messages and descriptors, and no file
- * HEARS       CONFIG PING KEEP KEEP_DOOR KEEPER_LEAVE (supervisor); KEEPER_OWN (the next supervisor, at the door)
- * SAYS        HELLO READY CONFIG_OK PONG (supervisor); KEPT KEPT_END (the next supervisor)
+ * HEARS       CONFIG PING KEEP KEEP_DOOR KEEPER_LEAVE (supervisor)
+ * SAYS        HELLO READY CONFIG_OK PONG (supervisor); KEPT KEPT_END (the next supervisor, at the door)
  * NEVER       reads or writes a descriptor it holds; hands anything out while the supervisor's link is open
  * IF IT DIES  the supervisor fills a new one; if both die, every link ends, and with the links everything else
  */
@@ -65,10 +65,8 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 		tell_more();
 }
 
-static int on_own(const struct ipc_KEEPER_OWN *m)
+static int tell_all(void)
 {
-	if (m->proto != IPC_PROTO || keeper.next != NULL)
-		return SSH_E_RULE;
 	keeper.next = keeper.holds.all.next;
 	keeper.told = 0;
 	return tell_more();
@@ -100,9 +98,8 @@ static void on_knock(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	event_del(keeper.patience);
-	if (child_take_over(&keeper.self, s) == SSH_OK)
-		keeper.owned = 1;
-	else
+	keeper.owned = 1;
+	if (child_take_over(&keeper.self, s) < 0 || tell_all() < 0)
 		event_base_loopbreak(keeper.self.base);
 }
 
@@ -136,8 +133,6 @@ static int on_message(struct child *c, struct ipc_msg *m)
 		return keeper.next == NULL ? holds_put(&keeper.holds, m) : SSH_E_RULE;
 	case IPC_KEEP_DOOR:
 		return on_door(m);
-	case IPC_KEEPER_OWN:
-		return on_own(&m->u.KEEPER_OWN);
 	case IPC_KEEPER_LEAVE:
 		keeper.leave = 1;
 		event_base_loopbreak(keeper.self.base);

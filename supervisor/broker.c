@@ -12,10 +12,13 @@
 #include "ipc/child.h"
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
+#include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/resume.h"
 #include "supervisor/session.h"
+#include "supervisor/state.h"
 #include "supervisor/worker.h"
 
 /* ---- configuration --------------------------------------------------------------- */
@@ -133,6 +136,7 @@ static int on_hello(struct proc *p, const struct ipc_HELLO *m)
 	TRY(link_send_fds(p->link, IPC_WELCOME, &w, &sink, sink >= 0));
 	TRY(broker_configure(p));
 	p->greeted = 1;
+	state_proc(p);
 	introduce_newcomer(p);
 	if (p->role == ROLE_ACC)
 		return listen_give(p);
@@ -145,8 +149,14 @@ static int on_ready(struct proc *p)
 
 	if (!p->greeted)
 		return SSH_E_RULE;
+	if (p->is_ready && !p->replay)
+		return SSH_E_RULE;
 	p->is_ready = 1;
-	link_enter(p->link, W_UP);
+	if (link_state(p->link) == W_NEW)
+		link_enter(p->link, W_UP);
+	if (p->role == ROLE_KEEP)
+		keep_ready(p);
+	state_proc(p);
 	if (p->role == ROLE_KEY || p->role == ROLE_AUTH)
 		introduce_guard(p);
 	if (d->nursery.next == p) {
@@ -163,7 +173,7 @@ static int on_ready(struct proc *p)
 
 /* ---- everything else --------------------------------------------------------------------- */
 
-int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
+static int hear(struct link *l, struct ipc_msg *m, void *ctx)
 {
 	struct proc *p = ctx;
 	struct session *s = p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
@@ -179,11 +189,25 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_CONN_NEW:      return session_accept(p, m);
 	case IPC_FORKED:        return nursery_forked(p, &m->u.FORKED);
 	case IPC_SESSION_ID:    return session_identified(p->d, &m->u.SESSION_ID);
-	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
-	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
+	case IPC_AUTH_GRANTED:  return session_granted(p, &m->u.AUTH_GRANTED);
+	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; state_session(s); return SSH_OK;
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
 	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
 	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);
+	case IPC_ENDS:          return resume_ends(p, m);
 	default:                return SSH_E_RULE;
 	}
+}
+
+int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	struct proc *p = ctx;
+	struct daemon *d = p->d;
+	uint64_t serial = p->serial;
+	int replay = p->replay, r = hear(l, m, ctx);
+
+	/* Only the first message of an adopted process can have been handled before. */
+	if (replay && r == SSH_OK && (p = proc_by_serial(d, serial)) != NULL)
+		p->replay = 0;
+	return r;
 }

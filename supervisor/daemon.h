@@ -23,6 +23,9 @@ struct session;
 struct listener;
 struct work;
 struct control;
+struct journal;
+struct keep;
+struct held;
 struct daemon;
 
 /* One Unix process. Made by spawn.c, nursery.c or worker.c, ended by proc.c when it was reaped. */
@@ -43,6 +46,10 @@ struct proc {
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
 	struct event *deadline;		/* then it is killed */
+	int pidfd;			/* -1: none */
+	struct event *watch;		/* adopted: it is no child of ours, its pidfd tells the end */
+	unsigned adopted : 1;
+	unsigned replay : 1;		/* adopted: its first message may be one that was handled before */
 };
 
 /* What belongs to one node of the tree. */
@@ -112,7 +119,16 @@ struct daemon {
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
 	struct list listeners;
+	uint32_t last_listener;
 	struct control *control;
+
+	struct journal *journal;	/* NULL: nobody is to read it */
+	struct keep *keep;
+	struct held *held;		/* while we take over: what is not adopted yet */
+	int keep_refused;		/* the keeper at that place is another daemon's */
+	uint64_t began, upgraded;	/* seconds since 1970; upgraded: 0 or when this program took over from another */
+	unsigned upgrades, adoptions;
+	char came_from[40];		/* version before the last upgrade */
 
 	struct log_pair log_trusted, log_untrusted;
 	int sink;			/* for the reporter; -1: syslog */

@@ -16,6 +16,7 @@
 #include "supervisor/report.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
+#include "supervisor/state.h"
 #include "supervisor/worker.h"
 
 /* ---- kids ------------------------------------------------------------------- */
@@ -23,6 +24,7 @@
 static void kid_free(struct kid *k)
 {
 	list_remove(&k->pending);
+	state_forget_node(k);
 	if (k->timer != NULL)
 		event_free(k->timer);
 	if (k->proc != NULL)
@@ -69,6 +71,7 @@ struct kid *fx_add(struct daemon *d, struct kid *parent, enum kid_id id, const c
 		return NULL;
 	}
 	k->node->ctx = k;
+	state_node(k);
 	return k;
 }
 
@@ -213,6 +216,8 @@ static void obey(struct daemon *d, const struct sup_action *a)
 
 	if (k == NULL)
 		return;
+	if (a->verb != SUP_DO_FORGET && a->verb != SUP_DO_TIMER)
+		state_node(k);
 	switch (a->verb) {
 	case SUP_DO_START:
 		if (start(k) < 0)
@@ -221,7 +226,12 @@ static void obey(struct daemon *d, const struct sup_action *a)
 	case SUP_DO_TERM:   end(k, 0); break;
 	case SUP_DO_KILL:   end(k, 1); break;
 	case SUP_DO_TIMER:  set_timer(k, a->ms); break;
-	case SUP_DO_REPORT: report(k, a->did); break;
+	case SUP_DO_REPORT:
+		report(k, a->did);
+		state_node(k);
+		if (k->node->parent != NULL && k->node->parent->ctx != NULL)
+			state_node(k->node->parent->ctx);	/* its window */
+		break;
 	case SUP_DO_UP:     is_up(k); break;
 	case SUP_DO_FALL:   falls(k); break;
 	case SUP_DO_FORGET: kid_free(k); break;

@@ -12,7 +12,9 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "supervisor/effects.h"
+#include "supervisor/keep.h"
 #include "supervisor/proc.h"
+#include "supervisor/state.h"
 
 /* ---- addresses ------------------------------------------------------------------ */
 
@@ -103,7 +105,6 @@ static int bind_one(const struct addr *a)
 
 static struct listener *listener_new(struct daemon *d, const struct addr *a)
 {
-	static uint32_t last;
 	struct listener *l = calloc(1, sizeof *l);
 
 	if (l == NULL || (l->fd = bind_one(a)) < 0) {
@@ -111,11 +112,13 @@ static struct listener *listener_new(struct daemon *d, const struct addr *a)
 		return NULL;
 	}
 	l->d = d;
-	l->id = ++last;
+	l->id = ++d->last_listener;
 	l->asked = *a;
 	l->keep = 1;
 	local_address(l->fd, &l->local);
 	list_add_tail(&d->listeners, &l->link);
+	keep_listener(l);
+	state_listener(l);
 	return l;
 }
 
@@ -183,6 +186,7 @@ static int plant(struct listener *l, int start)
 		return SSH_E_NOMEM;
 	}
 	acceptor->listener = l;
+	state_listener(l);
 	return start ? fx_start(l->kid) : SSH_OK;
 }
 
@@ -243,6 +247,7 @@ void listen_announce(struct listener *l)
 	if (l == NULL || l->announced)
 		return;
 	l->announced = 1;
+	state_listener(l);
 	log_ev(LOGL_INFO, "Server listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
 }
 
@@ -251,6 +256,7 @@ void listen_forget(struct listener *l)
 	if (l == NULL)
 		return;
 	list_remove(&l->link);
+	state_forget_listener(l);
 	close(l->fd);
 	free(l);
 }

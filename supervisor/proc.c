@@ -5,37 +5,58 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/clock.h"
+#include "supervisor/adopt.h"
 #include "supervisor/broker.h"
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
+#include "supervisor/keep.h"
 #include "supervisor/nursery.h"
 #include "supervisor/report.h"
 #include "supervisor/session.h"
+#include "supervisor/state.h"
 #include "supervisor/worker.h"
 
 static void on_gone(struct link *l, int error, void *ctx);
 static const struct link_ops ops = { broker_message, on_gone };
 
+/* Our end is not the only one: the keeper has one, too. */
+static void drop_link(struct proc *p)
+{
+	if (p->link != NULL)
+		link_hang_up(p->link);
+	p->link = NULL;
+}
+
 static void proc_free(struct proc *p)
 {
 	list_remove(&p->all);
+	state_forget_proc(p);
 	if (p->kid != NULL && p->kid->proc == p)
 		p->kid->proc = NULL;
 	if (p->pid > 0 && table_get(&p->d->by_pid, (uint64_t)p->pid) == p)
 		table_remove(&p->d->by_pid, (uint64_t)p->pid);
 	if (p->deadline != NULL)
 		event_free(p->deadline);
-	link_free(p->link);
+	adopt_unwatch(p);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	drop_link(p);
 	free(p);
 }
 
 struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t pid, int fd)
+{
+	return proc_restore(d, k, role, pid, fd, ++d->last_serial);
+}
+
+struct proc *proc_restore(struct daemon *d, struct kid *k, enum ipc_role role, pid_t pid, int fd, uint64_t serial)
 {
 	struct proc *p = calloc(1, sizeof *p);
 
@@ -47,7 +68,8 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 	p->d = d;
 	p->role = role;
 	p->kid = k;
-	p->serial = ++d->last_serial;
+	p->serial = serial;
+	p->pidfd = -1;
 	p->born_ms = clock_ms();
 	list_add_tail(&d->procs, &p->all);
 	if ((fd >= 0 && link_new(&p->link, d->base, fd, ROLE_SUP, role, &ops, p) < 0)
@@ -55,11 +77,17 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 		proc_free(p);
 		return NULL;
 	}
+	if (p->link != NULL)
+		link_careful(p->link);
 	p->pid = pid;
+	if (pid > 0 && d->keep != NULL)
+		p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (k != NULL) {
 		k->proc = p;
 		k->last_pid = pid;
 	}
+	keep_proc(p);
+	state_proc(p);
 	return p;
 }
 
@@ -74,7 +102,7 @@ static int has_crashed(const struct proc *p, int wstatus)
 }
 
 /* It is no longer anyone's: tells the tree, and frees it. */
-static void ended(struct proc *p, int wstatus)
+void proc_ended(struct proc *p, int wstatus)
 {
 	struct daemon *d = p->d;
 	struct kid *k = p->kid;
@@ -119,11 +147,19 @@ static void give_up_nameless(struct proc *p)
 		fx_event(k, SUP_EV_EXITED, SUP_ABNORMAL);
 }
 
+void proc_signal(struct proc *p, int sig)
+{
+	if (p->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0);
+	else if (p->pid > 0)
+		kill(p->pid, sig);
+}
+
 void proc_kill(struct proc *p)
 {
 	p->killed = 1;
 	if (p->pid > 0) {
-		kill(p->pid, SIGKILL);
+		proc_signal(p, SIGKILL);
 	} else {
 		give_up_nameless(p);
 	}
@@ -155,12 +191,15 @@ void proc_ask_to_end(struct proc *p)
 		return;
 	}
 	p->ending = 1;
+	state_proc(p);
+	if (p->role == ROLE_KEEP)
+		keep_leave(p, 0);
 	if (p->link != NULL && p->role != ROLE_CONN && p->role != ROLE_WRK) {
 		link_finish(p->link);	/* a grant may be on its way, an accepted client, a pid */
 		return;
 	}
-	link_free(p->link);
-	p->link = NULL;
+	drop_link(p);
+	keep_proc(p);
 }
 
 void proc_disown(struct proc *p)
@@ -168,12 +207,16 @@ void proc_disown(struct proc *p)
 	if (p->kid != NULL && p->kid->proc == p)
 		p->kid->proc = NULL;
 	p->kid = NULL;
-	link_free(p->link);
-	p->link = NULL;
-	if (p->pid == 0)
+	if (p->role == ROLE_KEEP)
+		keep_leave(p, 1);
+	drop_link(p);
+	if (p->pid == 0) {
 		proc_free(p);
-	else
-		proc_set_deadline(p);
+		return;
+	}
+	keep_proc(p);
+	state_proc(p);
+	proc_set_deadline(p);
 }
 
 /* The link of a connection whose pid was never told is gone. */
@@ -207,7 +250,7 @@ static void on_gone(struct link *l, int error, void *ctx)
 	if (p->pid == 0)
 		nameless_gone(p);
 	else if (error != 0)
-		kill(p->pid, SIGKILL);
+		proc_signal(p, SIGKILL);
 	else
 		proc_set_deadline(p);
 }
@@ -238,7 +281,7 @@ void proc_reap(struct daemon *d)
 		struct proc *p = table_get(&d->by_pid, (uint64_t)pid);
 
 		if (p != NULL) {
-			ended(p, wstatus);
+			proc_ended(p, wstatus);
 			continue;
 		}
 		/* A connection that died before the nursery told us its pid. */
@@ -271,16 +314,22 @@ int proc_name_pid(struct proc *p, pid_t pid)
 		return SSH_E_RULE;
 	/* The kernel first: a stranger nobody asked for may have had the same number long ago. */
 	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
+		if (d->adoptions > 0 && adopt_claim(p, pid) == SSH_OK)
+			return SSH_OK;
 		/* No child of ours, or reaped; so many may have come and gone since that its status is forgotten. */
 		if (!reaped_already(d, pid, &wstatus))
 			wstatus = 0;
 		p->pid = pid;
-		ended(p, wstatus);
+		proc_ended(p, wstatus);
 		return SSH_OK;
 	}
 	if (table_put(&d->by_pid, (uint64_t)pid, p) < 0)
 		return SSH_E_NOMEM;
 	p->pid = pid;
+	if (d->keep != NULL)
+		p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	keep_proc(p);
+	state_proc(p);
 	if (p->kid != NULL)
 		p->kid->last_pid = pid;
 	if (p->link == NULL)
@@ -295,13 +344,21 @@ struct proc *proc_of(struct daemon *d, enum kid_id id)
 	return k != NULL && k->proc != NULL && k->proc->is_ready && !k->proc->ending && k->proc->link != NULL ? k->proc : NULL;
 }
 
+struct proc *proc_by_serial(struct daemon *d, uint64_t serial)
+{
+	LIST_EACH(l, &d->procs)
+		if (LIST_OF(l, struct proc, all)->serial == serial)
+			return LIST_OF(l, struct proc, all);
+	return NULL;
+}
+
 void proc_drop_all(struct daemon *d)
 {
 	while (!list_empty(&d->procs)) {
 		struct proc *p = LIST_OF(d->procs.next, struct proc, all);
 
 		if (p->pid > 0)
-			kill(p->pid, SIGKILL);
+			proc_signal(p, SIGKILL);
 		proc_free(p);
 	}
 }

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "ipc/values.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
@@ -19,6 +20,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/state.h"
 #include "supervisor/worker.h"
 
 #define FORK_TRIES 4
@@ -38,6 +40,7 @@ static void tell_fate(struct session *s, int fate)
 		if (p->serial == s->acceptor && p->is_ready && p->link != NULL)
 			link_send(p->link, IPC_CONN_FATE, &m);
 	}
+	state_session(s);
 }
 
 /* Ours may be the last close(): whatever a connection set, it must not wait for the client. */
@@ -65,12 +68,15 @@ static void on_grace(evutil_socket_t fd, short what, void *arg)
 		proc_kill(s->connection->proc);
 }
 
-static void start_grace(struct session *s)
+void session_start_grace(struct session *s)
 {
-	struct timeval tv = { s->d->values->LoginGraceTime, 0 };
+	uint64_t now = clock_ms(), left;
+	struct timeval tv;
 
-	if (tv.tv_sec == 0)
+	if (s->deadline_ms == 0 || s->grant != NULL)
 		return;
+	left = s->deadline_ms > now ? s->deadline_ms - now : 0;
+	tv = (struct timeval){ (time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000) };
 	s->grace = evtimer_new(s->d->base, on_grace, s);
 	if (s->grace != NULL)
 		event_add(s->grace, &tv);
@@ -93,6 +99,7 @@ void session_forget(struct session *s)
 	worker_drop_parked(s);
 	if (s->d->opt.inetd)
 		event_base_once(s->d->base, -1, EV_TIMEOUT, on_only_one_gone, s->d, &now);
+	state_forget_session(s);
 	table_remove(&s->d->sessions, s->conn);
 	if (s->grace != NULL)
 		event_free(s->grace);
@@ -133,7 +140,9 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 		return SSH_E_NOMEM;
 	}
 	s->connection->session = s;
-	start_grace(s);
+	if (d->values->LoginGraceTime > 0)
+		s->deadline_ms = clock_ms() + (uint64_t)d->values->LoginGraceTime * 1000;
+	session_start_grace(s);
 	*res = s;
 	return SSH_OK;
 fail:
@@ -142,6 +151,18 @@ fail:
 			close(socks[i]);
 	free(s);
 	return SSH_E_NOMEM;
+}
+
+/* Is there a session of that slot already? */
+static int known(const struct proc *acceptor, uint32_t slot)
+{
+	struct session *s;
+	size_t at = 0;
+
+	while ((s = table_next(&acceptor->d->sessions, &at)) != NULL)
+		if (s->acceptor == acceptor->serial && s->slot == slot && !s->fate_told)
+			return 1;
+	return 0;
 }
 
 int session_accept(struct proc *acceptor, struct ipc_msg *m)
@@ -159,10 +180,15 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 			close(socks[0]);
 		return link_send(acceptor->link, IPC_CONN_FATE, &ended) == SSH_E_FULL ? SSH_E_FULL : SSH_OK;
 	}
+	if (acceptor->replay && known(acceptor, m->u.CONN_NEW.slot)) {
+		close(socks[0]);	/* its session was made before that supervisor died */
+		return SSH_OK;
+	}
 	r = session_new(d, socks, &m->u.CONN_NEW.peer, &m->u.CONN_NEW.local, &s);
 	if (r == SSH_OK) {
 		s->acceptor = acceptor->serial;
 		s->slot = m->u.CONN_NEW.slot;
+		state_session(s);
 		if ((r = fx_start(s->kid)) < 0)
 			fx_stop(s->kid);	/* its end tells the fate */
 	} else {
@@ -218,6 +244,8 @@ int session_connect(struct kid *k)
 	}
 	s->tries++;
 	p->greeted = 1;		/* a fork of the nursery needs no HELLO */
+	state_proc(p);
+	state_session(s);
 	r = send_start(s, p);
 	saved = errno;
 	if (r == SSH_OK) {
@@ -259,18 +287,35 @@ int session_identified(struct daemon *d, const struct ipc_SESSION_ID *m)
 	if (s != NULL && s->id_len == 0) {	/* a rekey's hash is no session id */
 		memcpy(s->id, m->hash.p, m->hash.len);
 		s->id_len = m->hash.len;
+		state_session(s);
 	}
 	return SSH_OK;
 }
 
-int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
+/* What follows from a grant that is in the journal; if that was cut short, once more. */
+static void now_granted(struct session *s, struct proc *p)
 {
+	link_enter(p->link, W_AUTHED);
+	if (s->grace != NULL)
+		event_del(s->grace);
+	tell_fate(s, FATE_AUTHENTICATED);
+	introduce_authed(s);
+	worker_serve_parked(s);
+}
+
+int session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *m)
+{
+	struct daemon *d = auth->d;
 	struct session *s = table_get(&d->sessions, m->conn);
 	struct proc *p = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
 	int r;
 
 	if (p == NULL || p->link == NULL || !p->is_ready)
 		return SSH_OK;		/* the client left meanwhile */
+	if (s->grant != NULL && auth->replay) {
+		now_granted(s, p);
+		return SSH_OK;
+	}
 	if (s->grant != NULL) {
 		log_ev(LOGL_ERROR, "%s: granted twice; the first one holds", s->kid->name);
 		return SSH_OK;
@@ -284,12 +329,12 @@ int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 		proc_kill(p);
 		return SSH_OK;
 	}
+	s->deadline_ms = 0;
 	link_enter(p->link, W_AUTHED);
-	if (s->grace != NULL)
-		event_del(s->grace);
-	tell_fate(s, FATE_AUTHENTICATED);
-	introduce_authed(s);
-	worker_serve_parked(s);
+	state_grant(s);
+	state_proc(p);
+	state_session(s);
+	now_granted(s, p);
 	return SSH_OK;
 }
 

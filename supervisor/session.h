@@ -31,11 +31,13 @@ struct session {
 	size_t id_len;
 	struct grant *grant;		/* NULL: not logged in */
 	struct event *grace, *park;
+	uint64_t deadline_ms;		/* of the login; 0: none */
 	struct list parked;		/* SPAWNs that came before the grant */
 	unsigned nparked;
 	struct list works;
 	unsigned nworks;
 	uint64_t last_worker;
+	uint32_t last_req;		/* of a work that was found in the journal; 0: none */
 	uint8_t phase;
 };
 
@@ -50,9 +52,11 @@ int  session_connect_again(struct kid *connection);
 void session_connection_ended(struct session *, int crashed);
 /* From keysign: what user signatures of this client must cover; kept for an auth that comes later. */
 int  session_identified(struct daemon *, const struct ipc_SESSION_ID *);
-int  session_granted(struct daemon *, const struct ipc_AUTH_GRANTED *);
+int  session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *);
 /* Its node begins to stop: programs see their terminals and pipes close at once. */
 void session_falls(struct session *);
 void session_forget(struct session *);
+/* The login has to be complete by deadline_ms. */
+void session_start_grace(struct session *);
 
 #endif

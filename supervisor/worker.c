@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +19,10 @@
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
 #include "supervisor/proc.h"
+#include "supervisor/report.h"
+#include "supervisor/state.h"
+
+#define PIDFD_SIGNAL_GROUP (1u << 2)	/* linux/pidfd.h of 6.9 */
 
 static struct link *link_of(const struct session *s)
 {
@@ -78,6 +83,7 @@ static int park(struct session *s, const struct ipc_SPAWN *m)
 		p->len = buf_len(&b);
 		memcpy(p->bytes, buf_head(&b), p->len);
 		list_add_tail(&s->parked, &p->link);
+		state_parked(s, s->nparked, view_of(p->bytes, p->len));
 		s->nparked++;
 		if (s->park == NULL)
 			s->park = evtimer_new(s->d->base, on_park_over, s);
@@ -92,6 +98,7 @@ void worker_serve_parked(struct session *s)
 {
 	if (s->park != NULL)
 		event_del(s->park);
+	state_forget_parked(s);
 	while (!list_empty(&s->parked)) {
 		struct parked *p = LIST_OF(s->parked.next, struct parked, link);
 		struct ipc_msg m;
@@ -178,6 +185,8 @@ static struct work *work_new(struct session *s, const struct ipc_SPAWN *m, const
 		w->kid->work = w;
 		list_add_tail(&s->works, &w->link);
 		s->nworks++;
+		state_work(w);
+		state_session(s);
 		return w;
 	}
 	ends_close(w, ~0u);
@@ -187,6 +196,14 @@ static struct work *work_new(struct session *s, const struct ipc_SPAWN *m, const
 	return NULL;
 }
 
+/* The supervisor that died had begun with it: what became of that was said by its worker's record. */
+static int is_replay(const struct session *s, uint32_t req)
+{
+	const struct proc *p = s->connection != NULL ? s->connection->proc : NULL;
+
+	return p != NULL && p->replay && s->last_req != 0 && req == s->last_req;
+}
+
 int worker_request(struct session *s, const struct ipc_SPAWN *m)
 {
 	struct plan plan;
@@ -194,6 +211,8 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 	struct kid *k;
 	int status;
 
+	if (is_replay(s, m->req))
+		return SSH_OK;
 	if (s->grant == NULL)
 		return park(s, m);
 	if (s->nworks >= s->grant->max_sessions || s->nworks >= SUP_SESSION_CHANNELS)
@@ -244,6 +263,7 @@ int worker_start(struct kid *k)
 		return SSH_E_SYS;
 	}
 	w->answered = 1;
+	state_work(w);
 	answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
 	fx_answer(k, SUP_EV_READY);
 	return SSH_OK;
@@ -257,6 +277,10 @@ void worker_ended(struct kid *k, int wstatus)
 
 	if (l == NULL)
 		return;
+	if (wstatus == STATUS_UNKNOWN) {
+		link_send(l, IPC_WORKER_EXIT, &(struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WORKER_EXIT_UNKNOWN });
+		return;
+	}
 	m = (struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WIFSIGNALED(wstatus) != 0 };
 	m.code = (uint32_t)(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : WEXITSTATUS(wstatus));
 	m.core = WIFSIGNALED(wstatus) && WCOREDUMP(wstatus);
@@ -265,8 +289,17 @@ void worker_ended(struct kid *k, int wstatus)
 
 static void signal_group(struct kid *k, int sig)
 {
-	if (k->proc != NULL && k->proc->pid > 0 && kill(-k->proc->pid, sig) < 0)
-		kill(k->proc->pid, sig);	/* it has no group of its own yet */
+	struct proc *p = k->proc;
+
+	if (p == NULL || p->pid <= 0)
+		return;
+	if (p->pidfd >= 0 && syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, PIDFD_SIGNAL_GROUP) == 0)
+		return;
+	/* Linux before 6.9. An adopted process may have been reaped, and its number be another's. */
+	if (p->adopted && syscall(SYS_pidfd_send_signal, p->pidfd, 0, NULL, 0) < 0)
+		return;
+	if (kill(-p->pid, sig) < 0)
+		proc_signal(p, sig);	/* it has no group of its own yet */
 }
 
 void worker_hang_up(struct kid *k)
@@ -276,6 +309,7 @@ void worker_hang_up(struct kid *k)
 	if (w == NULL || w->hung_up)
 		return;
 	w->hung_up = 1;
+	state_work(w);
 	/* A terminal hangs up with its master. Pipes stay readable until it is gone: SIGPIPE must not be faster than its SIGHUP handler. */
 	ends_close(w, END_STDIN | END_PTY);
 	signal_group(k, SIGHUP);
@@ -292,6 +326,7 @@ void worker_forget(struct kid *k)
 {
 	struct work *w = k->work;
 
+	state_forget_work(w);
 	k->work = NULL;
 	if (!w->answered)
 		answer(w->s, w->req, SPAWNED_FAILED, 0, NULL, 0);
@@ -309,8 +344,10 @@ int worker_shut(struct session *s, const struct ipc_CHAN_SHUT *m)
 {
 	struct work *w = find(s, m->worker);
 
-	if (w != NULL)		/* else it has ended: the two crossed */
+	if (w != NULL) {	/* else it has ended: the two crossed */
 		ends_close(w, m->ends);
+		state_work(w);
+	}
 	return SSH_OK;
 }
 
