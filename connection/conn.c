@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "connection/chan_session.h"
+#include "connection/ends.h"
 #include "ssh/crypto/crypto.h"
 #include "ipc/clock.h"
 
@@ -164,6 +165,8 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_PEER_GONE:
 		drop_guard(c, m->u.PEER_GONE.peer_role);
 		return SSH_OK;
+	case IPC_ENDS_ASK:
+		return ends_tell(c, m->u.ENDS_ASK.duplicates);
 	case IPC_SPAWNED:
 		r = session_spawned(c, m);
 		break;

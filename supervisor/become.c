@@ -14,7 +14,6 @@
 
 #include "base/err.h"
 #include "ipc/child.h"
-#include "ipc/datagram.h"
 #include "supervisor/grant.h"
 #include "supervisor/programs.h"
 #include "supervisor/session.h"
@@ -79,23 +78,20 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 	_exit(255);
 }
 
-pid_t become_user(struct daemon *d, const struct grant *g, int program, struct work *w)
+pid_t become_user(struct daemon *d, const struct grant *g, int program, const char *title, int *order)
 {
 	int pair[2], saved;
-	pid_t pid = -1;
+	pid_t pid;
 
 	if (link_pair(pair) < 0)
 		return -1;
-	/* A fresh socket takes one message without waiting; it keeps its own copies of the descriptors. */
-	if (datagram_send(pair[0], w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT) == SSH_OK) {
-		if ((pid = spawn_fork()) == 0)
-			become(d, g, program, pair[1], w->kid->name);
-	} else {
-		errno = ENOBUFS;
-	}
+	if ((pid = spawn_fork()) == 0)
+		become(d, g, program, pair[1], title);
 	saved = errno;
-	close(pair[0]);
 	close(pair[1]);
+	if (pid < 0)
+		close(pair[0]);
 	errno = saved;
+	*order = pair[0];
 	return pid;
 }

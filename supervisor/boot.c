@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -20,12 +21,15 @@
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/effects.h"
+#include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 #include "supervisor/reload.h"
+#include "supervisor/resume.h"
 #include "supervisor/session.h"
+#include "supervisor/state.h"
 
 #define BAD_CONFIG 255		/* as sshd exits */
 
@@ -168,6 +172,7 @@ void boot_done(struct daemon *d)
 	if (d->up)
 		return;
 	d->up = 1;
+	state_daemon(d);
 	if (d->ids.made_up)
 		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
@@ -177,15 +182,38 @@ void boot_done(struct daemon *d)
 		event_base_once(d->base, -1, EV_TIMEOUT, on_serve_only_one, d, &now);
 }
 
+/* The tree, new or taken over, and the journal of it. */
+static int plant(struct daemon *d)
+{
+	int r;
+
+	keep_open(d);
+	if (d->resume != NULL)
+		TRY(resume_tree(d));
+	else if ((r = fx_plant(d)) < 0 || (r = listen_plant(d, 0)) < 0)
+		return r;
+	if (d->keep == NULL || state_open(d) < 0)
+		return SSH_OK;
+	if ((r = state_write_all(d, d->journal, STATE_FORMAT)) < 0)
+		log_ev(LOGL_ERROR, "journal: %s", err_text(r));
+	if (d->resume != NULL)
+		keep_adopted(d);
+	return SSH_OK;
+}
+
 static int prepare(struct daemon *d)
 {
 	struct event_config *cfg;
 
+	if (resume_find(d) < 0)
+		return 1;
+	if (d->resume != NULL)
+		resume_sockets(d);
 	if (d->opt.inetd ? take_client(d) < 0 : listen_bind_all(d) < 0)
 		return BAD_CONFIG;
 	if (detach_log(d) < 0)
 		return BAD_CONFIG;
-	if (!d->opt.foreground && detach(d) < 0) {
+	if (!d->opt.foreground && d->opt.resume_fd <= 0 && detach(d) < 0) {
 		log_ev(LOGL_ERROR, "cannot go to the background: %s", strerror(errno));
 		return 1;
 	}
@@ -194,7 +222,7 @@ static int prepare(struct daemon *d)
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
 	d->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
-	if (d->base == NULL || watch_signals(d) < 0 || fx_plant(d) < 0 || listen_plant(d, 0) < 0) {
+	if (d->base == NULL || watch_signals(d) < 0 || plant(d) < 0) {
 		log_ev(LOGL_ERROR, "cannot start: %s", errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
 		return 1;
 	}
@@ -204,11 +232,14 @@ static int prepare(struct daemon *d)
 static void clean_up(struct daemon *d)
 {
 	control_close(d);
+	resume_drop(d);
 	d->stopping = 1;
 	fx_drop(d);
 	proc_drop_all(d);
 	nursery_drop(d);
 	listen_drop(d);
+	state_close(d);
+	keep_close(d);
 	detach_remove_pid(d);
 	for (size_t i = 0; i < sizeof d->signals / sizeof d->signals[0]; i++)
 		if (d->signals[i] != NULL)
@@ -225,6 +256,16 @@ static void clean_up(struct daemon *d)
 	d->conf = NULL;
 }
 
+/* Taken over: it serves already. */
+static int go_on(struct daemon *d)
+{
+	resume_go(d);
+	resume_drop(d);
+	detach_write_pid(d);
+	detach_done(d);
+	return SSH_OK;
+}
+
 static int serve(struct daemon *d)
 {
 	int status = prepare(d);
@@ -233,7 +274,7 @@ static int serve(struct daemon *d)
 		return status;
 	control_open(d);
 	d->status = 1;
-	if (fx_start(d->kids[KID_ROOT]) < 0 || event_base_dispatch(d->base) < 0)
+	if ((d->resume != NULL ? go_on(d) : fx_start(d->kids[KID_ROOT])) < 0 || event_base_dispatch(d->base) < 0)
 		return 1;
 	if (d->status != 0)
 		log_ev(LOGL_ERROR, "the process tree gave up; exiting");
@@ -253,6 +294,7 @@ static void init(struct daemon *d)
 	for (int i = 0; i < PROG_COUNT; i++)
 		d->program[i] = -1;
 	d->privileged = geteuid() == 0;
+	d->began = (uint64_t)time(NULL);
 }
 
 int boot_run(struct daemon *d)

@@ -26,6 +26,7 @@ struct control;
 struct journal;
 struct keep;
 struct held;
+struct resume;
 struct daemon;
 
 /* One Unix process. Made by spawn.c, nursery.c or worker.c, ended by proc.c when it was reaped. */
@@ -49,6 +50,7 @@ struct proc {
 	int pidfd;			/* -1: none */
 	struct event *watch;		/* adopted: it is no child of ours, its pidfd tells the end */
 	unsigned adopted : 1;
+	unsigned asked_ends : 1;	/* adopted connection: it has not told all of its ends */
 	unsigned replay : 1;		/* adopted: its first message may be one that was handled before */
 };
 
@@ -124,6 +126,7 @@ struct daemon {
 
 	struct journal *journal;	/* NULL: nobody is to read it */
 	struct keep *keep;
+	struct resume *resume;		/* the same while */
 	struct held *held;		/* while we take over: what is not adopted yet */
 	int keep_refused;		/* the keeper at that place is another daemon's */
 	uint64_t began, upgraded;	/* seconds since 1970; upgraded: 0 or when this program took over from another */

@@ -19,6 +19,8 @@
 #include "supervisor/state.h"
 #include "supervisor/worker.h"
 
+static void settle(struct daemon *d);
+
 /* ---- kids ------------------------------------------------------------------- */
 
 static void kid_free(struct kid *k)
@@ -75,7 +77,7 @@ struct kid *fx_add(struct daemon *d, struct kid *parent, enum kid_id id, const c
 	return k;
 }
 
-int fx_plant(struct daemon *d)
+static int plant_root(struct daemon *d)
 {
 	struct kid *root = kid_new(d, kid_row(KID_ROOT), "coppiced");
 
@@ -84,10 +86,54 @@ int fx_plant(struct daemon *d)
 		return SSH_E_NOMEM;
 	root->node = sup_root(d->tree);
 	root->node->ctx = root;
+	return SSH_OK;
+}
+
+struct kid *fx_restore(struct daemon *d, struct kid *parent, enum kid_id id, const char *name, const struct sup_saved *s)
+{
+	struct kid *k;
+
+	if (id == KID_ROOT) {
+		if (plant_root(d) < 0)
+			return NULL;
+		sup_restore(d->tree, NULL, &d->kids[KID_ROOT]->row->spec, s);
+		return d->kids[KID_ROOT];
+	}
+	if (parent == NULL || (kid_row(id)->count == COUNT_ONE && d->kids[id] != NULL) || (k = kid_new(d, kid_row(id), name)) == NULL)
+		return NULL;
+	if ((k->node = sup_restore(d->tree, parent->node, &k->row->spec, s)) == NULL) {
+		if (k->row->count == COUNT_ONE)
+			d->kids[id] = NULL;
+		free(k);
+		return NULL;
+	}
+	k->node->ctx = k;
+	return k;
+}
+
+void fx_restored(struct daemon *d, uint64_t last_node)
+{
+	sup_restored(d->tree, last_node, clock_ms());
+	settle(d);
+}
+
+/* Some rows need not be there. */
+static int is_wanted(const struct daemon *d, enum kid_id id)
+{
+	return id != KID_KEEPER || d->keep != NULL;
+}
+
+int fx_plant(struct daemon *d)
+{
+	int r;
+
+	if (d->tree == NULL)
+		TRY(plant_root(d));
 	for (int id = KID_ROOT + 1; id < KID_COUNT; id++) {
 		const struct kid_row *row = kid_row((enum kid_id)id);
 
-		if (row->count == COUNT_ONE && fx_add(d, d->kids[row->parent], row->id, row->name, 0) == NULL)
+		if (row->count == COUNT_ONE && d->kids[id] == NULL && is_wanted(d, row->id)
+		    && fx_add(d, d->kids[row->parent], row->id, row->name, 0) == NULL)
 			return SSH_E_NOMEM;
 	}
 	return SSH_OK;

@@ -211,6 +211,14 @@ void keep_journal(struct daemon *d)
 	keep(d, l, KEPT_JOURNAL, 0, &fd, 1);
 }
 
+static void tell_door(struct keep *k, struct link *l)
+{
+	int fd[2] = { -1, k->door };
+
+	link_lend_fds(l, IPC_KEEP_DOOR, &(struct ipc_KEEP_DOOR){ .wait_s = (uint32_t)k->d->values->KeeperTime }, &k->door, 1);
+	keep(k->d, l, KEPT_DAEMON, 0, fd, 2);	/* so that the next supervisor need not make another */
+}
+
 void keep_ready(struct proc *p)
 {
 	struct daemon *d = p->d;
@@ -218,13 +226,39 @@ void keep_ready(struct proc *p)
 
 	if (k == NULL || keeper_link(d) != p->link)
 		return;
-	link_lend_fds(p->link, IPC_KEEP_DOOR, &(struct ipc_KEEP_DOOR){ .wait_s = (uint32_t)d->values->KeeperTime }, &k->door, 1);
+	tell_door(k, p->link);
 	tell_logs(d, p->link);
 	LIST_EACH(at, &d->listeners)
 		keep_listener(LIST_OF(at, struct listener, link));
 	/* The journal goes last: until it is there, whoever knocks finds nothing to build on. */
 	k->cursor = 0;
 	tell_procs(k);
+	keep_journal(d);
+}
+
+void keep_adopted(struct daemon *d)
+{
+	struct link *l = keeper_link(d);
+
+	if (l == NULL)
+		return;		/* a new one is filled when it is READY */
+	d->keep->cursor = TOLD_ALL;
+	tell_door(d->keep, l);
+	LIST_EACH(at, &d->listeners)
+		keep_listener(LIST_OF(at, struct listener, link));
+	for (size_t i = 0; i < d->held->n; i++) {
+		const struct held_name *h = &d->held->v[i];
+		struct proc *p = h->kind == KEPT_PROC ? proc_by_serial(d, h->id) : NULL;
+		int left = 0;
+
+		for (int s = 0; s < HELD_SLOTS; s++)
+			left |= h->fd[s] >= 0;
+		if (left && p != NULL)
+			tell_proc(l, p);
+		else if (left && h->kind != KEPT_DAEMON)
+			keep_drop(d, h->kind, h->id);
+	}
+	tell_logs(d, l);
 	keep_journal(d);
 }
 

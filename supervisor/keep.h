@@ -18,6 +18,8 @@ int  keep_open(struct daemon *);
 void keep_close(struct daemon *);	/* orderly end: the socket file goes, too */
 /* A keeper is READY: it gets the door and all there is. */
 void keep_ready(struct proc *keeper);
+/* The keeper we came by has everything; what we did not take over it lets go. */
+void keep_adopted(struct daemon *);
 /* A keeper that has to end in order. */
 void keep_leave(struct proc *keeper, int why);
 

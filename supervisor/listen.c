@@ -122,6 +122,26 @@ static struct listener *listener_new(struct daemon *d, const struct addr *a)
 	return l;
 }
 
+struct listener *listen_restore(struct daemon *d, uint32_t id, const struct addr *asked, const struct addr *local, int announced, int fd)
+{
+	struct listener *l = calloc(1, sizeof *l);
+
+	if (l == NULL) {
+		close(fd);
+		return NULL;
+	}
+	l->d = d;
+	l->fd = fd;
+	l->id = id;
+	l->asked = *asked;
+	l->local = *local;
+	l->announced = announced;
+	if (id > d->last_listener)
+		d->last_listener = id;
+	list_add_tail(&d->listeners, &l->link);
+	return l;
+}
+
 static struct listener *find(struct daemon *d, const struct addr *a)
 {
 	LIST_EACH(l, &d->listeners) {
@@ -203,14 +223,10 @@ int listen_plant(struct daemon *d, int start)
 	return r;
 }
 
-int listen_reload(struct daemon *d)
+void listen_prune(struct daemon *d)
 {
-	int n = bind_wanted(d), again = 1;
+	int again = 1;
 
-	if (n <= 0) {	/* better the old ones than none */
-		log_ev(LOGL_ERROR, "no listening address of the new configuration can be used; the old ones stay");
-		return SSH_E_CONFIG;
-	}
 	while (again) {
 		again = 0;
 		LIST_EACH(at, &d->listeners) {
@@ -225,6 +241,15 @@ int listen_reload(struct daemon *d)
 			break;
 		}
 	}
+}
+
+int listen_reload(struct daemon *d)
+{
+	if (bind_wanted(d) <= 0) {	/* better the old ones than none */
+		log_ev(LOGL_ERROR, "no listening address of the new configuration can be used; the old ones stay");
+		return SSH_E_CONFIG;
+	}
+	listen_prune(d);
 	return listen_plant(d, 1);
 }
 

@@ -18,6 +18,10 @@ struct listener {
 
 /* Binds what the configuration asks for; what cannot be bound is logged. SSH_E_CONFIG when nothing could be. */
 int  listen_bind_all(struct daemon *);
+/* One that is open already; fd is taken, also on failure. NULL: no memory. */
+struct listener *listen_restore(struct daemon *, uint32_t id, const struct addr *asked, const struct addr *local, int announced, int fd);
+/* Those that are no longer configured go. */
+void listen_prune(struct daemon *);
 /* Nodes for the listeners that have none yet. start: the tree runs already. */
 int  listen_plant(struct daemon *, int start);
 /* After a reload: binds new ones, removes those that are no longer configured, never touches the others. */

@@ -137,6 +137,12 @@ void proc_ended(struct proc *p, int wstatus)
 	}
 }
 
+void proc_lost(struct proc *p)
+{
+	p->pid = 0;
+	proc_free(p);
+}
+
 /* Unknown to us: without its link it ends by itself. */
 static void give_up_nameless(struct proc *p)
 {

@@ -12,6 +12,8 @@ struct proc *proc_new(struct daemon *, struct kid *, enum ipc_role, pid_t, int f
 struct proc *proc_restore(struct daemon *, struct kid *, enum ipc_role, pid_t, int fd, uint64_t serial);
 /* It is reaped, or seen dead: tells the tree and the others, and frees it. wstatus: of waitpid, or STATUS_UNKNOWN. */
 void proc_ended(struct proc *, int wstatus);
+/* Adopted, and gone without a trace: forgotten; its node is told by the caller. */
+void proc_lost(struct proc *);
 void proc_signal(struct proc *, int sig);
 /* The nursery said which process it is. SSH_OK, or SSH_E_RULE: that is no child of ours, or somebody else. */
 int  proc_name_pid(struct proc *, pid_t);

@@ -165,6 +165,37 @@ static int known(const struct proc *acceptor, uint32_t slot)
 	return 0;
 }
 
+struct session *session_restore(struct daemon *d, struct kid *k, struct kid *connection, const struct saved_SESSION *m)
+{
+	struct session *s = calloc(1, sizeof *s);
+
+	if (s == NULL || m->id.len > sizeof s->id || table_put(&d->sessions, k->node->id, s) < 0) {
+		free(s);
+		return NULL;
+	}
+	s->d = d;
+	s->conn = k->node->id;
+	s->kid = k;
+	s->connection = connection;
+	s->sock[0] = s->sock[1] = -1;
+	s->peer = m->peer, s->local = m->local;
+	s->acceptor = m->acceptor;
+	s->slot = m->slot;
+	s->fate_told = m->fate_told;
+	s->tries = m->tries;
+	if (m->id.len > 0)
+		memcpy(s->id, m->id.p, s->id_len = m->id.len);
+	s->phase = m->phase;
+	s->deadline_ms = m->deadline_ms;
+	s->last_worker = m->last_worker;
+	list_init(&s->parked);
+	list_init(&s->works);
+	k->session = s;
+	if (connection != NULL)
+		connection->session = s;
+	return s;
+}
+
 int session_accept(struct proc *acceptor, struct ipc_msg *m)
 {
 	struct daemon *d = acceptor->d;

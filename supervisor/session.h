@@ -1,6 +1,7 @@
 #ifndef SUPERVISOR_SESSION_H
 #define SUPERVISOR_SESSION_H
 #include "supervisor/daemon.h"
+#include "supervisor/state_codec.h"
 
 /*
  * session - the record of one client: a duplicate of every descriptor that makes a live session (its socket,
@@ -43,6 +44,8 @@ struct session {
 
 /* CONN_NEW. Never an error for what the client or the machine is to blame for. */
 int  session_accept(struct proc *acceptor, struct ipc_msg *);
+/* As the journal has it, without its descriptors and its grant; connection: NULL when it has ended. NULL: no memory. */
+struct session *session_restore(struct daemon *, struct kid *, struct kid *connection, const struct saved_SESSION *);
 /* -i: the one client, on one socket or two pipes; the descriptors are taken. */
 int  session_only(struct daemon *, int in, int out);
 /* For the tree: starts the connection process. */

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/datagram.h"
 #include "ipc/values.h"
 #include "supervisor/become.h"
 #include "supervisor/effects.h"
@@ -239,34 +241,85 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 
 /* ---- the process ----------------------------------------------------------------------------- */
 
+/* What it is to do, with its ends of the channel. Only now it may begin: everything about it is in the journal. */
+static int give_order(struct work *w, int order)
+{
+	int r = datagram_send(order, w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT);
+
+	close(order);
+	ends_close_theirs(w);
+	free(w->order);
+	w->order = NULL;
+	if (r < 0)
+		errno = ENOBUFS;
+	return r;
+}
+
 int worker_start(struct kid *k)
 {
 	struct work *w = k->work;
 	struct daemon *d = k->d;
-	int fds[3], n;
+	struct proc *p = NULL;
+	int fds[3], n, order = -1, ok;
 	pid_t pid;
 
 	if ((n = ends_duplicate(w, fds)) < 0)
 		return SSH_E_SYS;
-	pid = become_user(d, w->s->grant, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], w);
-	ends_close_theirs(w);
-	free(w->order);
-	w->order = NULL;
-	if (pid > 0 && proc_new(d, k, ROLE_WRK, pid, -1) == NULL) {
+	pid = become_user(d, w->s->grant, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], k->name, &order);
+	if (pid > 0 && (p = proc_new(d, k, ROLE_WRK, pid, -1)) == NULL) {
 		kill(pid, SIGKILL);
-		pid = -1;
+		close(order);
 	}
-	if (pid < 0) {
+	ok = p != NULL && give_order(w, order) == SSH_OK;
+	if (!ok) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", w->s->kid->name, strerror(errno));
 		for (int i = 0; i < n; i++)
 			close(fds[i]);
 		return SSH_E_SYS;
 	}
 	w->answered = 1;
-	state_work(w);
 	answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
+	state_work(w);
 	fx_answer(k, SUP_EV_READY);
 	return SSH_OK;
+}
+
+struct work *worker_restore(struct session *s, struct kid *k, const struct saved_WORK *m)
+{
+	struct work *w = calloc(1, sizeof *w);
+
+	if (w == NULL)
+		return NULL;
+	w->s = s;
+	w->id = m->worker;
+	w->req = m->req;
+	w->answered = m->answered;
+	w->hung_up = m->hung_up;
+	w->sftp = m->sftp;
+	for (int i = 0; i < ENDS; i++)
+		w->ends[i] = -1;
+	w->kid = k;
+	k->session = s;
+	k->work = w;
+	list_add_tail(&s->works, &w->link);
+	s->nworks++;
+	if (m->req > s->last_req)
+		s->last_req = m->req;
+	return w;
+}
+
+int worker_restore_parked(struct session *s, struct view message)
+{
+	struct ipc_msg m;
+
+	if (ipc_decode(&m, message.p, message.len) < 0 || m.type != IPC_SPAWN)
+		return SSH_E_FORMAT;
+	return park(s, &m.u.SPAWN);
+}
+
+struct work *worker_find(const struct session *s, uint64_t id)
+{
+	return find(s, id);
 }
 
 void worker_ended(struct kid *k, int wstatus)

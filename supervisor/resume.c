@@ -1,0 +1,351 @@
+#include "supervisor/resume.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "ipc/values.h"
+#include "supervisor/effects.h"
+#include "supervisor/held.h"
+#include "supervisor/keep.h"
+#include "supervisor/listen.h"
+#include "supervisor/proc.h"
+#include "supervisor/resume_internal.h"
+#include "supervisor/session.h"
+#include "supervisor/state.h"
+#include "supervisor/worker.h"
+
+/* ---- finding ---------------------------------------------------------------------------- */
+
+/* Every record decodes, or nothing is believed. */
+static int check(const struct journal_image *im)
+{
+	struct saved s;
+	int r;
+
+	for (size_t i = 0; i < im->n; i++) {
+		s.kind = (enum state_kind)im->v[i].kind;
+		TRY(state_decode(&s, im->from.format, im->v[i].value));
+	}
+	return journal_find(im, STATE_DAEMON, 0) != NULL ? SSH_OK : SSH_E_FORMAT;
+}
+
+/* The numbers of descriptors that came over the exec. */
+static int take_held(struct daemon *d, const struct journal_image *im)
+{
+	const struct journal_record *rec = journal_first(im, STATE_HELD);
+	struct saved s = { .kind = STATE_HELD };
+	int r;
+
+	for (; rec != NULL && rec < im->v + im->n && rec->kind == STATE_HELD; rec++) {
+		int fd[HELD_SLOTS];
+		struct rd in;
+
+		TRY(state_decode(&s, im->from.format, rec->value));
+		in = rd_view(s.u.HELD.numbers);
+		for (int i = 0; i < HELD_SLOTS; i++) {
+			fd[i] = (int)rd_u32(&in);
+			if (!(s.u.HELD.slots & 1u << i) || fcntl(fd[i], F_SETFD, FD_CLOEXEC) < 0)
+				fd[i] = -1;
+		}
+		TRY(held_put(d->held, (enum kept)s.u.HELD.kind, s.u.HELD.id, fd));
+	}
+	return SSH_OK;
+}
+
+static int read_image(struct resume *rs, int fd)
+{
+	const struct journal_record *rec;
+	int r;
+
+	TRY(journal_read(&rs->im, fd));
+	TRY(check(&rs->im));
+	rec = journal_find(&rs->im, STATE_DAEMON, 0);
+	rs->daemon.kind = STATE_DAEMON;
+	return state_decode(&rs->daemon, rs->im.from.format, rec->value);
+}
+
+static struct resume *resume_new(struct daemon *d, int by_exec)
+{
+	struct resume *rs = calloc(1, sizeof *rs);
+
+	if (rs == NULL || (d->held = calloc(1, sizeof *d->held)) == NULL) {
+		free(rs);
+		return NULL;
+	}
+	rs->by_exec = by_exec;
+	rs->keeper = -1;
+	table_init(&rs->proc_of);
+	return d->resume = rs;
+}
+
+void resume_drop(struct daemon *d)
+{
+	if (d->held != NULL)
+		held_drop(d->held);
+	free(d->held);
+	d->held = NULL;
+	if (d->resume == NULL)
+		return;
+	if (d->resume->keeper >= 0)
+		close(d->resume->keeper);
+	free(d->resume->end);
+	free(d->resume->stop);
+	journal_image_drop(&d->resume->im);
+	table_drop(&d->resume->proc_of);
+	free(d->resume);
+	d->resume = NULL;
+}
+
+/* Whoever the keeper held everything for is not to be continued. */
+static void let_go(struct daemon *d, const char *why)
+{
+	struct ipc_KEEPER_LEAVE m = { .why = 0 };
+
+	log_ev(LOGL_ERROR, "ev=resume a daemon that ended here left sessions behind, which end now: %s", why);
+	link_say(d->resume->keeper, ROLE_SUP, ROLE_KEEP, W_UP, IPC_KEEPER_LEAVE, &m, NULL, 0);
+	resume_drop(d);
+}
+
+static int from_keeper(struct daemon *d)
+{
+	struct resume *rs = resume_new(d, 0);
+	int fd, r;
+
+	if (rs == NULL)
+		return SSH_E_NOMEM;
+	switch (keep_find(d, d->held, &rs->keeper)) {
+	case KEEP_NOBODY:
+		resume_drop(d);
+		return SSH_OK;
+	case KEEP_BUSY:
+		rs->keeper = -1;
+		resume_drop(d);
+		return SSH_E_FULL;
+	case KEEP_TAKEN:
+		break;
+	}
+	if ((fd = held_take(d->held, KEPT_JOURNAL, 0, 0)) < 0) {
+		let_go(d, "it had not begun to serve");
+		return SSH_OK;
+	}
+	r = read_image(rs, fd);
+	close(fd);
+	if (r < 0)
+		let_go(d, r == SSH_E_FORMAT ? "this program cannot read its journal" : err_text(r));
+	else if (rs->daemon.u.DAEMON.stopping)
+		let_go(d, "it was ending");
+	return SSH_OK;
+}
+
+static int from_exec(struct daemon *d)
+{
+	struct resume *rs = resume_new(d, 1);
+	int r;
+
+	if (rs == NULL)
+		return SSH_E_NOMEM;
+	TRY(read_image(rs, d->opt.resume_fd));
+	return take_held(d, &rs->im);
+}
+
+int resume_find(struct daemon *d)
+{
+	int r;
+
+	if (d->opt.inetd)
+		return SSH_OK;
+	if (d->opt.resume_fd > 0)
+		return from_exec(d);
+	r = from_keeper(d);
+	if (r == SSH_E_FULL) {
+		/* It may listen elsewhere and be meant so; if not, its port is taken, and we end for that. */
+		log_ev(LOGL_ERROR, "keeper: the one at the control socket's place serves another coppiced that is alive; this one goes without");
+		d->keep_refused = 1;
+		return SSH_OK;
+	}
+	return r;
+}
+
+/* ---- sockets ------------------------------------------------------------------------------- */
+
+void resume_sockets(struct daemon *d)
+{
+	struct resume *rs = d->resume;
+	struct saved s;
+
+	d->last_listener = rs->daemon.u.DAEMON.last_listener;
+	RESUME_EACH(rec, rs, STATE_LISTENER, s) {
+		int fd = held_take(d->held, KEPT_LISTENER, rec->id, 0);
+
+		if (fd >= 0)
+			listen_restore(d, (uint32_t)rec->id, &s.u.LISTENER.asked, &s.u.LISTENER.local, s.u.LISTENER.announced, fd);
+	}
+	d->log_trusted = (struct log_pair){ held_take(d->held, KEPT_LOGS, 0, 0), held_take(d->held, KEPT_LOGS, 0, 1) };
+	d->log_untrusted = (struct log_pair){ held_take(d->held, KEPT_LOGS, 0, 2), held_take(d->held, KEPT_LOGS, 0, 3) };
+	d->sink = held_take(d->held, KEPT_DAEMON, 0, DAEMON_SINK);
+	d->start_pipe = held_take(d->held, KEPT_DAEMON, 0, DAEMON_PIPE);
+}
+
+/* ---- what others see -------------------------------------------------------------------------- */
+
+/* Connections say what they have; the kernel says who said it. */
+static void ask_connections(struct daemon *d)
+{
+	struct ipc_ENDS_ASK m = { .duplicates = !d->resume->by_exec };
+
+	LIST_EACH(l, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->role == ROLE_CONN && p->link != NULL && p->kid != NULL && link_attest(p->link) == SSH_OK)
+			link_send(p->link, IPC_ENDS_ASK, &m);
+	}
+}
+
+/* A helper that was not ready has heard half of what it needs, and nobody knows which half. */
+static void end_the_unready(struct daemon *d)
+{
+	LIST_EACH_SAFE(l, next, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->pid > 0 && (p->broke_rules || p->killed || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
+			proc_kill(p);
+		else if (p->pid > 0 && (p->kid == NULL || p->ending || (p->link == NULL && p->role != ROLE_WRK)))
+			proc_set_deadline(p);
+	}
+}
+
+/* Nodes whose process is gone, and sessions that were falling. */
+static void settle_nodes(struct daemon *d)
+{
+	struct resume *rs = d->resume;
+
+	for (size_t i = 0; i < rs->nend; i++) {
+		struct sup_node *n = sup_find(d->tree, rs->end[i]);
+		struct kid *k = n != NULL ? n->ctx : NULL;
+
+		if (k == NULL || k->proc != NULL)
+			continue;
+		k->last_status = STATUS_UNKNOWN;
+		if (k->work != NULL)
+			worker_ended(k, STATUS_UNKNOWN);
+		fx_event(k, SUP_EV_EXITED, SUP_ABNORMAL);
+	}
+	for (size_t i = 0; i < rs->nstop; i++) {
+		struct sup_node *n = sup_find(d->tree, rs->stop[i]);
+
+		if (n != NULL && n->ctx != NULL)
+			fx_stop(n->ctx);
+	}
+}
+
+static void say_so(const struct daemon *d)
+{
+	const struct resume *rs = d->resume;
+	unsigned n = 0;
+
+	LIST_EACH(l, &d->procs)
+		n++;
+	log_ev(LOGL_INFO, "ev=resume from=%d version=%s by=%s: %zu sessions and %u processes taken over", (int)rs->im.from.pid, rs->im.from.build,
+	    rs->by_exec ? "upgrade" : "keeper", d->sessions.used, n);
+}
+
+void resume_go(struct daemon *d)
+{
+	say_so(d);
+	fx_restored(d, d->resume->daemon.u.DAEMON.last_node);
+	ask_connections(d);
+	end_the_unready(d);
+	settle_nodes(d);
+	resume_go_on(d);
+}
+
+/* ---- ENDS ------------------------------------------------------------------------------------------ */
+
+static int is_socket_or_pipe(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (S_ISSOCK(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
+static int is_pty_or_pipe(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && (S_ISCHR(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
+static void take_client(struct session *s, struct ipc_msg *m)
+{
+	for (int i = 0; i < m->nfds && i < 2; i++)
+		if (s->sock[i] < 0 && is_socket_or_pipe(m->fds[i]))
+			s->sock[i] = ipc_take_fd(m, i);
+}
+
+static void take_channel(struct session *s, struct proc *p, struct ipc_msg *m)
+{
+	struct work *w = worker_find(s, m->u.ENDS.worker);
+	int n = 0;
+
+	if (w == NULL) {	/* it ended, and the word of it was lost */
+		link_send(p->link, IPC_WORKER_EXIT,
+		    &(struct ipc_WORKER_EXIT){ .worker = m->u.ENDS.worker, .signalled = WORKER_EXIT_UNKNOWN });
+		return;
+	}
+	w->answered = 1;
+	for (int i = 0; i < ENDS && n < m->nfds; i++) {
+		if (!(m->u.ENDS.ends & 1u << i))
+			continue;
+		if (w->ends[i] < 0 && !w->hung_up && is_pty_or_pipe(m->fds[n]))
+			w->ends[i] = ipc_take_fd(m, n);
+		n++;
+	}
+	state_work(w);
+}
+
+/* It has told all. A program that was started and never reached its channel has nobody to talk to. */
+static void told_all(struct session *s)
+{
+	struct list *l = s->works.next;
+
+	while (l != &s->works) {
+		struct work *w = LIST_OF(l, struct work, link);
+
+		l = l->next;
+		if (!w->answered && w->kid->proc != NULL)
+			proc_kill(w->kid->proc);	/* its end answers the request */
+	}
+}
+
+int resume_ends(struct proc *p, struct ipc_msg *m)
+{
+	struct session *s = p->kid != NULL ? p->kid->session : NULL;
+
+	if (!p->asked_ends || s == NULL)
+		return SSH_E_RULE;
+	/* FORKED was on its way when the supervisor died: now the kernel says who it is. */
+	if (p->pid == 0 && m->sender > 1 && proc_name_pid(p, m->sender) < 0)
+		return SSH_E_RULE;
+	switch (m->u.ENDS.what) {
+	case ENDS_CLIENT:
+		take_client(s, m);
+		return SSH_OK;
+	case ENDS_CHANNEL:
+		take_channel(s, p, m);
+		return SSH_OK;
+	case ENDS_ALL:
+		p->asked_ends = 0;
+		told_all(s);
+		return SSH_OK;
+	default:
+		return SSH_E_RULE;
+	}
+}
