@@ -354,7 +354,7 @@ class Server:
             raise Failure("SIGTERM did not end the daemon")
         if COPPICE:
             same(self.code, 0, "exit status of the daemon")
-            roles = [p for p in family if alive(p) and status(p, "Name") in ("coppiced", "keysign", "auth", "nursery", "acceptor", "reporter", "connection")]
+            roles = [p for p in family if alive(p) and status(p, "Name") in ("coppiced", "keysign", "auth", "nursery", "acceptor", "reporter", "keeper", "connection")]
             check(not roles, "processes outlived the daemon", roles)
         self.healthy()
 
