@@ -165,6 +165,24 @@ no_memory:
 	return SSH_E_NOMEM;
 }
 
+int account_unknown(struct account **res, const char *user, const struct account_nobody *nobody)
+{
+	struct account *a = calloc(1, sizeof *a);
+
+	*res = NULL;
+	if (a == NULL)
+		return SSH_E_NOMEM;
+	a->user = strdup(user);
+	a->shell = strdup("/bin/sh");
+	account_disown(a, nobody);
+	if (a->user == NULL || a->shell == NULL || a->home == NULL) {
+		account_free(a);
+		return SSH_E_NOMEM;
+	}
+	*res = a;
+	return SSH_OK;
+}
+
 void account_free(struct account *a)
 {
 	if (a == NULL)

@@ -28,6 +28,8 @@ struct account_nobody { uid_t uid; gid_t gid; };
  * exists 0, home "/nonexistent" and nobody's ids, after the same look-ups. SSH_OK or SSH_E_NOMEM. May block on a name service.
  */
 int  account_find(struct account **, const char *user, int shadow, const struct account_nobody *);
+/* One that does not exist, without asking anybody. SSH_OK or SSH_E_NOMEM. */
+int  account_unknown(struct account **, const char *user, const struct account_nobody *);
 void account_free(struct account *);
 /*
  * Makes it an account that does not exist: whatever follows must not depend on the real one.

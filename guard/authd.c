@@ -10,6 +10,7 @@
 #include "base/secret.h"
 #include "conf/conf.h"
 #include "guard/login.h"
+#include "guard/lookup.h"
 #include "ipc/child.h"
 #include "ssh/crypto/crypto.h"
 
@@ -84,6 +85,8 @@ int authd_init(struct authd *a, struct child *self)
 	crypto_random(NULL, a->secret, sizeof a->secret);
 	if ((r = take_slice(a, view_of(self->conf, self->conf_len), &e)) < 0)
 		log_ev(LOGL_ERROR, "auth: %s", e.text);
+	else
+		r = lookups_new(&a->lookups, self->base, a->privileged, &a->nobody);
 	return r;
 }
 
@@ -97,6 +100,8 @@ void authd_drop(struct authd *a)
 		at = 0;
 	}
 	table_drop(&a->logins);
+	lookups_free(a->lookups);
+	a->lookups = NULL;
 	idbook_drop(&a->early);
 	link_free(a->key);
 	a->key = NULL;

@@ -14,6 +14,7 @@ struct child;
 struct conf;
 struct ipc_msg;
 struct link;
+struct lookups;
 
 /* A configuration that some logins still use; counted. */
 struct authd_conf { struct conf *conf; unsigned users; };
@@ -27,6 +28,7 @@ struct authd {
 	uint8_t secret[DELAY_SECRET];	/* of this process: keys the jitter of failures */
 	int privileged;
 	uid_t uid;			/* the daemon's own */
+	struct lookups *lookups;	/* who asks the system's databases */
 	struct account_nobody nobody;	/* whom accounts that do not exist pretend to be */
 };
 

@@ -14,6 +14,7 @@
 #include "guard/banner.h"
 #include "guard/grant.h"
 #include "guard/helper.h"
+#include "guard/lookup.h"
 #include "guard/password.h"
 #include "guard/policy.h"
 #include "guard/report.h"
@@ -30,6 +31,7 @@
 
 enum login_state {
 	L_NEW,		/* no user yet */
+	L_ACCOUNT,	/* the account is looked up */
 	L_IDLE,		/* waits for a question */
 	L_PROMPTING,	/* waits for the client's answer, or another question */
 	L_WAIT_ID,	/* signature here, session id not */
@@ -52,7 +54,9 @@ struct login {
 	/* from AUTH_BEGIN on */
 	char user[SSH_USER_MAX * 4 + 1];	/* what logs and patterns see */
 	int valid;				/* may log in, if the proof is right */
+	struct lookup *lookup;
 	struct account *account;
+	int service_ok;
 	struct conf_values *values;
 	unsigned methods;
 	uint32_t jitter;
@@ -169,6 +173,8 @@ static void forget_question(struct login *l)
 	password_cancel(l->password);
 	l->password = NULL;
 	event_del(l->timer);
+	lookup_cancel(l->lookup);
+	l->lookup = NULL;
 	account_free(l->account);
 	l->account = NULL;
 	conf_values_free(l->values);
@@ -357,7 +363,7 @@ static int on_interact(struct login *l)
 
 /* ---- the user's name ----------------------------------------------------------------------- */
 
-static void judge_account(struct login *l, struct view service)
+static void judge_account(struct login *l)
 {
 	const struct account *a = l->account;
 	struct policy_user u = { .name = l->user, .uid = a->uid, .groups = (const char *const *)a->group_names,
@@ -372,40 +378,58 @@ static void judge_account(struct login *l, struct view service)
 	    !policy_user_allowed(l->values, &u, why, sizeof why))
 		log_ev(LOGL_INFO, "%s", why);
 	else
-		l->valid = view_is(service, SERVICE);
+		l->valid = l->service_ok;
 	if (!l->valid)
 		account_disown(l->account, &l->authd->nobody);
 }
 
-static int begin(struct login *l, struct view user, struct view service)
+/* The name's account is known: what applies to it, and the answer to method none. */
+static int settle(struct login *l)
 {
-	struct conf_client who = { .user = l->user, .peer = l->peer, .local = l->local };
+	struct conf_client who = { .user = l->user, .peer = l->peer, .local = l->local,
+		.groups = (const char *const *)l->account->group_names, .ngroups = l->account->nnames };
 	struct conf_error e = { "" };
 	char banner[BANNER_MAX + 1];
 	int r;
 
-	if (user.len > 0 && memchr(user.p, '\0', user.len) == NULL) {
-		memcpy(l->user, user.p, user.len);
-		l->user[user.len] = '\0';
-	} else {
-		log_escape(l->user, sizeof l->user, user.p, user.len);	/* a name nobody can have */
-	}
-	TRY(account_find(&l->account, l->user, l->authd->privileged, &l->authd->nobody));
-	who.groups = (const char *const *)l->account->group_names;
-	who.ngroups = l->account->nnames;
 	if ((r = conf_resolve(l->conf->conf, &who, &l->values, &e)) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
 		return r;
 	}
 	policy_tries_init(&l->tries, l->values->MaxAuthTries);
 	l->methods = policy_methods(l->values, l->authd->privileged);
-	l->jitter = delay_jitter(l->authd->secret, user);
-	judge_account(l, service);
+	judge_account(l);
 	if (l->account->home == NULL)
 		return SSH_E_NOMEM;
 	policy_tries_count(&l->tries, TRY_NONE);
 	banner_read(l->values->Banner, banner);
 	return say_verdict(l, VERDICT_NO, banner);
+}
+
+/* No answer is taken for "nobody has this name": the login goes on, and fails as such a login does. */
+static void on_account(void *ctx, struct account *account)
+{
+	struct login *l = ctx;
+	int r = SSH_OK;
+
+	l->lookup = NULL;
+	if ((l->account = account) == NULL)
+		r = account_unknown(&l->account, l->user, &l->authd->nobody);
+	finish(l, r < 0 ? r : settle(l));
+}
+
+static int begin(struct login *l, struct view user, struct view service)
+{
+	if (user.len > 0 && memchr(user.p, '\0', user.len) == NULL) {
+		memcpy(l->user, user.p, user.len);
+		l->user[user.len] = '\0';
+	} else {
+		log_escape(l->user, sizeof l->user, user.p, user.len);	/* a name nobody can have */
+	}
+	l->service_ok = view_is(service, SERVICE);
+	l->jitter = delay_jitter(l->authd->secret, user);
+	l->state = L_ACCOUNT;
+	return lookup_start(&l->lookup, l->authd->lookups, l->user, on_account, l);
 }
 
 static int on_begin(struct login *l, const struct ipc_AUTH_BEGIN *m)

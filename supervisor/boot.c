@@ -237,6 +237,8 @@ static void clean_up(struct daemon *d)
 	fx_drop(d);
 	proc_drop_all(d);
 	nursery_drop(d);
+	if (d->introductions != NULL)
+		event_free(d->introductions);
 	listen_drop(d);
 	state_close(d);
 	keep_close(d);

@@ -46,6 +46,7 @@ struct proc {
 	unsigned broke_rules : 1;
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
+	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
 	struct event *deadline;		/* then it is killed */
 	int pidfd;			/* -1: none */
 	struct event *watch;		/* adopted: it is no child of ours, its pidfd tells the end */
@@ -122,6 +123,7 @@ struct daemon {
 	struct nursery nursery;
 	struct list listeners;
 	uint32_t last_listener;
+	struct event *introductions;	/* paces them */
 	struct control *control;
 
 	struct journal *journal;	/* NULL: nobody is to read it */

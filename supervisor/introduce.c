@@ -1,11 +1,17 @@
 #include "supervisor/introduce.h"
 
+#include <event2/event.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
+#include "supervisor/state.h"
+
+/* A link holds 256 messages and then ends: with thousands of clients a guard gets to know them a few at a time. */
+#define QUEUE_ENOUGH 64u
+#define PACE_MS      2
 
 /* PEER_LINK to both; s: the client it is about, or NULL. */
 static void introduce(struct proc *a, struct proc *b, const struct session *s)
@@ -74,15 +80,69 @@ void introduce_authed(const struct session *s)
 		tell_authed(keysign, s);
 }
 
+static const enum kid_id guards[] = { KID_KEYSIGN, KID_AUTH };
+
+static void on_pace(evutil_socket_t fd, short what, void *arg);
+
+/* Now, or when the guard has read what waits for it. */
+static void acquaint(struct proc *g, struct proc *p)
+{
+	struct daemon *d = g->d;
+	struct timeval tv = { 0, PACE_MS * 1000 };
+
+	p->unmet &= ~(1u << g->role);
+	if (link_queued(g->link) < QUEUE_ENOUGH) {
+		introduce(g, p, about(p));
+		brief(g, about(p));
+		return;
+	}
+	if (d->introductions == NULL)
+		d->introductions = evtimer_new(d->base, on_pace, d);
+	if (d->introductions == NULL || event_add(d->introductions, &tv) < 0)
+		log_ev(LOGL_ERROR, "no link between %s and %s: out of memory", ipc_role_name(g->role), ipc_role_name(p->role));
+	else
+		p->unmet |= 1u << g->role;
+	state_proc(p);
+}
+
+static void on_pace(evutil_socket_t fd, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	(void)fd, (void)what;
+	for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
+		struct proc *g = proc_of(d, guards[i]);
+
+		if (g == NULL)
+			continue;	/* its successor meets everybody anyway */
+		LIST_EACH(l, &d->procs) {
+			struct proc *p = LIST_OF(l, struct proc, all);
+
+			if (p->unmet & 1u << g->role)
+				acquaint(g, p);
+			if (link_queued(g->link) >= QUEUE_ENOUGH)
+				break;
+		}
+	}
+}
+
+void introduce_go_on(struct daemon *d)
+{
+	struct timeval now = { 0, 0 };
+
+	if (d->introductions == NULL)
+		d->introductions = evtimer_new(d->base, on_pace, d);
+	if (d->introductions != NULL)
+		event_add(d->introductions, &now);
+}
+
 void introduce_newcomer(struct proc *p)
 {
-	static const enum kid_id guards[] = { KID_KEYSIGN, KID_AUTH };
-
 	for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
 		struct proc *g = proc_of(p->d, guards[i]);
 
 		if (g != NULL && needs(p->role, g->role))
-			introduce(g, p, about(p));
+			acquaint(g, p);
 	}
 }
 
@@ -91,10 +151,8 @@ void introduce_guard(struct proc *g)
 	LIST_EACH(l, &g->d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p == g || !p->greeted || !needs(p->role, g->role))
-			continue;
-		introduce(g, p, about(p));
-		brief(g, about(p));
+		if (p != g && p->greeted && needs(p->role, g->role))
+			acquaint(g, p);
 	}
 }
 
@@ -106,6 +164,7 @@ void introduce_lost(struct daemon *d, enum ipc_role role)
 		struct proc *p = LIST_OF(l, struct proc, all);
 		struct ipc_PEER_GONE m = { .peer_role = (uint8_t)role, .conn = about(p) != NULL ? about(p)->conn : 0 };
 
+		p->unmet &= ~(1u << role);
 		if (p->greeted && p->link != NULL && needs(p->role, role))
 			link_send(p->link, IPC_PEER_GONE, &m);
 	}

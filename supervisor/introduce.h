@@ -6,6 +6,8 @@
 
 /* Who is already there, to a process that has just said HELLO or was just forked. */
 void introduce_newcomer(struct proc *);
+/* Introductions that were to be made when the supervisor before us died. */
+void introduce_go_on(struct daemon *);
 /* To keysign: auth granted this one, it may have rekeys signed. */
 void introduce_authed(const struct session *);
 /* A guard serves again: to everybody who needs it. */

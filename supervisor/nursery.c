@@ -19,7 +19,9 @@
 
 static struct proc *forker(struct daemon *d)
 {
-	return d->nursery.tainted ? NULL : proc_of(d, KID_NURSERY);
+	struct proc *n = d->nursery.tainted ? NULL : proc_of(d, KID_NURSERY);
+
+	return n != NULL && n->asked < NURSERY_ASKED_MAX ? n : NULL;
 }
 
 static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, int fd)
@@ -111,6 +113,7 @@ int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
 	if (n->replay && c != NULL && m->pid > 0 && c->pid == m->pid)
 		return SSH_OK;
 	answered(n);
+	serve_queue(d);
 	if (m->pid < 0)
 		log_ev(LOGL_ERROR, "session %lu: fork failed: %s", (unsigned long)m->conn, strerror(-m->pid));
 	if (c == NULL || c->pid != 0 || c->forked_by != n->serial)

@@ -9,6 +9,7 @@
  */
 
 #define NURSERY_QUEUE_MAX 1024u		/* clients that wait for a nursery */
+#define NURSERY_ASKED_MAX 64u		/* forks asked for and not answered: its link must not fill up */
 #define NURSERY_AGAIN_MS  1000		/* after a successor failed */
 
 int  nursery_start(struct kid *);	/* for the tree */

@@ -15,6 +15,7 @@
 #include "supervisor/effects.h"
 #include "supervisor/grant.h"
 #include "supervisor/held.h"
+#include "supervisor/introduce.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
@@ -244,6 +245,7 @@ static void restore_flags(struct proc *p, const struct saved *s)
 	p->broke_rules = (f & PROC_BROKE) != 0;
 	p->forked_by = s->u.PROC.forked_by;
 	p->asked = s->u.PROC.asked;
+	p->unmet = s->u.PROC.unmet;
 	p->replay = !p->d->resume->by_exec;
 	p->asked_ends = p->role == ROLE_CONN;
 	if (p->link != NULL && (s->u.PROC.when == W_UP || s->u.PROC.when == W_AUTHED))
@@ -341,6 +343,7 @@ void resume_go_on(struct daemon *d)
 	RESUME_EACH(rec, rs, STATE_PARKED, s)
 		if ((se = table_get(&d->sessions, rec->id / 8)) != NULL && se->grant == NULL)
 			worker_restore_parked(se, s.u.PARKED.message);
+	introduce_go_on(d);
 	start_missing(d);
 	listen_prune(d);
 	if (rs->by_exec)

@@ -344,3 +344,23 @@ def test_the_supervisor_killed_takes_everything_along():
     ours = [p for p in family if status(p, "Name") != "sleep"]
     wait_until(lambda: not [p for p in ours if alive(p)], 15, text="processes are left")
     same(session.wait(20), 255, "status of the client")
+
+
+@coppiced_only
+@limit(120)
+def test_a_guard_dies_with_more_clients_than_a_link_holds():
+    """Everybody is introduced to its successor, a few at a time: a link's queue ends at 256."""
+    with Server("MaxStartups 2000", "LoginGraceTime 600") as s:
+        s.crash_expected = True
+        held = [s.connect() for _ in range(700)]
+        for c in held:
+            check(c.recv(4) == b"SSH-", "no greeting")
+        for kind in ("keysign", "auth"):
+            pid = s.pid_of(kind)
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda: s.pid_of(kind) not in (0, pid), 20, text="%s did not come back" % kind)
+            s.ssh("alice", "true", ok=True)
+            same(s.node(kind)["restarts"], 1 if kind == "keysign" else 2, "restarts of " + kind)     # auth goes with keysign
+        check("ev=broken-rules" not in s.log() and "no link between" not in s.log(), "a link overflowed")
+        for c in held:
+            c.close()

@@ -4,7 +4,7 @@ import re
 import subprocess
 import time
 
-from lab import (COPPICE, PASSWORDS, SCRATCH, Server, UIDS, authorize, check, key, limit, public, same, sh, wait_until)
+from lab import (COPPICE, PASSWORDS, SCRATCH, Server, UIDS, authorize, check, coppiced_only, key, limit, public, same, sh, wait_until)
 
 
 def fingerprint(name):
@@ -370,3 +370,53 @@ def test_server_algorithm_lists():
         s.ssh("bob", "true", options=("Ciphers=aes256-ctr", "MACs=hmac-sha2-256"), ok=False)
         s.ssh("bob", "true", options=("Ciphers=aes256-ctr", "MACs=hmac-sha2-512"), ok=True)
         s.ssh("bob", "true", options=("KexAlgorithms=curve25519-sha256@libssh.org",), ok=False)
+
+
+SLOW_NSS = r"""
+#include <nss.h>
+#include <pwd.h>
+#include <string.h>
+#include <unistd.h>
+enum nss_status _nss_slow_getpwnam_r(const char *name, struct passwd *pw, char *b, size_t n, int *e)
+{
+	(void)pw, (void)b, (void)n, (void)e;
+	while (strncmp(name, "slow", 4) == 0)
+		pause();
+	return NSS_STATUS_NOTFOUND;
+}
+"""
+
+
+@coppiced_only
+@limit(120)
+def test_a_name_service_that_hangs_holds_nobody_else_up():
+    folder = SCRATCH + "/nss"
+    os.makedirs(folder)
+    with open(folder + "/slow.c", "w") as f:
+        f.write(SLOW_NSS)
+    sh("cc", "-shared", "-fPIC", "-o", folder + "/libnss_slow.so.2", folder + "/slow.c")
+    with open("/etc/nsswitch.conf") as f:
+        before = f.read()
+    with open("/etc/ld.so.conf.d/slow.conf", "w") as f:
+        f.write(folder + "\n")
+    try:
+        sh("ldconfig", "-X")
+        with open("/etc/nsswitch.conf", "w") as f:
+            f.write("passwd: files slow\ngroup: files\nshadow: files\n")
+        with Server("LoginGraceTime 60") as s:
+            hanging = [s.popen("slow%d" % i, "true") for i in range(3)]
+            s.logged(r"Connection from")
+            for _ in range(5):
+                s.ssh("alice", "true", ok=True)
+            check(all(p.poll() is None for p in hanging), "those that wait for the name service have ended already")
+            r = s.ssh("nobody-has-this-name", "true")
+            same(r.returncode, 255, "a name that does not hang")
+            for p in hanging:
+                same(p.wait(60), 255, "a login that no name service answered")
+            s.logged("the name service does not answer")
+            s.ssh("alice", "true", ok=True)
+    finally:
+        with open("/etc/nsswitch.conf", "w") as f:
+            f.write(before)
+        os.unlink("/etc/ld.so.conf.d/slow.conf")
+        sh("ldconfig", "-X")
