@@ -29,7 +29,11 @@
 #include "supervisor/reload.h"
 #include "supervisor/resume.h"
 #include "supervisor/session.h"
+#include "supervisor/spawn.h"
 #include "supervisor/state.h"
+#include "supervisor/upgrade.h"
+#include "supervisor/replace.h"
+#include "supervisor/version.h"
 
 #define BAD_CONFIG 255		/* as sshd exits */
 
@@ -123,10 +127,17 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 	proc_reap(arg);
 }
 
+static void on_upgrade(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig, (void)what;
+	upgrade_ask(arg, NULL, 0);
+}
+
 static int watch_signals(struct daemon *d)
 {
 	static const struct { int sig; event_callback_fn fn; } watched[] = {
 		{ SIGTERM, on_terminate }, { SIGINT, on_terminate }, { SIGHUP, on_hangup }, { SIGCHLD, on_child },
+		{ SIGUSR2, on_upgrade },
 	};
 
 	signal(SIGPIPE, SIG_IGN);
@@ -135,6 +146,7 @@ static int watch_signals(struct daemon *d)
 		if (d->signals[i] == NULL || event_add(d->signals[i], NULL) < 0)
 			return SSH_E_SYS;
 	}
+	spawn_unblock();	/* over an exec they waited */
 	return SSH_OK;
 }
 
@@ -145,6 +157,7 @@ void daemon_stop(struct daemon *d)
 	if (root == NULL || d->stopping)
 		return;
 	d->stopping = 1;
+	state_daemon(d);
 	if (root->node->state == SUP_ST_DOWN)
 		event_base_loopbreak(d->base);
 	else
@@ -189,12 +202,14 @@ static int plant(struct daemon *d)
 
 	keep_open(d);
 	if (d->resume != NULL)
-		TRY(resume_tree(d));
-	else if ((r = fx_plant(d)) < 0 || (r = listen_plant(d, 0)) < 0)
-		return r;
+		r = resume_tree(d);
+	else if ((r = fx_plant(d)) == SSH_OK)
+		r = listen_plant(d, 0);
+	if (r < 0 || (d->opt.resume_fd > 0 && program_version.fails))
+		return r < 0 ? r : SSH_E_BUG;
 	if (d->keep == NULL || state_open(d) < 0)
 		return SSH_OK;
-	if ((r = state_write_all(d, d->journal, STATE_FORMAT)) < 0)
+	if ((r = state_write_all(d, d->journal, program_version.format)) < 0)
 		log_ev(LOGL_ERROR, "journal: %s", err_text(r));
 	if (d->resume != NULL)
 		keep_adopted(d);
@@ -231,6 +246,8 @@ static int prepare(struct daemon *d)
 
 static void clean_up(struct daemon *d)
 {
+	upgrade_drop(d);
+	replace_drop(d);
 	control_close(d);
 	resume_drop(d);
 	d->stopping = 1;
@@ -261,7 +278,12 @@ static void clean_up(struct daemon *d)
 /* Taken over: it serves already. */
 static int go_on(struct daemon *d)
 {
+	d->took_over = 1;
 	resume_go(d);
+	if (d->opt.resume_fd > 0) {
+		upgrade_done(d);
+		close(d->opt.resume_fd);
+	}
 	resume_drop(d);
 	detach_write_pid(d);
 	detach_done(d);
@@ -283,6 +305,33 @@ static int serve(struct daemon *d)
 	return d->status;
 }
 
+/* For the day another program takes over: how to start it, and who we are. */
+static void remember_start(struct daemon *d)
+{
+	static const char gone[] = " (deleted)";
+	ssize_t len = readlink("/proc/self/exe", d->program_path, sizeof d->program_path - 1);
+	size_t n = 0, cut = sizeof gone - 1;
+
+	d->self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	d->program_path[len > 0 ? len : 0] = '\0';
+	if (len > (ssize_t)cut && strcmp(d->program_path + (size_t)len - cut, gone) == 0)
+		d->program_path[(size_t)len - cut] = '\0';
+	while (environ[n] != NULL)
+		n++;
+	d->environment = calloc(n + 1, sizeof *d->environment);
+	for (size_t i = 0; d->environment != NULL && i < n; i++)
+		d->environment[i] = strdup(environ[i]);
+}
+
+static void forget_start(struct daemon *d)
+{
+	for (char **e = d->environment; e != NULL && *e != NULL; e++)
+		free(*e);
+	free(d->environment);
+	if (d->self >= 0)
+		close(d->self);
+}
+
 static void init(struct daemon *d)
 {
 	list_init(&d->procs);
@@ -299,17 +348,15 @@ static void init(struct daemon *d)
 	d->began = (uint64_t)time(NULL);
 }
 
-int boot_run(struct daemon *d)
+/* -t, -T, -G and --can-resume end here; else the daemon runs until it ends. */
+static int run(struct daemon *d)
 {
 	struct conf_values *v = NULL;
 	struct conf *c = NULL;
 	struct conf_error e = { "" };
-	int only_test = d->opt.test || d->opt.dump, status;
+	int only_test = d->opt.test || d->opt.dump;
 	unsigned changed;
 
-	init(d);
-	have_standard_fds();
-	detach_log_sink(d);
 	if (places_here(&d->places) < 0) {
 		fprintf(stderr, "coppiced: HOME is not set, and no XDG directories either\n");
 		return BAD_CONFIG;
@@ -318,21 +365,38 @@ int boot_run(struct daemon *d)
 		fprintf(stderr, "coppiced: %s\n", e.text);
 		return BAD_CONFIG;
 	}
-	if (config_find(d, &e) < 0 || config_load(d, !only_test, &c, &v, &e) < 0) {
+	if (config_find(d, &e) < 0 || config_load(d, !only_test && !d->opt.can_resume, &c, &v, &e) < 0) {
 		fprintf(stderr, "%s\n", e.text);
-		programs_close(d->program);
 		return BAD_CONFIG;
 	}
-	if (only_test) {
-		status = test(d, c, v);
-		programs_close(d->program);
-		return status;
+	if (only_test)
+		return test(d, c, v);
+	if (d->opt.can_resume) {
+		upgrade_can_resume();
+		conf_values_free(v);
+		conf_free(c);
+		return 0;
 	}
 	become_remember_limits();
 	if (config_take(d, c, v, &changed) < 0 || choose_ids(d) < 0)
-		status = BAD_CONFIG;
-	else
-		status = serve(d);
+		return BAD_CONFIG;
+	return serve(d);
+}
+
+int boot_run(struct daemon *d)
+{
+	int status;
+
+	init(d);
+	remember_start(d);
+	have_standard_fds();
+	detach_log_sink(d);
+	status = run(d);
+	if (d->opt.resume_fd > 0 && !d->took_over)
+		upgrade_step_back(d);
+	if (d->resume != NULL && !d->took_over)
+		_exit(status);	/* nothing is lost: the keeper waits for the next start */
 	clean_up(d);
+	forget_start(d);
 	return status;
 }

@@ -16,6 +16,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/replace.h"
 #include "supervisor/resume.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
@@ -121,10 +122,11 @@ static int on_config_ok(struct proc *p, const struct ipc_CONFIG_OK *m)
 static int on_hello(struct proc *p, const struct ipc_HELLO *m)
 {
 	struct daemon *d = p->d;
-	const struct kid_row *row = p->kid != NULL ? p->kid->row : kid_row(KID_NURSERY);
+	const struct kid *k = p->kid != NULL ? p->kid : p->heir_of;
+	const struct kid_row *row = k != NULL ? k->row : kid_row(KID_NURSERY);
 	struct id_pair id = ids_of(&d->ids, row->account);
 	struct ipc_WELCOME w = {
-		.proto = IPC_PROTO, .node = p->kid != NULL ? p->kid->node->id : 0, .log_level = (uint8_t)log_get_level(),
+		.proto = IPC_PROTO, .node = k != NULL ? k->node->id : 0, .log_level = (uint8_t)log_get_level(),
 		.flags = d->privileged ? CHILD_PRIVILEGED : 0, .uid = id.uid, .gid = id.gid,
 	};
 	int sink = -1, r;
@@ -154,9 +156,13 @@ static int on_ready(struct proc *p)
 	p->is_ready = 1;
 	if (link_state(p->link) == W_NEW)
 		link_enter(p->link, W_UP);
+	state_proc(p);
+	if (p->heir_of != NULL) {
+		replace_ready(p);
+		return SSH_OK;
+	}
 	if (p->role == ROLE_KEEP)
 		keep_ready(p);
-	state_proc(p);
 	if (p->role == ROLE_KEY || p->role == ROLE_AUTH)
 		introduce_guard(p);
 	if (d->nursery.next == p) {

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "supervisor/command.h"
 #include "supervisor/detach.h"
+#include "supervisor/held.h"
 
 #define PACE_MS  2		/* a client's socket takes some 250 messages at a time */
 
@@ -174,19 +175,15 @@ static int may_speak(int fd)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == 0 || who.uid == geteuid());
 }
 
-static void on_connect(evutil_socket_t fd, short what, void *arg)
+/* fd is taken, also on failure. */
+static struct client *client_new(struct control *c, int s)
 {
 	static const struct link_ops ops = { on_request, on_gone };
-	struct control *c = arg;
-	int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	struct client *k;
+	struct client *k = calloc(1, sizeof *k);
 
-	(void)what;
-	if (s < 0)
-		return;
-	if (c->nclients >= CONTROL_CLIENTS_MAX || !may_speak(s) || (k = calloc(1, sizeof *k)) == NULL) {
+	if (k == NULL) {
 		close(s);
-		return;
+		return NULL;
 	}
 	k->c = c;
 	k->id = ++c->last_client;
@@ -195,9 +192,45 @@ static void on_connect(evutil_socket_t fd, short what, void *arg)
 	if (link_new(&k->wire, c->d->base, s, ROLE_SUP, ROLE_CTL, &ops, k) < 0
 	    || (k->pace = evtimer_new(c->d->base, on_pace, k)) == NULL) {
 		client_free(k);
-		return;
+		return NULL;
 	}
 	link_enter(k->wire, W_UP);
+	return k;
+}
+
+static void on_connect(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+	int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+
+	(void)what;
+	if (s < 0)
+		return;
+	if (c->nclients >= CONTROL_CLIENTS_MAX || !may_speak(s))
+		close(s);
+	else
+		client_new(c, s);
+}
+
+int control_fd(const struct daemon *d)
+{
+	return d->control != NULL ? d->control->fd : -1;
+}
+
+int control_client_fd(struct daemon *d, uint64_t id)
+{
+	struct client *k = client_find(d, id);
+
+	return k != NULL ? link_fd(k->wire) : -1;
+}
+
+struct client *control_take_client(struct daemon *d, int fd)
+{
+	struct client *k = client_new(d->control, fd);
+
+	if (k != NULL)
+		k->asked = 1;
+	return k;
 }
 
 /* ---- the socket ----------------------------------------------------------------------------- */
@@ -251,6 +284,7 @@ void control_open(struct daemon *d)
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	struct control *c;
 	struct stat st;
+	int inherited;
 
 	if (path == NULL)
 		return;
@@ -265,17 +299,18 @@ void control_open(struct daemon *d)
 		free(c);
 		return;
 	}
-	if (somebody_answers(&at)) {
+	inherited = d->held != NULL ? held_take(d->held, KEPT_DAEMON, 0, DAEMON_CONTROL) : -1;
+	if (inherited < 0 && somebody_answers(&at)) {
 		log_ev(LOGL_ERROR, "control socket %s: another coppiced answers there; this one goes without", path);
 		free(c);
 		return;
 	}
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+	if (inherited < 0 && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path);
 	c->d = d;
 	list_init(&c->clients);
 	strcpy(c->path, path);
-	if ((c->fd = bind_socket(&at)) < 0 || (c->readable = event_new(d->base, c->fd, EV_READ | EV_PERSIST, on_connect, c)) == NULL) {
+	if ((c->fd = inherited >= 0 ? inherited : bind_socket(&at)) < 0 || (c->readable = event_new(d->base, c->fd, EV_READ | EV_PERSIST, on_connect, c)) == NULL) {
 		log_ev(LOGL_ERROR, "control socket %s: %s; coppicectl will not work", path, strerror(errno));
 		if (c->fd >= 0)
 			close(c->fd);

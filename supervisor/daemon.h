@@ -27,6 +27,8 @@ struct journal;
 struct keep;
 struct held;
 struct resume;
+struct upgrade;
+struct replace;
 struct daemon;
 
 /* One Unix process. Made by spawn.c, nursery.c or worker.c, ended by proc.c when it was reaped. */
@@ -50,6 +52,7 @@ struct proc {
 	struct event *deadline;		/* then it is killed */
 	int pidfd;			/* -1: none */
 	struct event *watch;		/* adopted: it is no child of ours, its pidfd tells the end */
+	struct kid *heir_of;		/* whose process it is to become, in a planned replacement */
 	unsigned adopted : 1;
 	unsigned asked_ends : 1;	/* adopted connection: it has not told all of its ends */
 	unsigned replay : 1;		/* adopted: its first message may be one that was handled before */
@@ -103,7 +106,7 @@ struct daemon {
 	int privileged;
 
 	struct event_base *base;
-	struct event *signals[4];
+	struct event *signals[5];
 	struct sup_tree *tree;
 	struct kid *kids[KID_COUNT];	/* the rows there is one of */
 	struct list pending;
@@ -128,6 +131,12 @@ struct daemon {
 
 	struct journal *journal;	/* NULL: nobody is to read it */
 	struct keep *keep;
+	struct upgrade *upgrade;	/* one is asked for */
+	struct replace *replace;	/* one is under way */
+	char **argv, **environment;	/* as we were started */
+	int took_over;			/* the tree is ours, and others know */
+	int self;			/* this very program, for a step back */
+	char program_path[PLACE_MAX];	/* of this program, when it was started */
 	struct resume *resume;		/* the same while */
 	struct held *held;		/* while we take over: what is not adopted yet */
 	int keep_refused;		/* the keeper at that place is another daemon's */

@@ -13,6 +13,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/replace.h"
 #include "supervisor/report.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
@@ -26,6 +27,7 @@ static void settle(struct daemon *d);
 static void kid_free(struct kid *k)
 {
 	list_remove(&k->pending);
+	replace_forget(k);
 	state_forget_node(k);
 	if (k->timer != NULL)
 		event_free(k->timer);

@@ -15,7 +15,8 @@ enum kept {
 	KEPT_SESSION = 5,	/* the client: socket or pipe in, pipe out */
 	KEPT_WORK = 6,		/* our ends of a channel, AT_STDIN ... */
 	KEPT_DAEMON = 7,	/* sink, door, control socket, the old program, pipe to the process the user started */
-	KEPT_CLIENT = 8		/* a coppicectl that waits */
+	KEPT_CLIENT = 8,	/* a coppicectl that waits */
+	KEPT_PROGRAMS = 9	/* the old program's helpers, from id times 8 */
 };
 
 #define HELD_SLOTS 8

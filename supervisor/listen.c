@@ -255,7 +255,8 @@ int listen_reload(struct daemon *d)
 
 int listen_give(struct proc *p)
 {
-	struct listener *l = p->kid != NULL ? p->kid->listener : NULL;
+	const struct kid *k = p->kid != NULL ? p->kid : p->heir_of;
+	struct listener *l = k != NULL ? k->listener : NULL;
 	struct ipc_LISTEN m;
 	int fd;
 

@@ -13,9 +13,10 @@ const char options_usage[] =
     "                [-g login_grace_time] [-h host_key_file] [-o option] [-p port]\n";
 
 /* For ourselves, at an upgrade. */
-enum { LONG_RESUME = 256, LONG_CAN_RESUME };
+enum { LONG_RESUME = 256, LONG_CAN_RESUME, LONG_BACK };
 static const struct option longs[] = {
-	{ "resume", required_argument, NULL, LONG_RESUME }, { "can-resume", no_argument, NULL, LONG_CAN_RESUME }, { 0 },
+	{ "resume", required_argument, NULL, LONG_RESUME }, { "can-resume", no_argument, NULL, LONG_CAN_RESUME },
+	{ "back", no_argument, NULL, LONG_BACK }, { 0 },
 };
 
 static int keep(struct options *o, const char *line)
@@ -76,6 +77,7 @@ static int one(struct options *o, int letter)
 	case 'f': o->conf = optarg; break;
 	case 'C': o->client = optarg; break;
 	case LONG_RESUME: o->resume_fd = atoi(optarg); break;
+	case LONG_BACK: o->back = 1; break;
 	case LONG_CAN_RESUME: o->can_resume = 1; break;
 	default:  return as_keyword(o, letter);
 	}

@@ -18,9 +18,11 @@
 #include "supervisor/introduce.h"
 #include "supervisor/keep.h"
 #include "supervisor/nursery.h"
+#include "supervisor/replace.h"
 #include "supervisor/report.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/worker.h"
 
 static void on_gone(struct link *l, int error, void *ctx);
@@ -110,6 +112,7 @@ void proc_ended(struct proc *p, int wstatus)
 	enum sup_reason reason = p->broke_rules || p->killed ? SUP_ABNORMAL : report_reason(wstatus);
 	uint64_t serial = p->serial;
 	enum ipc_role role = p->role;
+	int heir;
 
 	/* What a helper said before it died counts: its peers may have acted on it already. */
 	if (p->link != NULL && role != ROLE_CONN && role != ROLE_WRK)
@@ -126,7 +129,10 @@ void proc_ended(struct proc *p, int wstatus)
 	}
 	if (d->nursery.next == p)
 		nursery_successor_died(d);
+	heir = p->heir_of != NULL;
 	proc_free(p);
+	if (heir)
+		replace_died(d);
 	if (role == ROLE_CONN && crashed)
 		nursery_taint(d);
 	if (role == ROLE_NUR)
@@ -290,6 +296,8 @@ void proc_reap(struct daemon *d)
 			proc_ended(p, wstatus);
 			continue;
 		}
+		if (upgrade_reaped(d, pid, wstatus))
+			continue;
 		/* A connection that died before the nursery told us its pid. */
 		d->strangers[d->stranger_at].pid = pid;
 		d->strangers[d->stranger_at].wstatus = wstatus;

@@ -152,7 +152,9 @@ static int from_exec(struct daemon *d)
 
 	if (rs == NULL)
 		return SSH_E_NOMEM;
+	fcntl(d->opt.resume_fd, F_SETFD, FD_CLOEXEC);
 	TRY(read_image(rs, d->opt.resume_fd));
+	d->detached = !d->opt.foreground;
 	return take_held(d, &rs->im);
 }
 
@@ -190,6 +192,14 @@ void resume_sockets(struct daemon *d)
 	}
 	d->log_trusted = (struct log_pair){ held_take(d->held, KEPT_LOGS, 0, 0), held_take(d->held, KEPT_LOGS, 0, 1) };
 	d->log_untrusted = (struct log_pair){ held_take(d->held, KEPT_LOGS, 0, 2), held_take(d->held, KEPT_LOGS, 0, 3) };
+	for (int i = 0; d->opt.back && i < PROG_COUNT; i++) {	/* the files may be the new ones already */
+		int fd = held_take(d->held, KEPT_PROGRAMS, (uint64_t)(i / HELD_SLOTS), i % HELD_SLOTS);
+
+		if (fd >= 0) {
+			close(d->program[i]);
+			d->program[i] = fd;
+		}
+	}
 	d->sink = held_take(d->held, KEPT_DAEMON, 0, DAEMON_SINK);
 	d->start_pipe = held_take(d->held, KEPT_DAEMON, 0, DAEMON_PIPE);
 }

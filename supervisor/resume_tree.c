@@ -307,7 +307,10 @@ int resume_tree(struct daemon *d)
 	d->upgraded = was->upgraded;
 	d->upgrades = was->upgrades;
 	d->adoptions = was->adoptions + !rs->by_exec;
-	snprintf(d->came_from, sizeof d->came_from, "%.*s", (int)was->came_from.len, (const char *)was->came_from.p);
+	if (rs->by_exec && !d->opt.back)
+		snprintf(d->came_from, sizeof d->came_from, "%s", rs->im.from.build);
+	else
+		snprintf(d->came_from, sizeof d->came_from, "%.*s", (int)was->came_from.len, (const char *)was->came_from.p);
 	TRY(restore_nodes(d));
 	restore_listeners(d);
 	restore_sessions(d);

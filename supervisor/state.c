@@ -1,6 +1,7 @@
 #include "supervisor/state.h"
 
 #include <event2/event.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -39,7 +40,7 @@ static void put(struct pen *pen, const struct saved *s)
 static void note(struct daemon *d, const struct saved *s)
 {
 	static int complained;
-	struct pen pen = { d->journal, STATE_FORMAT, SSH_OK };
+	struct pen pen = { d->journal, program_version.format, SSH_OK };
 
 	put(&pen, s);
 	if (pen.error < 0 && !complained++)
@@ -88,7 +89,7 @@ static struct saved of_proc(const struct proc *p)
 		.when = p->link != NULL ? (uint8_t)link_state(p->link) : 0, .born_ms = p->born_ms, .forked_by = p->forked_by, .asked = p->asked, .unmet = p->unmet } };
 
 	s.u.PROC.flags = (p->greeted ? PROC_GREETED : 0) | (p->is_ready ? PROC_READY : 0) | (p->ending ? PROC_ENDING : 0)
-	    | (p->killed ? PROC_KILLED : 0) | (p->broke_rules ? PROC_BROKE : 0) | (p->d->nursery.next == p ? PROC_NEXT : 0)
+	    | (p->killed ? PROC_KILLED : 0) | (p->broke_rules ? PROC_BROKE : 0) | (p->d->nursery.next == p || p->heir_of != NULL ? PROC_NEXT : 0)
 	    | (p->link != NULL ? PROC_LINKED : 0);
 	return s;
 }
@@ -261,6 +262,14 @@ void state_forget_parked(struct session *se)
 		forget(se->d, STATE_PARKED, se->conn * 8 + i);
 }
 
+int state_put(struct journal *j, unsigned format, const struct saved *s)
+{
+	struct pen pen = { j, format, SSH_OK };
+
+	put(&pen, s);
+	return pen.error;
+}
+
 /* ---- all of it ----------------------------------------------------------------------------------- */
 
 static void write_session(struct pen *pen, struct session *se, struct buf *b)
@@ -319,11 +328,18 @@ int state_write_all(struct daemon *d, struct journal *j, unsigned format)
 	return pen.error;
 }
 
+void state_origin(struct journal_origin *o, unsigned format)
+{
+	*o = (struct journal_origin){ .format = format, .proto = IPC_PROTO, .pid = getpid() };
+	snprintf(o->build, sizeof o->build, "%s", program_version.name);
+}
+
 int state_open(struct daemon *d)
 {
-	struct journal_origin o = { .format = STATE_FORMAT, .proto = IPC_PROTO, .pid = getpid(), .build = COPPICE_VERSION };
+	struct journal_origin o;
 	int r;
 
+	state_origin(&o, program_version.format);
 	if ((r = journal_new(&d->journal, JOURNAL_HALF_MAX, &o)) < 0)
 		log_ev(LOGL_ERROR, "journal: %s; sessions will not outlive a killed supervisor", err_text(r));
 	return r;

@@ -1,5 +1,6 @@
 #ifndef SUPERVISOR_STATE_H
 #define SUPERVISOR_STATE_H
+#include "supervisor/journal.h"
 #include "supervisor/session.h"
 
 /*
@@ -7,11 +8,16 @@
  * descriptors to the keeper, then the record, then what others see of it. Without a journal nothing happens.
  */
 
+/* Us, writing in that format. */
+void state_origin(struct journal_origin *, unsigned format);
 /* A journal of our own; while there is a keeper somebody may read it. SSH_OK, or an error, logged. */
 int  state_open(struct daemon *);
 void state_close(struct daemon *);
 /* Everything there is, in that format, into another journal: for a program that takes over. SSH_OK, SSH_E_FULL, SSH_E_NOMEM. */
 int  state_write_all(struct daemon *, struct journal *, unsigned format);
+
+/* One record into any journal. */
+int  state_put(struct journal *, unsigned format, const struct saved *);
 
 void state_daemon(struct daemon *);
 void state_listener(struct listener *);

@@ -57,7 +57,7 @@ int state_encode(struct buf *b, unsigned format, const struct saved *s)
 {
 	struct wr w = wr_to(b);
 
-	if (format < STATE_FORMAT_OLDEST || format > STATE_FORMAT)
+	if (format < program_version.oldest || format > program_version.format)
 		return SSH_E_RULE;
 	if (format >= 2)
 		wr_u8(&w, LEAD_2);
@@ -75,7 +75,7 @@ int state_decode(struct saved *s, unsigned format, struct view v)
 {
 	struct rd r = rd_view(v);
 
-	if (format < STATE_FORMAT_OLDEST || format > STATE_FORMAT || (format >= 2 && rd_u8(&r) != LEAD_2))
+	if (format < program_version.oldest || format > program_version.format || (format >= 2 && rd_u8(&r) != LEAD_2))
 		return SSH_E_FORMAT;
 	switch (s->kind) {
 	case STATE_NONE:
@@ -91,7 +91,7 @@ int state_decode(struct saved *s, unsigned format, struct view v)
 
 unsigned state_format_for(unsigned oldest, unsigned newest)
 {
-	unsigned top = newest < STATE_FORMAT ? newest : STATE_FORMAT;
+	unsigned top = newest < program_version.format ? newest : program_version.format;
 
-	return top >= oldest && top >= STATE_FORMAT_OLDEST ? top : 0;
+	return top >= oldest && top >= program_version.oldest ? top : 0;
 }

@@ -1,18 +1,11 @@
 #ifndef SUPERVISOR_STATE_CODEC_H
 #define SUPERVISOR_STATE_CODEC_H
 #include "ipc/codec.h"
+#include "supervisor/version.h"
 
 /* state_codec - the records of state.def as structs and bytes. Nothing here does I/O. */
 
 struct buf;
-
-/* What this build writes, and the oldest layout it still reads. A test builds others of them to go to and fro. */
-#ifndef STATE_FORMAT
-#define STATE_FORMAT 1u
-#endif
-#ifndef STATE_FORMAT_OLDEST
-#define STATE_FORMAT_OLDEST 1u
-#endif
 
 enum state_kind {
 	STATE_NONE = 0,

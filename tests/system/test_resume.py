@@ -2,12 +2,13 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import time
 
-from lab import HOST, ROUNDS, SEED, Failure, Server, alive, below, check, coppiced_only, limit, processes, same, status, wait_until
+from lab import BUILD, HOST, ROUNDS, SEED, Failure, Server, alive, below, check, coppiced_only, limit, processes, same, status, wait_until
 from movers import Exec, Master, Sftp, Shell, moving
 
 ROLES = ("coppiced", "keysign", "auth", "nursery", "acceptor", "reporter", "connection", "keeper", "channel", "sftp-server")
@@ -91,3 +92,132 @@ def test_sessions_outlive_a_killed_supervisor():
     wait_until(lambda: "connection" not in ours() and "channel" not in ours(), 10, text="something is left: %s" % ours())
     server.stop()
     wait_until(lambda: not ours(), 10, text="something is left: %s" % ours())
+
+
+# ---- upgrade -------------------------------------------------------------------------------------------------------
+
+class Installed:
+    """A daemon of a tree of its own, whose program can be exchanged."""
+
+    def __init__(self, *lines):
+        self.server = Server(*lines, wait=False)
+        self.prefix = self.server.dir + "/prefix"
+        os.makedirs(self.prefix + "/sbin")
+        shutil.copytree(BUILD + "/libexec", self.prefix + "/libexec")
+        self.server.program = lambda: self.prefix + "/sbin/coppiced"
+        self.exchange("sbin/coppiced")
+
+    def exchange(self, program):
+        """As a package manager does it: the new file under the old name, the old one unlinked."""
+        shutil.copy(BUILD + "/" + program, self.prefix + "/sbin/new")
+        os.rename(self.prefix + "/sbin/new", self.prefix + "/sbin/coppiced")
+
+    def row(self):
+        return json.loads(self.server.ctl("upgrades", "--json").stdout)[0]
+
+    def upgrade(self):
+        return self.server.ctl("upgrade", timeout=60)
+
+    def helpers(self):
+        return {n["name"]: n["pid"] for n in self.server.tree() if n["kind"] == "worker" and not n["name"].startswith(("connection", "exec", "shell", "sftp"))}
+
+    def replaced(self, old):
+        """Every helper is another process, none counts a restart."""
+        def done():
+            now = self.helpers()
+            return set(now) == set(old) and not any(now[k] == old[k] for k in old) and not self.row()["replacing"]
+        wait_until(done, 30, text="helpers were not replaced: %s" % old)
+        same([n["name"] for n in self.server.tree() if n.get("restarts")], [], "restarts")
+
+
+@coppiced_only
+@limit(600)
+def test_upgrades_to_and_fro_disconnect_nobody():
+    place = Installed("LogLevel VERBOSE")
+    server = place.server.start()
+    master = Master(server, 1)
+    movers = [moving(kind(server, n, control=control)) for n, kind, control in
+              ((1, Exec, master.path), (1, Shell, master.path), (2, Exec, None), (3, Shell, None), (4, Sftp, None))]
+    waits = server.popen("alice", "read x; exit $x")
+    pid, old = server.pid, place.helpers()
+    version = place.row()["version"]
+    for turn in range(max(2, ROUNDS // 8)):
+        program = "variants/coppiced-next" if turn % 2 == 0 else "sbin/coppiced"
+        place.exchange(program)
+        old = place.helpers()
+        if turn % 2 == 0:
+            r = place.upgrade()
+            same(r.returncode, 0, "coppicectl upgrade (%r)" % r.stderr)
+        else:
+            os.kill(pid, signal.SIGUSR2)
+        wait_until(lambda: place.row()["upgrades"] == turn + 1, 20, text="no upgrade")
+        row = place.row()
+        same((row["pid"], row["version"]), (pid, "9.2.0" if turn % 2 == 0 else version), "the program that runs")
+        place.replaced(old)
+        r = server.ssh("bob", "echo new; exit 3")
+        same((r.returncode, r.stdout), (3, b"new\n"), "a login after upgrade %d (%r)" % (turn + 1, r.stderr))
+        r = subprocess.run(["ssh", "-S", master.path, "x@" + HOST, "echo channel; exit 4"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=30)
+        same((r.returncode, r.stdout), (4, b"channel\n"), "a new channel on an old connection")
+        was = {m: m.progress for m in movers}
+        wait_until(lambda: all(m.progress > was[m] for m in movers) or any(m.fault for m in movers), 20, text="sessions stand still after it")
+        check(not [m.fault for m in movers if m.fault], "faults", [m.fault for m in movers if m.fault])
+    waits.communicate(b"7\n", timeout=20)
+    same(waits.returncode, 7, "exit status of a program older than the daemon")
+    for m in movers:
+        m.finish()
+    master.finish()
+    check(not [m.fault for m in movers if m.fault], "faults", [m.fault for m in movers if m.fault])
+    server.stop()
+    wait_until(lambda: not ours(), 10, text="something is left: %s" % ours())
+
+
+@coppiced_only
+@limit(120)
+def test_an_upgrade_that_cannot_be_is_refused():
+    place = Installed()
+    server = place.server.start()
+    session = moving(Exec(server, 1))
+    before = place.helpers()
+    for program, words in (("variants/coppiced-stranger", b"reads state formats 3 to 3"), ("bin/coppicectl", b"upgrade refused")):
+        place.exchange(program)
+        r = place.upgrade()
+        same(r.returncode, 1, "status of an upgrade to " + program)
+        check(words in r.stderr, "the words", r.stderr)
+    os.unlink(place.prefix + "/sbin/coppiced")
+    r = place.upgrade()
+    check(r.returncode == 1 and b"No such file" in r.stderr, "without a program", r)
+    place.exchange("variants/coppiced-next")
+    with open(server.conf, "a") as f:
+        f.write("Nonsense yes\n")
+    r = place.upgrade()
+    check(r.returncode == 1 and b"Nonsense" in r.stderr, "with a configuration the new program does not take", r)
+    same(place.helpers(), before, "helpers")
+    same(place.row()["upgrades"], 0, "upgrades")
+    check(not session.fault, session.fault)
+    session.finish()
+    server.stop()
+
+
+@coppiced_only
+@limit(120)
+def test_a_failing_upgrade_goes_one_step_back():
+    place = Installed()
+    server = place.server.start()
+    sessions = [moving(Exec(server, 1)), moving(Shell(server, 2))]
+    version, before = place.row()["version"], place.helpers()
+    for _ in range(2):
+        place.exchange("variants/coppiced-broken")
+        r = place.upgrade()
+        check(r.returncode == 1 and b"could not take over" in r.stderr, "the answer", r)
+        row = place.row()
+        same((row["version"], row["pid"], row["upgrades"]), (version, server.pid, 0), "what runs")
+        same(place.helpers(), before, "helpers")
+        server.ssh("alice", "true", ok=True)
+    server.logged("ev=upgrade version 9.4.0 cannot take over; back to " + version)
+    place.exchange("variants/coppiced-next")
+    same(place.upgrade().returncode, 0, "an upgrade to a sound program after it")
+    place.replaced(before)
+    for s in sessions:
+        check(not s.fault, s.fault)
+        s.finish()
+    server.stop()

@@ -39,9 +39,9 @@ static struct view encoded(const struct saved *s, unsigned format)
 Test(state_codec, what_goes_in_comes_out)
 {
 	struct saved in = session(), out = { .kind = STATE_SESSION };
-	struct view v = encoded(&in, STATE_FORMAT);
+	struct view v = encoded(&in, program_version.format);
 
-	cr_assert_eq(state_decode(&out, STATE_FORMAT, v), SSH_OK);
+	cr_assert_eq(state_decode(&out, program_version.format, v), SSH_OK);
 	cr_assert_eq(out.u.SESSION.connection, 13);
 	cr_assert_eq(out.u.SESSION.slot, 3);
 	cr_assert(addr_same_ip(&out.u.SESSION.peer, &in.u.SESSION.peer));
@@ -50,8 +50,8 @@ Test(state_codec, what_goes_in_comes_out)
 	cr_assert_eq(out.u.SESSION.deadline_ms, 987654321);
 	in = grant();
 	out.kind = STATE_GRANT;
-	v = encoded(&in, STATE_FORMAT);
-	cr_assert_eq(state_decode(&out, STATE_FORMAT, v), SSH_OK);
+	v = encoded(&in, program_version.format);
+	cr_assert_eq(state_decode(&out, program_version.format, v), SSH_OK);
 	cr_assert(view_is(out.u.GRANT.user, "ada"));
 	cr_assert(view_same(out.u.GRANT.environment, in.u.GRANT.environment));
 }
@@ -61,7 +61,7 @@ Test(state_codec, short_long_and_foreign_values_are_refused)
 	struct saved kinds[] = { session(), grant() }, out;
 
 	for (size_t k = 0; k < sizeof kinds / sizeof kinds[0]; k++) {
-		struct view v = encoded(&kinds[k], STATE_FORMAT);
+		struct view v = encoded(&kinds[k], program_version.format);
 		uint8_t *copy = malloc(v.len + 1);
 
 		out.kind = kinds[k].kind;
@@ -69,17 +69,17 @@ Test(state_codec, short_long_and_foreign_values_are_refused)
 			uint8_t *cut = malloc(n + 1);
 
 			memcpy(cut, v.p, n);
-			cr_assert_eq(state_decode(&out, STATE_FORMAT, view_of(cut, n)), SSH_E_FORMAT);
+			cr_assert_eq(state_decode(&out, program_version.format, view_of(cut, n)), SSH_E_FORMAT);
 			free(cut);
 		}
 		memcpy(copy, v.p, v.len);
 		copy[v.len] = 0;
-		cr_assert_eq(state_decode(&out, STATE_FORMAT, view_of(copy, v.len + 1)), SSH_E_FORMAT);
+		cr_assert_eq(state_decode(&out, program_version.format, view_of(copy, v.len + 1)), SSH_E_FORMAT);
 		free(copy);
-		cr_assert_eq(state_decode(&out, STATE_FORMAT + 1, v), SSH_E_FORMAT);
+		cr_assert_eq(state_decode(&out, program_version.format + 1, v), SSH_E_FORMAT);
 		cr_assert_eq(state_decode(&out, 0, v), SSH_E_FORMAT);
 		out.kind = (enum state_kind)200;
-		cr_assert_eq(state_decode(&out, STATE_FORMAT, v), SSH_E_FORMAT);
+		cr_assert_eq(state_decode(&out, program_version.format, v), SSH_E_FORMAT);
 	}
 }
 
@@ -88,7 +88,7 @@ Test(state_codec, a_user_name_with_a_NUL_is_no_text)
 	struct saved in = grant(), out = { .kind = STATE_GRANT };
 
 	in.u.GRANT.user = view_of("a\0b", 3);
-	cr_assert_eq(state_decode(&out, STATE_FORMAT, encoded(&in, STATE_FORMAT)), SSH_E_FORMAT);
+	cr_assert_eq(state_decode(&out, program_version.format, encoded(&in, program_version.format)), SSH_E_FORMAT);
 }
 
 Test(state_codec, too_long_a_field_is_not_written)
@@ -99,15 +99,15 @@ Test(state_codec, too_long_a_field_is_not_written)
 
 	buf_init(&b, 1 << 20, NULL);
 	in.u.SESSION.id = view_of(id, sizeof id);
-	cr_assert_eq(state_encode(&b, STATE_FORMAT, &in), SSH_E_FULL);
-	cr_assert_eq(state_encode(&b, STATE_FORMAT + 1, &in), SSH_E_RULE);
+	cr_assert_eq(state_encode(&b, program_version.format, &in), SSH_E_FULL);
+	cr_assert_eq(state_encode(&b, program_version.format + 1, &in), SSH_E_RULE);
 	buf_drop(&b);
 }
 
 Test(state_codec, the_newest_format_both_know)
 {
 	cr_assert_eq(state_format_for(1, 1), 1);
-	cr_assert_eq(state_format_for(STATE_FORMAT, STATE_FORMAT + 3), STATE_FORMAT);
-	cr_assert_eq(state_format_for(STATE_FORMAT + 1, STATE_FORMAT + 3), 0);
+	cr_assert_eq(state_format_for(program_version.format, program_version.format + 3), program_version.format);
+	cr_assert_eq(state_format_for(program_version.format + 1, program_version.format + 3), 0);
 	cr_assert_eq(state_format_for(0, 0), 0);
 }
