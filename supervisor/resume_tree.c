@@ -60,7 +60,7 @@ static int has_works(const struct resume *rs, uint64_t conn)
 	struct saved s;
 
 	RESUME_EACH(rec, rs, STATE_WORK, s)
-		if (s.u.WORK.conn == conn)
+		if (s.u.WORK.conn == conn && s.u.WORK.begun > 0)
 			return 1;
 	return 0;
 }
@@ -133,7 +133,7 @@ static struct kid *restore_node(struct daemon *d, const struct kid_row *row, con
 static int restore_nodes(struct daemon *d)
 {
 	struct resume *rs = d->resume;
-	struct saved s;
+	struct saved s, w;
 
 	if ((rs->end = calloc(rs->im.n + 1, sizeof *rs->end)) == NULL || (rs->stop = calloc(rs->im.n + 1, sizeof *rs->stop)) == NULL)
 		return SSH_E_NOMEM;
@@ -145,6 +145,8 @@ static int restore_nodes(struct daemon *d)
 
 		if (row == NULL || (row->id == KID_SESSION && !is_session(rs, rec->id)))
 			continue;	/* its children do not find their parent then */
+		if (row->id == KID_WORKER && (!find(rs, STATE_WORK, rec->id, &w) || w.u.WORK.begun == 0))
+			continue;	/* its process ends without an order, and SPAWN is in the socket still */
 		if (restore_node(d, row, &s) == NULL && row->id == KID_ROOT)
 			return SSH_E_NOMEM;
 	}
@@ -344,7 +346,7 @@ void resume_go_on(struct daemon *d)
 	while ((se = table_next(&d->sessions, &at)) != NULL)
 		session_start_grace(se);
 	RESUME_EACH(rec, rs, STATE_PARKED, s)
-		if ((se = table_get(&d->sessions, rec->id / 8)) != NULL && se->grant == NULL)
+		if ((se = table_get(&d->sessions, rec->id / 8)) != NULL)
 			worker_restore_parked(se, s.u.PARKED.message);
 	introduce_go_on(d);
 	start_missing(d);

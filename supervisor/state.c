@@ -121,7 +121,7 @@ static struct saved of_grant(const struct session *se, struct buf *groups)
 static struct saved of_work(const struct work *w)
 {
 	struct saved s = { .kind = STATE_WORK, .id = w->kid->node->id, .u.WORK = {
-		.conn = w->s->conn, .worker = w->id, .req = w->req, .answered = w->answered != 0, .hung_up = w->hung_up != 0,
+		.conn = w->s->conn, .worker = w->id, .req = w->req, .begun = w->answered ? 2 : w->ordered ? 1 : 0, .hung_up = w->hung_up != 0,
 		.sftp = w->sftp != 0 } };
 
 	for (int i = 0; i < ENDS; i++)

@@ -100,7 +100,6 @@ void worker_serve_parked(struct session *s)
 {
 	if (s->park != NULL)
 		event_del(s->park);
-	state_forget_parked(s);
 	while (!list_empty(&s->parked)) {
 		struct parked *p = LIST_OF(s->parked.next, struct parked, link);
 		struct ipc_msg m;
@@ -111,6 +110,7 @@ void worker_serve_parked(struct session *s)
 			worker_request(s, &m.u.SPAWN);
 		free(p);
 	}
+	state_forget_parked(s);
 }
 
 void worker_drop_parked(struct session *s)
@@ -244,7 +244,11 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 /* What it is to do, with its ends of the channel. Only now it may begin: everything about it is in the journal. */
 static int give_order(struct work *w, int order)
 {
-	int r = datagram_send(order, w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT);
+	int r;
+
+	w->ordered = 1;
+	state_work(w);
+	r = datagram_send(order, w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT);
 
 	close(order);
 	ends_close_theirs(w);
@@ -293,7 +297,8 @@ struct work *worker_restore(struct session *s, struct kid *k, const struct saved
 	w->s = s;
 	w->id = m->worker;
 	w->req = m->req;
-	w->answered = m->answered;
+	w->ordered = m->begun >= 1;
+	w->answered = m->begun >= 2;
 	w->hung_up = m->hung_up;
 	w->sftp = m->sftp;
 	for (int i = 0; i < ENDS; i++)
@@ -314,7 +319,12 @@ int worker_restore_parked(struct session *s, struct view message)
 
 	if (ipc_decode(&m, message.p, message.len) < 0 || m.type != IPC_SPAWN)
 		return SSH_E_FORMAT;
-	return park(s, &m.u.SPAWN);
+	if (s->grant == NULL)
+		return park(s, &m.u.SPAWN);
+	LIST_EACH(l, &s->works)		/* the one it was being served for when the supervisor died */
+		if (LIST_OF(l, struct work, link)->req == m.u.SPAWN.req)
+			return SSH_OK;
+	return worker_request(s, &m.u.SPAWN);
 }
 
 struct work *worker_find(const struct session *s, uint64_t id)

@@ -19,6 +19,7 @@ struct work {
 	struct session *s;
 	uint64_t id;			/* what the connection calls it */
 	uint32_t req;
+	int ordered;			/* WORK is about to be sent, or was */
 	int answered;			/* SPAWNED was sent */
 	int hung_up;
 	int sftp;

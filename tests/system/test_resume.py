@@ -1,6 +1,7 @@
 """The supervisor is killed: sessions live on, the next one takes them over, and everything about them works as before."""
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -44,14 +45,6 @@ def names(server):
     return sorted((n["id"], n["name"], n["pid"]) for n in server.tree() if n["name"] not in ("coppiced", "nursery"))
 
 
-def settled(server):
-    """The tree when nothing is on its way."""
-    def up():
-        nodes = server.tree()
-        return nodes if all(n["state"] == "up" for n in nodes if n["name"] not in ("",)) else None
-    return wait_until(up, 15, text="the tree does not settle")
-
-
 @coppiced_only
 @limit(300)
 def test_sessions_outlive_a_killed_supervisor():
@@ -71,7 +64,7 @@ def test_sessions_outlive_a_killed_supervisor():
         was = {m: m.progress for m in movers}
         wait_until(lambda: all(m.progress > was[m] for m in movers if not isinstance(m, Sftp)), 20, text="sessions stand still without a supervisor")
         resume(server)
-        same(names(server), before, "the tree after kill %d" % (turn + 1))
+        wait_until(lambda: names(server) == before, 10, text="the tree after kill %d: %s, before: %s" % (turn + 1, names(server), before))
         r = server.ssh("bob", "echo new; exit 3")
         same((r.returncode, r.stdout), (3, b"new\n"), "a login after kill %d (%r)" % (turn + 1, r.stderr))
         r = subprocess.run(["ssh", "-S", master.path, "x@" + HOST, "echo channel; exit 4"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, timeout=30)
@@ -92,6 +85,151 @@ def test_sessions_outlive_a_killed_supervisor():
     wait_until(lambda: "connection" not in ours() and "channel" not in ours(), 10, text="something is left: %s" % ours())
     server.stop()
     wait_until(lambda: not ours(), 10, text="something is left: %s" % ours())
+
+
+@coppiced_only
+@limit(120)
+def test_what_ended_while_nobody_supervised_is_told_truly():
+    server = Server()
+    server.crash_expected = True
+    ends = [(server.popen("alice", "read x; exit 7"), 7), (server.popen("alice", "kill -STOP $$; exit 9"), 9),
+            (server.popen("bob", "read x; kill -TERM $$"), 255), (server.popen("bob", "read x; exit 0", flags=("-tt",)), 0)]
+    wait_until(lambda: len([n for n in server.tree() if n["name"].startswith("exec") and n["state"] == "up"]) == 4, 20)
+    stopped = [n["pid"] for n in server.tree() if n["name"] == "exec" and status(n["pid"], "State").startswith("T")]
+    closing = server.popen("bob", "trap 'echo hup > /home/bob/hup; exit' HUP; while :; do sleep 0.1; done", flags=("-tt",))
+    wait_until(lambda: len([n for n in server.tree() if n["name"].startswith("exec") and n["state"] == "up"]) == 5, 20)
+    time.sleep(0.2)
+    kill_supervisor(server)
+    for process, _ in (ends[0], ends[2], ends[3]):
+        process.stdin.write(b"go\n")
+        process.stdin.close()
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    closing.stdin.close()
+    closing.kill()                  # its connection ends: nobody is there to hang its program up but the terminal
+    time.sleep(0.5)
+    resume(server)
+    for process, code in ends:
+        same(process.wait(20), code, "exit status of a program that ended meanwhile")
+    wait_until(lambda: os.path.exists("/home/bob/hup"), 10, text="no SIGHUP for a program whose client left meanwhile")
+    wait_until(lambda: not [n for n in server.tree() if n["name"].startswith("session ")], 15, text="sessions are left")
+    wait_until(lambda: "channel" not in ours() and "connection" not in ours(), 10, text="something is left: %s" % ours())
+    server.stop()
+
+
+@coppiced_only
+@limit(120)
+def test_signals_and_hang_ups_reach_adopted_programs():
+    server = Server()
+    server.crash_expected = True
+    shell = server.popen("bob", "trap 'echo hup > /home/bob/hup2; exit' HUP; echo ready; while :; do sleep 0.1; done", flags=("-tt",))
+    check(shell.stdout.readline().strip() == b"ready", "the program")
+    background = server.popen("alice", "trap '' HUP; echo ready; exec sleep 1000")
+    check(background.stdout.readline().strip() == b"ready", "the program")
+    kill_supervisor(server)
+    resume(server)
+    shell.kill()
+    wait_until(lambda: os.path.exists("/home/bob/hup2"), 10, text="no SIGHUP for an adopted program whose client left")
+    background.kill()
+    wait_until(lambda: not [n for n in server.tree() if n["name"].startswith("session ")], 20, text="an adopted program that ignores SIGHUP is not killed")
+    server.stop()
+
+
+@coppiced_only
+@limit(120)
+def test_logins_under_way_outlive_a_killed_supervisor():
+    """Killed at any moment of twelve logins: each of them succeeds once the next one is there."""
+    rng = random.Random(SEED)
+    server = Server("MaxStartups 100:30:200")
+    server.crash_expected = True
+    for turn in range(max(3, ROUNDS // 6)):
+        logins = [server.popen("alice", "echo %d; exit %d" % (i, i)) for i in range(12)]
+        time.sleep(rng.random() * 0.5)
+        kill_supervisor(server)
+        time.sleep(rng.random() * 0.1)
+        resume(server)
+        for i, p in enumerate(logins):
+            out, err = p.communicate(timeout=30)
+            same((p.returncode, out), (i, b"%d\n" % i), "login %d of turn %d (%r)" % (i, turn, err))
+    wait_until(lambda: not [n for n in server.tree() if n["name"].startswith("session ")], 15, text="sessions are left")
+    server.stop()
+
+
+@coppiced_only
+@limit(120)
+def test_the_keeper_dies_first():
+    server = Server()
+    server.crash_expected = True
+    session, old = moving(Exec(server, 1)), server.pid_of("keeper")
+    os.kill(old, signal.SIGKILL)
+    wait_until(lambda: server.pid_of("keeper") not in (0, old) and server.node("keeper")["state"] == "up", 10)
+    kill_supervisor(server)
+    resume(server)                  # the second keeper had been told everything
+    check(not session.fault, session.fault)
+    os.kill(server.pid_of("keeper"), signal.SIGSTOP)
+    keeper = server.pid_of("keeper")
+    kill_supervisor(server)
+    session.excused = True
+    os.kill(keeper, signal.SIGKILL)
+    wait_until(session.ended, 10, text="a session without supervisor and keeper does not end")
+    wait_until(lambda: not ours(), 10, text="something is left: %s" % ours())
+    server.start()
+    server.ssh("alice", "true", ok=True)
+    session.finish()
+    server.stop()
+
+
+@coppiced_only
+@limit(60)
+def test_the_keeper_gives_up_in_time():
+    server = Server("KeeperTime 1")
+    server.crash_expected = True
+    session = moving(Exec(server, 1))
+    session.excused = True
+    kill_supervisor(server)
+    wait_until(session.ended, 10, text="sessions do not end when the keeper gave up")
+    wait_until(lambda: not ours(), 10, text="something is left: %s" % ours())
+    server.start()
+    server.ssh("alice", "true", ok=True)
+    session.finish()
+    server.stop()
+
+
+@coppiced_only
+@limit(60)
+def test_a_second_daemon_does_not_steal():
+    server = Server()
+    session = moving(Exec(server, 1))
+    before = names(server)
+    second = subprocess.run([server.program(), "-D", "-e", "-f", server.conf], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                            env=server.env(), timeout=30)
+    check(second.returncode == 255 and b"another coppiced" in second.stdout and b"Cannot bind any address" in second.stdout, "the second daemon", second)
+    same(names(server), before, "the tree")
+    r = server.ssh("alice", "true", ok=True)
+    check(not session.fault, session.fault)
+    session.finish()
+    server.stop()
+
+
+@coppiced_only
+@limit(60)
+def test_a_broken_configuration_keeps_the_sessions():
+    """The new supervisor does not start; what it was to take over waits until it does."""
+    server = Server()
+    server.crash_expected = True
+    session = moving(Exec(server, 1))
+    kill_supervisor(server)
+    server.write("Nonsense yes")
+    r = subprocess.run([server.program(), "-D", "-e", "-f", server.conf], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                       env=server.env(), timeout=30)
+    same(r.returncode, 255, "status of a start with a broken configuration (%r)" % r.stdout)
+    server.write("LogLevel VERBOSE")
+    resume(server)
+    was = session.progress
+    wait_until(lambda: session.progress > was or session.fault, 10)
+    check(not session.fault, session.fault)
+    session.finish()
+    server.stop()
 
 
 # ---- upgrade -------------------------------------------------------------------------------------------------------
