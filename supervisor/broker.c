@@ -155,7 +155,7 @@ static int on_ready(struct proc *p)
 		return SSH_E_RULE;
 	p->is_ready = 1;
 	if (link_state(p->link) == W_NEW)
-		link_enter(p->link, W_UP);
+		link_enter(p->link, p->role == ROLE_CONN && p->kid != NULL && p->kid->session->grant != NULL ? W_AUTHED : W_UP);
 	state_proc(p);
 	if (p->heir_of != NULL) {
 		replace_ready(p);

@@ -51,6 +51,7 @@ struct proc {
 	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
 	struct event *deadline;		/* then it is killed */
 	int pidfd;			/* -1: none */
+	int order;			/* worker that was not told to GO yet: our end of its link; else -1 */
 	struct event *watch;		/* adopted: it is no child of ours, its pidfd tells the end */
 	struct kid *heir_of;		/* whose process it is to become, in a planned replacement */
 	unsigned adopted : 1;

@@ -6,8 +6,15 @@
 
 #include "base/err.h"
 
+static uint64_t key_of(enum kept kind, uint64_t id)
+{
+	return (uint64_t)kind << 56 | id;
+}
+
 int held_put(struct held *h, enum kept kind, uint64_t id, const int fd[HELD_SLOTS])
 {
+	int r;
+
 	if (h->n == h->size) {
 		size_t size = h->size > 0 ? h->size * 2 : 64;
 		struct held_name *more = realloc(h->v, size * sizeof *more);
@@ -25,15 +32,15 @@ int held_put(struct held *h, enum kept kind, uint64_t id, const int fd[HELD_SLOT
 	h->v[h->n].id = id;
 	memcpy(h->v[h->n].fd, fd, sizeof h->v[h->n].fd);
 	h->n++;
+	TRY(table_put(&h->where, key_of(kind, id), (void *)(uintptr_t)h->n));
 	return SSH_OK;
 }
 
 static int *find(const struct held *h, enum kept kind, uint64_t id, int slot)
 {
-	for (size_t i = 0; i < h->n; i++)
-		if (h->v[i].kind == kind && h->v[i].id == id)
-			return &h->v[i].fd[slot];
-	return NULL;
+	size_t at = (size_t)(uintptr_t)table_get(&h->where, key_of(kind, id));
+
+	return at > 0 ? &h->v[at - 1].fd[slot] : NULL;
 }
 
 int held_take(struct held *h, enum kept kind, uint64_t id, int slot)
@@ -61,5 +68,6 @@ void held_drop(struct held *h)
 			if (h->v[i].fd[s] >= 0)
 				close(h->v[i].fd[s]);
 	free(h->v);
+	table_drop(&h->where);
 	memset(h, 0, sizeof *h);
 }

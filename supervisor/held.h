@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/table.h"
+
 /* held - descriptors under names that came from the keeper, over an exec, or from the service manager's store. */
 
 /* Kinds of names; on the wire and in the journal, so their numbers stay. */
@@ -24,7 +26,7 @@ enum { PROC_LINK, PROC_PIDFD, PROC_SOCK, PROC_SOCK2 };
 enum { DAEMON_SINK, DAEMON_DOOR, DAEMON_CONTROL, DAEMON_PROGRAM, DAEMON_PIPE };
 
 struct held_name { enum kept kind; uint64_t id; int fd[HELD_SLOTS]; };
-struct held { struct held_name *v; size_t n, size; };
+struct held { struct held_name *v; size_t n, size; struct table where; };
 
 /* Slots without a descriptor are -1. SSH_OK or SSH_E_NOMEM; fds are taken, also on failure. */
 int  held_put(struct held *, enum kept, uint64_t id, const int fd[HELD_SLOTS]);

@@ -161,6 +161,8 @@ static void tell_proc(struct link *l, struct proc *p)
 	/* Its own link would keep it from ever seeing its end. */
 	if (p->link != NULL && p->role != ROLE_KEEP)
 		fd[PROC_LINK] = link_fd(p->link);
+	else if (p->order >= 0)
+		fd[PROC_LINK] = p->order;
 	keep(p->d, l, KEPT_PROC, p->serial, fd, 4);
 }
 

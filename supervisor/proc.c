@@ -49,6 +49,8 @@ static void proc_free(struct proc *p)
 	adopt_unwatch(p);
 	if (p->pidfd >= 0)
 		close(p->pidfd);
+	if (p->order >= 0)
+		close(p->order);
 	drop_link(p);
 	free(p);
 }
@@ -72,6 +74,11 @@ struct proc *proc_restore(struct daemon *d, struct kid *k, enum ipc_role role, p
 	p->kid = k;
 	p->serial = serial;
 	p->pidfd = -1;
+	p->order = -1;
+	if (role == ROLE_WRK) {		/* it says nothing; there is nothing to wait for */
+		p->order = fd;
+		fd = -1;
+	}
 	p->born_ms = clock_ms();
 	list_add_tail(&d->procs, &p->all);
 	if ((fd >= 0 && link_new(&p->link, d->base, fd, ROLE_SUP, role, &ops, p) < 0)

@@ -6,7 +6,7 @@
 
 #define PROC_GONE_MS 5000	/* a process whose link is gone has this long to end */
 
-/* A process of kid (NULL: nobody's yet), pid 0 when it is not known. fd: our end of its link, taken (-1: none). NULL: no memory. */
+/* A process of kid (NULL: nobody's yet), pid 0 when it is not known. fd: our end of its link, taken (-1: none); of a worker it becomes order. NULL: no memory. */
 struct proc *proc_new(struct daemon *, struct kid *, enum ipc_role, pid_t, int fd);
 /* The same with a number of its own, from the journal. */
 struct proc *proc_restore(struct daemon *, struct kid *, enum ipc_role, pid_t, int fd, uint64_t serial);

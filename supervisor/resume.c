@@ -225,7 +225,7 @@ static void end_the_unready(struct daemon *d)
 	LIST_EACH_SAFE(l, next, &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p->pid > 0 && (p->broke_rules || p->killed || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
+		if (p->pid > 0 && (p->broke_rules || p->killed || (p->role == ROLE_WRK && p->kid == NULL) || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
 			proc_kill(p);
 		else if (p->pid > 0 && (p->kid == NULL || p->ending || (p->link == NULL && p->role != ROLE_WRK)))
 			proc_set_deadline(p);
@@ -310,6 +310,7 @@ static void take_channel(struct session *s, struct proc *p, struct ipc_msg *m)
 		    &(struct ipc_WORKER_EXIT){ .worker = m->u.ENDS.worker, .signalled = WORKER_EXIT_UNKNOWN });
 		return;
 	}
+	worker_go(w);
 	w->answered = 1;
 	for (int i = 0; i < ENDS && n < m->nfds; i++) {
 		if (!(m->u.ENDS.ends & 1u << i))
@@ -319,20 +320,6 @@ static void take_channel(struct session *s, struct proc *p, struct ipc_msg *m)
 		n++;
 	}
 	state_work(w);
-}
-
-/* It has told all. A program that was started and never reached its channel has nobody to talk to. */
-static void told_all(struct session *s)
-{
-	struct list *l = s->works.next;
-
-	while (l != &s->works) {
-		struct work *w = LIST_OF(l, struct work, link);
-
-		l = l->next;
-		if (!w->answered && w->kid->proc != NULL)
-			proc_kill(w->kid->proc);	/* its end answers the request */
-	}
 }
 
 int resume_ends(struct proc *p, struct ipc_msg *m)
@@ -353,7 +340,7 @@ int resume_ends(struct proc *p, struct ipc_msg *m)
 		return SSH_OK;
 	case ENDS_ALL:
 		p->asked_ends = 0;
-		told_all(s);
+		worker_told_all(s);
 		return SSH_OK;
 	default:
 		return SSH_E_RULE;

@@ -252,7 +252,7 @@ static void restore_flags(struct proc *p, const struct saved *s)
 	p->asked_ends = p->role == ROLE_CONN;
 	if (p->link != NULL && (s->u.PROC.when == W_UP || s->u.PROC.when == W_AUTHED))
 		link_enter(p->link, (enum ipc_when)s->u.PROC.when);
-	if (p->link != NULL && p->role == ROLE_CONN && p->kid != NULL && p->kid->session != NULL && p->kid->session->grant != NULL)
+	if (p->is_ready && p->link != NULL && p->role == ROLE_CONN && p->kid != NULL && p->kid->session != NULL && p->kid->session->grant != NULL)
 		link_enter(p->link, W_AUTHED);
 }
 

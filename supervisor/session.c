@@ -105,6 +105,7 @@ void session_forget(struct session *s)
 		event_free(s->grace);
 	if (s->park != NULL)
 		event_free(s->park);
+	free(s->respawn);
 	close_socks(s);
 	grant_free(s->grant);
 	free(s);
@@ -326,7 +327,8 @@ int session_identified(struct daemon *d, const struct ipc_SESSION_ID *m)
 /* What follows from a grant that is in the journal; if that was cut short, once more. */
 static void now_granted(struct session *s, struct proc *p)
 {
-	link_enter(p->link, W_AUTHED);
+	if (p->is_ready)	/* else when it is: what it said is in its socket still */
+		link_enter(p->link, W_AUTHED);
 	if (s->grace != NULL)
 		event_del(s->grace);
 	tell_fate(s, FATE_AUTHENTICATED);
@@ -341,7 +343,7 @@ int session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *m)
 	struct proc *p = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
 	int r;
 
-	if (p == NULL || p->link == NULL || !p->is_ready)
+	if (p == NULL || p->link == NULL)
 		return SSH_OK;		/* the client left meanwhile */
 	if (s->grant != NULL && auth->replay) {
 		now_granted(s, p);
@@ -361,11 +363,10 @@ int session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *m)
 		return SSH_OK;
 	}
 	s->deadline_ms = 0;
-	link_enter(p->link, W_AUTHED);
 	state_grant(s);
-	state_proc(p);
 	state_session(s);
 	now_granted(s, p);
+	state_proc(p);
 	return SSH_OK;
 }
 

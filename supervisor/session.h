@@ -18,6 +18,8 @@ struct grant {
 	char text[];
 };
 
+struct parked;
+
 struct session {
 	struct daemon *d;
 	uint64_t conn;
@@ -39,6 +41,7 @@ struct session {
 	unsigned nworks;
 	uint64_t last_worker;
 	uint32_t last_req;		/* of a work that was found in the journal; 0: none */
+	struct parked *respawn;		/* its SPAWN, heard again */
 	uint8_t phase;
 };
 

@@ -68,32 +68,38 @@ static void on_park_over(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static int copy(const struct ipc_SPAWN *m, struct parked **res)
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, IPC_MESSAGE_MAX, NULL);
+	if ((r = ipc_encode(&b, IPC_SPAWN, m)) == SSH_OK && (*res = malloc(sizeof **res + buf_len(&b))) == NULL)
+		r = SSH_E_NOMEM;
+	if (r == SSH_OK) {
+		(*res)->len = buf_len(&b);
+		memcpy((*res)->bytes, buf_head(&b), (*res)->len);
+	}
+	buf_drop(&b);
+	return r;
+}
+
 /* AUTH says GRANTED to us before it tells the connection, but the two sockets have no order between them. */
 static int park(struct session *s, const struct ipc_SPAWN *m)
 {
 	struct timeval tv = { PARK_MS / 1000, PARK_MS % 1000 * 1000 };
 	struct parked *p;
-	struct buf b;
 	int r;
 
 	if (s->nparked >= PARK_MAX)
 		return SSH_E_RULE;
-	buf_init(&b, IPC_MESSAGE_MAX, NULL);
-	if ((r = ipc_encode(&b, IPC_SPAWN, m)) == SSH_OK && (p = malloc(sizeof *p + buf_len(&b))) == NULL)
-		r = SSH_E_NOMEM;
-	if (r == SSH_OK) {
-		p->len = buf_len(&b);
-		memcpy(p->bytes, buf_head(&b), p->len);
-		list_add_tail(&s->parked, &p->link);
-		state_parked(s, s->nparked, view_of(p->bytes, p->len));
-		s->nparked++;
-		if (s->park == NULL)
-			s->park = evtimer_new(s->d->base, on_park_over, s);
-		if (s->park == NULL || event_add(s->park, &tv) < 0)
-			r = SSH_E_NOMEM;
-	}
-	buf_drop(&b);
-	return r;
+	TRY(copy(m, &p));
+	list_add_tail(&s->parked, &p->link);
+	state_parked(s, s->nparked, view_of(p->bytes, p->len));
+	s->nparked++;
+	if (s->park == NULL)
+		s->park = evtimer_new(s->d->base, on_park_over, s);
+	return s->park != NULL && event_add(s->park, &tv) == 0 ? SSH_OK : SSH_E_NOMEM;
 }
 
 void worker_serve_parked(struct session *s)
@@ -206,6 +212,43 @@ static int is_replay(const struct session *s, uint32_t req)
 	return p != NULL && p->replay && s->last_req != 0 && req == s->last_req;
 }
 
+/* ENDS will tell whether it has to be done again. */
+static int keep_replay(struct session *s, const struct ipc_SPAWN *m)
+{
+	struct parked *p;
+	int r;
+
+	free(s->respawn);
+	s->respawn = NULL;
+	TRY(copy(m, &p));
+	s->respawn = p;
+	return SSH_OK;
+}
+
+void worker_told_all(struct session *s)
+{
+	struct parked *p = s->respawn;
+	int again = s->last_req != 0;
+	struct ipc_msg m;
+
+	s->respawn = NULL;
+	LIST_EACH(l, &s->works) {
+		struct work *w = LIST_OF(l, struct work, link);
+
+		if (w->answered)
+			again &= w->req != s->last_req;
+		else if (w->kid->proc != NULL)
+			proc_kill(w->kid->proc);	/* it has done nothing, and says nothing */
+		w->answered = 1;
+	}
+	if (p != NULL && again && ipc_decode(&m, p->bytes, p->len) == SSH_OK) {
+		log_ev(LOGL_VERBOSE, "%s: a request that the last supervisor died of is served now", s->kid->name);
+		worker_request(s, &m.u.SPAWN);
+	}
+	free(p);
+	s->last_req = 0;
+}
+
 int worker_request(struct session *s, const struct ipc_SPAWN *m)
 {
 	struct plan plan;
@@ -214,7 +257,7 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 	int status;
 
 	if (is_replay(s, m->req))
-		return SSH_OK;
+		return keep_replay(s, m);
 	if (s->grant == NULL)
 		return park(s, m);
 	if (s->nworks >= s->grant->max_sessions || s->nworks >= SUP_SESSION_CHANNELS)
@@ -241,49 +284,64 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 
 /* ---- the process ----------------------------------------------------------------------------- */
 
-/* What it is to do, with its ends of the channel. Only now it may begin: everything about it is in the journal. */
-static int give_order(struct work *w, int order)
+/* What it is to do, with its ends of the channel; it begins when it hears GO. */
+static int give_order(struct work *w, struct proc *p)
 {
-	int r;
+	int r = datagram_send(p->order, w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT);
 
-	w->ordered = 1;
-	state_work(w);
-	r = datagram_send(order, w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT);
-
-	close(order);
 	ends_close_theirs(w);
 	free(w->order);
 	w->order = NULL;
 	if (r < 0)
 		errno = ENOBUFS;
+	w->ordered = r == SSH_OK;
+	state_work(w);
 	return r;
 }
 
+void worker_go(struct work *w)
+{
+	struct proc *p = w->kid->proc;
+	static const struct ipc_GO go = { 0 };
+	struct buf b;
+
+	if (p == NULL || p->order < 0)
+		return;
+	buf_init(&b, 64, NULL);
+	if (ipc_encode(&b, IPC_GO, &go) == SSH_OK)
+		datagram_send(p->order, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT);
+	buf_drop(&b);
+	close(p->order);
+	p->order = -1;
+	w->answered = 1;
+	state_work(w);
+}
+
+/*
+ * A supervisor that dies between any two of these steps leaves what the next one can finish or begin anew: no record, or one
+ * without an order: SPAWN is heard again; with it: the connection says whether it heard SPAWNED, and if so GO is said, too.
+ */
 int worker_start(struct kid *k)
 {
 	struct work *w = k->work;
 	struct daemon *d = k->d;
 	struct proc *p = NULL;
-	int fds[3], n, order = -1, ok;
+	int fds[3], n, order = -1;
 	pid_t pid;
 
 	if ((n = ends_duplicate(w, fds)) < 0)
 		return SSH_E_SYS;
 	pid = become_user(d, w->s->grant, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], k->name, &order);
-	if (pid > 0 && (p = proc_new(d, k, ROLE_WRK, pid, -1)) == NULL) {
+	if (pid > 0 && (p = proc_new(d, k, ROLE_WRK, pid, order)) == NULL)
 		kill(pid, SIGKILL);
-		close(order);
-	}
-	ok = p != NULL && give_order(w, order) == SSH_OK;
-	if (!ok) {
+	if (p == NULL || give_order(w, p) < 0) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", w->s->kid->name, strerror(errno));
 		for (int i = 0; i < n; i++)
 			close(fds[i]);
 		return SSH_E_SYS;
 	}
-	w->answered = 1;
 	answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
-	state_work(w);
+	worker_go(w);
 	fx_answer(k, SUP_EV_READY);
 	return SSH_OK;
 }

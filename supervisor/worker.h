@@ -36,6 +36,10 @@ int  worker_shut(struct session *, const struct ipc_CHAN_SHUT *);
 int  worker_signal(struct session *, const struct ipc_WORKER_SIGNAL *);
 void worker_serve_parked(struct session *);
 void worker_drop_parked(struct session *);
+/* The connection knows of its program: it may begin. */
+void worker_go(struct work *);
+/* An adopted connection told all it knows of: what it does not know was never begun, and is begun now. */
+void worker_told_all(struct session *);
 struct work *worker_find(const struct session *, uint64_t id);	/* or NULL */
 /* As the journal has it, without ends. NULL: no memory. */
 struct work *worker_restore(struct session *, struct kid *, const struct saved_WORK *);
