@@ -83,6 +83,7 @@ static struct resume *resume_new(struct daemon *d, int by_exec)
 	rs->by_exec = by_exec;
 	rs->keeper = -1;
 	table_init(&rs->proc_of);
+	table_init(&rs->busy);
 	return d->resume = rs;
 }
 
@@ -100,6 +101,7 @@ void resume_drop(struct daemon *d)
 	free(d->resume->stop);
 	journal_image_drop(&d->resume->im);
 	table_drop(&d->resume->proc_of);
+	table_drop(&d->resume->busy);
 	free(d->resume);
 	d->resume = NULL;
 }

@@ -14,6 +14,7 @@ struct resume {
 	int by_exec;			/* the processes are our children still */
 	int keeper;			/* our link to it; -1: taken, or none */
 	struct table proc_of;		/* node: its PROC record */
+	struct table busy;		/* supervisor nodes with a child that has a process */
 	uint64_t *end;			/* nodes whose process is gone */
 	size_t nend;
 	uint64_t *stop;			/* nodes that were being stopped for good */

@@ -91,8 +91,11 @@ static enum sup_state leaf_state(struct resume *rs, const struct kid_row *row, c
 	return SUP_ST_UP;
 }
 
-static enum sup_state super_state(const struct saved *s)
+static enum sup_state super_state(const struct resume *rs, const struct saved *s)
 {
+	/* Nothing is written down when a supervisor node begins to start its children. */
+	if (s->u.NODE.state == SUP_ST_DOWN && table_get(&rs->busy, s->id) != NULL)
+		return SUP_ST_STARTING;
 	switch (s->u.NODE.state) {
 	case SUP_ST_STARTING: case SUP_ST_DOWN: case SUP_ST_DEAD: case SUP_ST_RETRY:
 		return (enum sup_state)s->u.NODE.state;
@@ -117,7 +120,7 @@ static struct kid *restore_node(struct daemon *d, const struct kid_row *row, con
 	while (rd_left(&in) >= 8 && n.window_used < SUP_INTENSITY_MAX)
 		window[n.window_used++] = rd_u64(&in);
 	snprintf(name, sizeof name, "%.*s", (int)s->u.NODE.name.len, (const char *)s->u.NODE.name.p);
-	n.state = row->spec.kind == SUP_SUPERVISOR ? super_state(s) : leaf_state(rs, row, s);
+	n.state = row->spec.kind == SUP_SUPERVISOR ? super_state(rs, s) : leaf_state(rs, row, s);
 	if ((k = fx_restore(d, kid_of(d, s->u.NODE.parent), row->id, name, &n)) == NULL)
 		return NULL;
 	k->up_ms = s->u.NODE.up_ms;
@@ -139,6 +142,9 @@ static int restore_nodes(struct daemon *d)
 		return SSH_E_NOMEM;
 	RESUME_EACH(rec, rs, STATE_PROC, s)
 		if (s.u.PROC.node != 0 && !(s.u.PROC.flags & PROC_NEXT) && table_put(&rs->proc_of, s.u.PROC.node, (void *)(uintptr_t)rec) < 0)
+			return SSH_E_NOMEM;
+	RESUME_EACH(rec, rs, STATE_NODE, s)
+		if (s.u.NODE.parent != 0 && table_get(&rs->proc_of, rec->id) != NULL && table_put(&rs->busy, s.u.NODE.parent, rs) < 0)
 			return SSH_E_NOMEM;
 	RESUME_EACH(rec, rs, STATE_NODE, s) {
 		const struct kid_row *row = row_named(s.u.NODE.row);

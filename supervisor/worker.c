@@ -381,7 +381,7 @@ int worker_restore_parked(struct session *s, struct view message)
 		return park(s, &m.u.SPAWN);
 	LIST_EACH(l, &s->works)		/* the one it was being served for when the supervisor died */
 		if (LIST_OF(l, struct work, link)->req == m.u.SPAWN.req)
-			return SSH_OK;
+			return LIST_OF(l, struct work, link)->answered ? SSH_OK : keep_replay(s, &m.u.SPAWN);
 	return worker_request(s, &m.u.SPAWN);
 }
 
