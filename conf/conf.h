@@ -30,6 +30,34 @@ enum conf_family { FAMILY_ANY, FAMILY_INET, FAMILY_INET6 };
 struct conf_list { char **v; size_t n; };
 struct conf_startups { unsigned begin, rate, full; };
 
+/*
+ * Supervise: what is said of the rows of supervisor/children.def, in its order. given says which of the members; conf_child_of()
+ * fills in the rest.
+ */
+enum {
+#define SUP(id, ...) CONF_NODE_##id,
+#define KID(id, ...) CONF_NODE_##id,
+#include "supervisor/children.def"
+#undef SUP
+#undef KID
+	CONF_NODES
+};
+enum conf_restart { CONF_PERMANENT, CONF_TRANSIENT, CONF_TEMPORARY };
+enum {
+	CONF_SAID_RESTART = 1, CONF_SAID_INTENSITY = 2, CONF_SAID_PERIOD = 4, CONF_SAID_SHUTDOWN = 8, CONF_SAID_START = 16,
+	CONF_SAID_BACKOFF = 32
+};
+#define CONF_INFINITY      UINT32_MAX
+#define CONF_INTENSITY_MAX 1000u
+struct conf_child {
+	unsigned given;
+	enum conf_restart restart;
+	unsigned intensity;
+	uint32_t period_ms, shutdown_ms, start_ms;	/* shutdown 0: brutal_kill; start 0: infinity */
+	uint32_t backoff_min_ms, backoff_max_ms;	/* 0: none */
+};
+struct conf_supervise { struct conf_child child[CONF_NODES]; };
+
 /* Types of schema.def as members of struct conf_values; the member is the keyword. */
 #define CONF_C_BOOL     int
 #define CONF_C_INT      int64_t
@@ -42,6 +70,7 @@ struct conf_startups { unsigned begin, rate, full; };
 #define CONF_C_LEVEL    enum log_level
 #define CONF_C_FACILITY int			/* LOG_AUTH ... of syslog.h */
 #define CONF_C_STARTUPS struct conf_startups
+#define CONF_C_SUPERVISE struct conf_supervise
 
 /* All values for one client; read-only. Unset keywords hold their defaults. */
 struct conf_values {
@@ -70,6 +99,8 @@ struct conf_client {
 /* client NULL: what holds for everybody (Match all included). *values: yours, conf_values_free() it. */
 int  conf_resolve(const struct conf *, const struct conf_client *, struct conf_values **values, struct conf_error *);
 void conf_values_free(struct conf_values *);
+/* Does the text say something about a keyword outside of Match blocks, or is the value the default? */
+int  conf_sets(const struct conf *, const char *keyword);
 
 /* Appends the lines a reader may see, Match lines included, as text conf_parse() reads back. */
 int  conf_slice(const struct conf *, enum conf_reader, struct buf *);
@@ -81,6 +112,14 @@ int  conf_listeners(const struct conf_values *, struct addr **addrs, size_t *n, 
 
 /* RekeyLimit (kept as "BYTES SECONDS", "default" and "none" for 0) as numbers; 0: the cipher's own limit, and no limit in time. */
 int  conf_rekey_limit(const struct conf_values *, uint64_t *bytes, uint32_t *seconds);
+
+/* What holds for a row of supervisor/children.def (CONF_NODE_*), its own values included. */
+struct conf_child conf_child_of(const struct conf_supervise *, size_t node);
+const char *conf_node_name(size_t node);
+/* As a Supervise line writes them: "30", "250ms"; "brutal_kill"; "100ms:30". out: 40 bytes will do. */
+const char *conf_ms_text(char *out, size_t size, uint32_t ms);
+const char *conf_shutdown_text(char *out, size_t size, uint32_t ms);
+const char *conf_backoff_text(char *out, size_t size, uint32_t min_ms, uint32_t max_ms);
 
 /* ---- patterns (ssh_config(5) PATTERNS) ---- */
 /* * and ?; case matters unless fold. */

@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "conf/conf.h"
 #include "conf/names.h"
+#include "conf/supervise.h"
 #include "conf/value.h"
 
 static int put(struct buf *b, const char *text)
@@ -97,6 +98,18 @@ static int put_startups(struct buf *b, const struct keyword *k, const struct con
 	return put_line(b, k, text);
 }
 
+static int put_supervise(struct buf *b, const struct keyword *k, const struct conf_supervise *s)
+{
+	char text[200];
+	int r;
+
+	for (size_t i = 0; i < CONF_NODES; i++) {
+		supervise_text(s, i, text, sizeof text);
+		TRY(put_line(b, k, text));
+	}
+	return SSH_OK;
+}
+
 static int put_value(struct buf *b, const struct keyword *k, const void *p)
 {
 	switch (k->type) {
@@ -122,6 +135,8 @@ static int put_value(struct buf *b, const struct keyword *k, const void *p)
 		return put_line(b, k, names_word(names_facility, *(const int *)p));
 	case TYPE_STARTUPS:
 		return put_startups(b, k, p);
+	case TYPE_SUPERVISE:
+		return put_supervise(b, k, p);
 	}
 	return SSH_E_BUG;
 }

@@ -53,7 +53,7 @@ enum conf_form keyword_form(const struct keyword *k)
 	for (size_t i = 0; i < sizeof forms / sizeof forms[0]; i++)
 		if (forms[i].key == k->key)
 			return forms[i].form;
-	return k->type == TYPE_LIST ? FORM_WORDS : FORM_ONE;
+	return k->type == TYPE_LIST || k->type == TYPE_SUPERVISE ? FORM_WORDS : FORM_ONE;
 }
 
 int keyword_appends(const struct keyword *k)

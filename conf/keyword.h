@@ -13,7 +13,7 @@ enum conf_key {
 
 enum conf_type {
 	TYPE_BOOL, TYPE_INT, TYPE_TIME, TYPE_STRING, TYPE_LIST, TYPE_ALGS, TYPE_ROOT, TYPE_FAMILY, TYPE_LEVEL,
-	TYPE_FACILITY, TYPE_STARTUPS
+	TYPE_FACILITY, TYPE_STARTUPS, TYPE_SUPERVISE
 };
 
 /* What stands behind a keyword, and whether a second line adds to the first. */

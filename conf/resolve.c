@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -58,6 +59,14 @@ static int finish_subsystems(struct conf_values *v)
 	}
 	l->n = kept;
 	return SSH_OK;
+}
+
+int conf_sets(const struct conf *c, const char *keyword)
+{
+	for (size_t i = 0; i < c->lines; i++)
+		if (c->line[i].block == 0 && strcasecmp(c->line[i].key->name, keyword) == 0)
+			return 1;
+	return 0;
 }
 
 static int fill(const struct conf *c, const unsigned char *on, struct conf_values *v)

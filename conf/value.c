@@ -14,6 +14,7 @@
 #include "conf/listen.h"
 #include "conf/names.h"
 #include "conf/number.h"
+#include "conf/supervise.h"
 
 #define ADDENDUM_MAX 200u	/* the identification line has 255 bytes (RFC 4253 4.2) */
 
@@ -279,6 +280,8 @@ int value_set(const struct keyword *k, struct conf_values *v, const struct words
 
 	if (k->type == TYPE_LIST)
 		return set_list(k, member(k, v), w, text, &reason);
+	if (k->type == TYPE_SUPERVISE)
+		return supervise_set(member(k, v), w, why, size);
 	value_drop(k, v);
 	if (k->type == TYPE_STRING)
 		return set_string(k, member(k, v), w, text, &reason);

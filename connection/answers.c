@@ -15,7 +15,7 @@ void answers_init(struct answers *a)
 {
 	memset(a, 0, sizeof *a);
 	buf_init(&a->kept, SSH_PACKET_MAX, NULL);
-	buf_init(&a->name, 1024, NULL);
+	buf_init(&a->name, ANSWERS_NAME_MAX, NULL);
 }
 
 void answers_drop(struct answers *a)
@@ -136,6 +136,18 @@ static int keep_user(struct answers *a, const struct ssh_event *ev)
 	TRY(keep(&a->name, (struct view[]){ user, ev->service }, parts, 2));
 	a->user = parts[0];
 	a->service = parts[1];
+	return SSH_OK;
+}
+
+int answers_import(struct answers *a, struct view user, struct view service)
+{
+	struct view parts[2];
+	int r;
+
+	TRY(keep(&a->name, (struct view[]){ user, service }, parts, 2));
+	a->user = parts[0];
+	a->service = parts[1];
+	a->introduced = a->greeted = 1;
 	return SSH_OK;
 }
 
@@ -285,6 +297,8 @@ static int on_policy(struct conn *c, const struct ipc_AUTH_POLICY *m)
 	c->accept_env = patterns;
 	c->max_sessions = m->max_sessions;
 	c->permits = m->permits;
+	c->alive_ms = m->alive_ms;
+	c->alive_max = m->alive_max;
 	ssh_set_alive(c->ssh, m->alive_ms, m->alive_max);
 	return SSH_OK;
 }

@@ -18,6 +18,8 @@ struct conn;
 enum question { Q_NOTHING, Q_NONE, Q_KEY_OK, Q_KEY, Q_PASSWORD, Q_INTERACT, Q_REPLY };
 enum waiting { WAITS_FOR_NOTHING, WAITS_FOR_BEGIN, WAITS_FOR_ANSWER };
 
+#define ANSWERS_NAME_MAX 1024u	/* user and service together */
+
 struct answers {
 	enum question open;		/* what the core waits for */
 	struct buf kept;		/* the bytes of it */
@@ -45,6 +47,8 @@ int  answers_message(struct conn *, struct ipc_msg *);
 /* That guard's link is new: asks again what is open. */
 void answers_repeat(struct conn *, enum ipc_role);
 void answers_auth_lost(struct conn *);
+/* A connection that moved here, logged in: only who it is remains. SSH_OK, SSH_E_NOMEM. */
+int  answers_import(struct answers *, struct view user, struct view service);
 /* The name offered first; empty before. Hostile bytes, borrowed. */
 struct view answers_user(const struct conn *);
 

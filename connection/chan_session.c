@@ -151,6 +151,15 @@ void session_rearm_all(struct conn *c)
 			relay_rearm(&s->relay);
 }
 
+void session_still_all(struct conn *c)
+{
+	struct session *s;
+	size_t at = 0;
+
+	while ((s = table_next(&c->sessions, &at)) != NULL)
+		relay_still(&s->relay);
+}
+
 /* ---- requests --------------------------------------------------------------------- */
 
 /* Replies go out in the order of the requests (RFC 4254 5.4): behind an open spawn they wait. */

@@ -58,6 +58,7 @@ void session_settle(struct session *);
 void session_pump_all(struct conn *);
 void session_shrink_all(struct conn *);
 void session_rearm_all(struct conn *);
+void session_still_all(struct conn *);
 void session_drop_all(struct conn *);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "connection/chan_session.h"
 #include "connection/ends.h"
+#include "connection/handover.h"
 #include "ssh/crypto/crypto.h"
 #include "ipc/clock.h"
 
@@ -67,7 +68,7 @@ static void on_guard_gone(struct link *l, int error, void *ctx)
 {
 	struct conn *c = ctx;
 
-	if (error != 0)
+	if (error != 0 && !c->still)
 		conn_end(c, BYE_ERROR, error, view_of(NULL, 0));
 	if (l == c->key)
 		c->key = NULL;
@@ -123,13 +124,28 @@ static void tune(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
-static int on_start(struct conn *c, struct ipc_msg *m)
+const struct ssh_env *conn_env(void)
 {
 	static const struct ssh_env env = { .random = crypto_random };
+
+	return &env;
+}
+
+int conn_add_hostkeys(struct conn *c)
+{
+	int r;
+
+	for (unsigned i = 0; i < c->keys->count; i++)
+		TRY(ssh_add_hostkey(c->ssh, i, view_of(c->keys->v[i].p, c->keys->v[i].len)));
+	return SSH_OK;
+}
+
+static int on_start(struct conn *c, struct ipc_msg *m)
+{
 	char peer[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
 	int in, out, r;
 
-	if (c->ssh != NULL)
+	if (c->ssh != NULL || c->still)
 		return SSH_E_RULE;
 	c->peer = m->u.CONN_START.peer;
 	c->local = m->u.CONN_START.local;
@@ -138,10 +154,9 @@ static int on_start(struct conn *c, struct ipc_msg *m)
 	tune(in);
 	if ((r = loop_start(c, in, out)) < 0)
 		return r;
-	TRY(ssh_new(&c->ssh, SSH_SERVER, &env, c->policy));
+	TRY(ssh_new(&c->ssh, SSH_SERVER, conn_env(), c->policy));
 	ssh_tick(c->ssh, clock_ms());	/* deadlines count from here */
-	for (unsigned i = 0; i < c->keys->count; i++)
-		TRY(ssh_add_hostkey(c->ssh, i, view_of(c->keys->v[i].p, c->keys->v[i].len)));
+	TRY(conn_add_hostkeys(c));
 	TRY(link_send(c->sup, IPC_READY, &(struct ipc_READY){ 0 }));
 	link_enter(c->sup, W_UP);
 	log_ev(LOGL_VERBOSE, "Connection from %s port %u on %s port %u", addr_ip_text(&c->peer, peer), addr_port(&c->peer),
@@ -167,11 +182,20 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 		return SSH_OK;
 	case IPC_ENDS_ASK:
 		return ends_tell(c, m->u.ENDS_ASK.duplicates);
+	case IPC_HANDOFF:
+		return handover_stop(c, m);
+	case IPC_ADOPT:
+		return handover_adopt(c, m);
+	case IPC_SERVE:
+		handover_serve(c);
+		return SSH_OK;
+	case IPC_LEAVE:
+		return handover_leave(c);
 	case IPC_SPAWNED:
-		r = session_spawned(c, m);
+		r = c->still ? SSH_E_RULE : session_spawned(c, m);
 		break;
 	case IPC_WORKER_EXIT:
-		r = session_worker_exit(c, &m->u.WORKER_EXIT);
+		r = c->still ? SSH_E_RULE : session_worker_exit(c, &m->u.WORKER_EXIT);
 		break;
 	default:
 		return SSH_E_RULE;
@@ -186,7 +210,7 @@ static void on_gone(struct link *l, int error, void *ctx)
 	struct conn *c = ctx;
 
 	(void)l;
-	if (!c->over)
+	if (!c->over && !c->still)	/* else the other one goes on, or says what happened */
 		log_ev(LOGL_INFO, "ev=end conn=%llu: supervisor is gone%s%s", (unsigned long long)c->id, error ? ": " : "",
 		    error ? err_text(error) : "");
 	c->over = 1;
@@ -213,7 +237,7 @@ void conn_run(struct conn *c)
 {
 	while (!c->over && event_base_dispatch(c->base) == 0)
 		;
-	if (c->ssh != NULL)
+	if (c->ssh != NULL && !c->still)
 		loop_flush_last(c);
 }
 

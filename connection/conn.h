@@ -15,6 +15,7 @@
  *   conn.c      life: what the supervisor says, the links to keysign and auth, the end
  *   loop.c      socket ⇄ core
  *   events.c    what the core says: who handles which event; channel opens and global requests
+ *   handover.c  from one process to another, with export.c and import.c
  *   answers.c   the core's needs ⇄ keysign and auth
  *   chan_session.c  one session channel's state machine
  *   relay.c     its descriptors ⇄ windows
@@ -36,12 +37,16 @@ struct conn {
 	int openssh;			/* the client says it is OpenSSH: it knows eow@openssh.com */
 	/* AUTH_POLICY */
 	uint32_t max_sessions, permits;
+	uint32_t alive_ms, alive_max;
 	char *accept_env;
 	int no_more_sessions;
 	struct table sessions;		/* struct session by channel number */
 	unsigned session_count;		/* those that are not closed by us */
 	uint32_t last_req;
 	int over;			/* flush and leave */
+	/* moving (handover.h) */
+	int still;			/* another process may be this connection: nothing is read or written */
+	uint32_t move;
 };
 
 /*
@@ -62,5 +67,10 @@ void conn_end(struct conn *, enum farewell_kind, int number, struct view text);
 void conn_disconnect(struct conn *, unsigned reason, const char *text);
 /* AUTH_VERDICT yes: the link to the supervisor becomes AUTHED. */
 void conn_authed(struct conn *);
+
+/* What the core gets from us. */
+const struct ssh_env *conn_env(void);
+/* SSH_OK, or the core's error. */
+int  conn_add_hostkeys(struct conn *);
 
 #endif

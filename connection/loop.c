@@ -171,7 +171,7 @@ void loop_turn(struct conn *c)
 {
 	int full = 0;
 
-	if (c->ssh == NULL || c->over)
+	if (c->ssh == NULL || c->over || c->still)
 		return;
 	/* Writing makes room, room lets programs' output in, and that is to be written again. */
 	for (int i = 0; i < 4 && !c->over && !full; i++) {
@@ -255,6 +255,21 @@ int loop_start(struct conn *c, int in, int out)
 	l->rest = event_new(c->base, -1, 0, on_rest, c);
 	l->pause = event_new(c->base, -1, 0, on_pause_over, c);
 	return l->readable && l->writable && l->timer && l->rest && l->pause ? SSH_OK : SSH_E_NOMEM;
+}
+
+void loop_still(struct conn *c)
+{
+	struct loop *l = &c->loop;
+
+	c->still = 1;
+	loop_resume(c);
+	arm(l->readable, &l->reading, 0);
+	arm(l->writable, &l->writing, 0);
+	event_del(l->timer);
+	l->timer_at = UINT64_MAX;
+	event_del(l->rest);
+	l->rest_armed = 0;
+	session_still_all(c);
 }
 
 void loop_flush_last(struct conn *c)

@@ -31,6 +31,8 @@ void loop_turn(struct conn *);
  */
 void loop_pause(struct conn *);
 void loop_resume(struct conn *);
+/* Nothing is waited for, read or written any more, until c->still is 0 again and a loop_turn(). */
+void loop_still(struct conn *);
 /* Gives the farewell a moment to leave; blocks at most 2 s. */
 void loop_flush_last(struct conn *);
 void loop_drop(struct loop *);

@@ -10,9 +10,11 @@
  * Its workers (conn.c) are called "connection":
  *
  * RUNS AS     the same, with a narrower filter: no fork, no exec, no file
- * HEARS       CONN_START PEER_LINK PEER_GONE PING SPAWNED WORKER_EXIT (supervisor); SIGNED (keysign);
+ * HEARS       CONN_START PEER_LINK PEER_GONE PING SPAWNED WORKER_EXIT HANDOFF ADOPT SERVE LEAVE (supervisor);
+ *             SIGNED (keysign); CARRY_ENDS (the connection it takes over);
  *             AUTH_VERDICT AUTH_PROMPT AUTH_POLICY (auth); SSH (the client)
- * SAYS        READY PONG SPAWN CHAN_SHUT WORKER_SIGNAL (supervisor); SIGN (keysign);
+ * SAYS        READY PONG SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED (supervisor); SIGN (keysign);
+ *             CARRY_ENDS (the connection that takes over);
  *             AUTH_BEGIN AUTH_KEY_OK AUTH_KEY AUTH_PASSWORD AUTH_INTERACT AUTH_REPLY (auth)
  * NEVER       decides who is authenticated; opens anything
  * IF IT DIES  its session ends: the supervisor hangs up its programs; nobody else notices

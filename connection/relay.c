@@ -15,7 +15,6 @@
 #include "connection/chan_session.h"
 #include "ipc/values.h"
 
-#define IOVECS_MAX 8		/* 256 KiB of 32 KiB packets */
 #define SMALL 4096		/* one pty read; keystrokes should not make the output grow */
 #define OUTPUT_PIPE (256 * 1024)	/* as much as one read takes */
 #define INPUT_PIPE (1024 * 1024)	/* half a window: measured, less has to be copied to pending */
@@ -178,7 +177,7 @@ static ssize_t small_read(struct stream *s, size_t room)
 static ssize_t bulk_read(struct stream *s)
 {
 	struct relay *r = s->relay;
-	struct iovec iov[IOVECS_MAX];
+	struct iovec iov[RELAY_IOVECS_MAX];
 	int count = ssh_chan_fill(r->c->ssh, r->chan, s->ext, iov, s->iovecs);
 	size_t asked = 0;
 	ssize_t n;
@@ -191,9 +190,9 @@ static ssize_t bulk_read(struct stream *s)
 		asked += iov[i].iov_len;
 	n = readv(s->fd, iov, count);
 	ssh_chan_fill_done(r->c->ssh, n > 0 ? (size_t)n : 0);
-	if (n > 0 && (size_t)n == asked && s->iovecs < IOVECS_MAX) {
+	if (n > 0 && (size_t)n == asked && s->iovecs < RELAY_IOVECS_MAX) {
 		s->iovecs *= 2;
-		if (s->iovecs == IOVECS_MAX)
+		if (s->iovecs == RELAY_IOVECS_MAX)
 			fcntl(s->fd, F_SETPIPE_SZ, OUTPUT_PIPE);	/* fewer turns; refused is fine */
 	} else if (n > 0 && n < SMALL) {
 		s->iovecs = 0;
@@ -334,6 +333,26 @@ int relay_start(struct relay *r, const int *fds, int n)
 		finish_input(r);
 	}
 	return result;
+}
+
+int relay_adopt(struct relay *r, const int fds[3])
+{
+	int ok = 1;
+
+	if (fds[0] >= 0)
+		ok &= stream_open(&r->in, fds[0], EV_WRITE) == SSH_OK;
+	if (fds[1] >= 0)
+		ok &= stream_open(&r->out, fds[1], EV_READ) == SSH_OK;
+	if (fds[2] >= 0)
+		ok &= stream_open(&r->err, fds[2], EV_READ) == SSH_OK;
+	return ok ? SSH_OK : SSH_E_SYS;
+}
+
+void relay_still(struct relay *r)
+{
+	stream_arm(&r->in, 0);
+	stream_arm(&r->out, 0);
+	stream_arm(&r->err, 0);
 }
 
 int relay_resize(struct relay *r, uint32_t cols, uint32_t rows, uint32_t xpixel, uint32_t ypixel)

@@ -17,6 +17,8 @@
 struct conn;
 struct session;
 
+#define RELAY_IOVECS_MAX 8	/* 256 KiB of 32 KiB packets */
+
 struct stream {
 	struct relay *relay;
 	int fd;			/* -1: closed */
@@ -41,6 +43,10 @@ struct relay {
 void relay_init(struct relay *, struct conn *, struct session *, uint32_t chan);
 /* n descriptors, taken: a pty master, or stdin, stdout, stderr. SSH_OK or SSH_E_NOMEM, SSH_E_SYS. */
 int  relay_start(struct relay *, const int *fds, int n);
+/* A relay that moved here, its state already set: in, out, err, -1 where there is none; taken. SSH_OK or SSH_E_NOMEM, SSH_E_SYS. */
+int  relay_adopt(struct relay *, const int fds[3]);
+/* Waits for nothing any more, until relay_rearm(). */
+void relay_still(struct relay *);
 /* CHAN_DATA; also before relay_start(). */
 void relay_input(struct relay *, struct view);
 void relay_input_eof(struct relay *);

@@ -8,7 +8,7 @@
 /* The words of supervisor/tree.h, by number: they travel as numbers in CTL_NODE. */
 static const char *const strategies[] = { "one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one" };
 static const char *const restarts[] = { "permanent", "transient", "temporary" };
-static const char *const states[] = { "down", "starting", "aborting", "up", "stopping", "killing", "dead", "retry" };
+static const char *const states[] = { "down", "starting", "aborting", "up", "stopping", "killing", "dead", "retry", "throttled" };
 
 #define WORD(table, i) ((i) < sizeof(table) / sizeof(table)[0] ? (table)[i] : "unknown")
 

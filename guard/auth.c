@@ -14,6 +14,7 @@
  *             question; whoever is logged in notices nothing
  */
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "base/err.h"
 #include "guard/authd.h"
@@ -36,6 +37,7 @@ int main(void)
 {
 	static struct child self;
 	static struct authd authd;
+	int status;
 
 	child_begin(&self, ROLE_AUTH);
 	raise_descriptors();
@@ -46,5 +48,9 @@ int main(void)
 		return 1;
 	child_lock(&self, sandbox_auth);
 	child_ready(&self);
-	return child_run(&self);
+	status = child_run(&self);
+	authd_drop(&authd);
+	while (waitpid(-1, NULL, 0) > 0)	/* they were killed: nobody outlives us */
+		;
+	return status;
 }

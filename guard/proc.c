@@ -60,6 +60,7 @@ int proc_start(struct proc *p, unsigned cpu_s, void (*run)(int fd, void *ctx), v
 	if (pid == 0) {
 		forget_parent(pair[1]);
 		limits(cpu_s);
+		prctl(PR_SET_PDEATHSIG, SIGKILL);	/* until it becomes a user: then the end of the socket tells it */
 		crypto_forked();
 		run(CHILD_FD, ctx);
 		_exit(0);

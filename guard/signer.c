@@ -105,7 +105,7 @@ static int sign_now(struct signer_client *c)
 	int r;
 
 	c->ask.open = 0;
-	if (c->id_len == 0) {
+	if (c->id_len == 0 && !c->budget.authed) {	/* else it is logged in and moved here, or we are new: that hash is a rekey's */
 		memcpy(c->id, hash.p, hash.len);
 		c->id_len = hash.len;
 		/* The session record keeps it for the day when both guards are new. */

@@ -34,17 +34,20 @@ struct link {
 	struct list queue;
 	unsigned queue_count;
 	size_t queue_bytes;
+	struct list held;	/* link_hold() */
+	unsigned held_count;
+	size_t held_bytes;
 	int busy;		/* inside a callback: free later */
-	int freed, ended, paused, finished, draining;
+	int freed, ended, paused, finished, draining, hold;
 	int careful;
 };
 
 /* One buffer for all links of the process: a message lives only until its handler returns. */
 static uint8_t storage[IPC_MESSAGE_MAX];
 
-static void destroy(struct link *l)
+static void drop_queue(struct list *queue)
 {
-	LIST_EACH_SAFE(at, next, &l->queue) {
+	LIST_EACH_SAFE(at, next, queue) {
 		struct queued *q = LIST_OF(at, struct queued, link);
 
 		for (int i = 0; i < q->nfds; i++)
@@ -52,6 +55,13 @@ static void destroy(struct link *l)
 		secret_wipe(q->bytes, q->len);
 		free(q);
 	}
+	list_init(queue);
+}
+
+static void destroy(struct link *l)
+{
+	drop_queue(&l->queue);
+	drop_queue(&l->held);
 	if (l->readable != NULL)
 		event_free(l->readable);
 	if (l->writable != NULL)
@@ -179,6 +189,7 @@ int link_new(struct link **res, struct event_base *base, int fd, enum ipc_role m
 	l->ops = ops;
 	l->ctx = ctx;
 	list_init(&l->queue);
+	list_init(&l->held);
 	l->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, l);
 	l->writable = event_new(base, fd, EV_WRITE, on_writable, l);
 	if (l->readable == NULL || l->writable == NULL || event_add(l->readable, NULL) < 0) {
@@ -189,24 +200,46 @@ int link_new(struct link **res, struct event_base *base, int fd, enum ipc_role m
 	return SSH_OK;
 }
 
-/* The descriptors move into the queue. */
-static int enqueue(struct link *l, const struct buf *b, const int *fds, int nfds)
+/* The descriptors move into it. NULL: no memory. */
+static struct queued *queued_new(const struct buf *b, const int *fds, int nfds)
 {
-	struct queued *q;
+	struct queued *q = malloc(sizeof *q + buf_len(b));
 
-	if (l->queue_count >= IPC_QUEUE_MESSAGES || l->queue_bytes + buf_len(b) > IPC_QUEUE_BYTES)
-		return SSH_E_FULL;
-	if ((q = malloc(sizeof *q + buf_len(b))) == NULL)
-		return SSH_E_NOMEM;
+	if (q == NULL)
+		return NULL;
 	q->len = buf_len(b);
 	memcpy(q->bytes, buf_head(b), q->len);
 	q->nfds = nfds;
 	if (nfds > 0)
 		memcpy(q->fds, fds, sizeof(int) * (size_t)nfds);
+	return q;
+}
+
+static void enqueue(struct link *l, struct queued *q)
+{
 	list_add_tail(&l->queue, &q->link);
 	l->queue_count++;
 	l->queue_bytes += q->len;
 	event_add(l->writable, NULL);
+}
+
+static int keep(struct link *l, const struct buf *b, const int *fds, int nfds)
+{
+	unsigned count = l->hold ? l->held_count : l->queue_count;
+	size_t bytes = l->hold ? l->held_bytes : l->queue_bytes;
+	struct queued *q;
+
+	if (count >= IPC_QUEUE_MESSAGES || bytes + buf_len(b) > IPC_QUEUE_BYTES)
+		return SSH_E_FULL;
+	if ((q = queued_new(b, fds, nfds)) == NULL)
+		return SSH_E_NOMEM;
+	if (l->hold) {
+		list_add_tail(&l->held, &q->link);
+		l->held_count++;
+		l->held_bytes += q->len;
+	} else {
+		enqueue(l, q);
+	}
 	return SSH_OK;
 }
 
@@ -234,10 +267,10 @@ static int try_send(struct link *l, enum ipc_type type, const void *body, const 
 	else if ((r = ipc_check(type, l->me, l->peer, l->when, nfds)) == SSH_OK)
 		r = ipc_encode(&b, type, body);
 	if (r == SSH_OK)
-		r = list_empty(&l->queue) ? datagram_send(l->fd, buf_head(&b), buf_len(&b), fds, nfds, MSG_DONTWAIT)
+		r = list_empty(&l->queue) && !l->hold ? datagram_send(l->fd, buf_head(&b), buf_len(&b), fds, nfds, MSG_DONTWAIT)
 		    : SSH_E_NOT_NOW;
 	if (r == SSH_E_NOT_NOW && (!lent || (r = duplicate(fds, mine, nfds)) == SSH_OK)) {
-		r = enqueue(l, &b, lent ? mine : fds, nfds);
+		r = keep(l, &b, lent ? mine : fds, nfds);
 		*queued = r == SSH_OK;
 		for (int i = 0; lent && r < 0 && i < nfds; i++)
 			close(mine[i]);
@@ -307,6 +340,33 @@ void link_drain(struct link *l)
 	l->draining = 0;
 	if (--l->busy == 0 && l->freed)
 		destroy(l);
+}
+
+void link_hold(struct link *l, int hold)
+{
+	l->hold = hold;
+}
+
+void link_give(struct link *to, struct link *from)
+{
+	struct list held = from->held;
+
+	if (list_empty(&from->held))
+		return;
+	held.next->prev = held.prev->next = &held;
+	list_init(&from->held);
+	from->held_count = 0;
+	from->held_bytes = 0;
+	if (to->ended || to->freed || to->finished) {
+		drop_queue(&held);
+		return;
+	}
+	while (!list_empty(&held)) {
+		struct queued *q = LIST_OF(held.next, struct queued, link);
+
+		list_remove(&q->link);
+		enqueue(to, q);
+	}
 }
 
 enum ipc_when link_state(const struct link *l)

@@ -48,6 +48,12 @@ void link_careful(struct link *);
 int  link_attest(struct link *);
 /* As link_free(), and the far end sees the end of the link even if other processes hold copies of our end. */
 void link_hang_up(struct link *);
+/*
+ * While it holds, what is sent is checked and kept here instead; for a far end that is about to be replaced. link_give()
+ * lets what `from` kept go out on `to` (which may be the same link), behind what `to` has queued.
+ */
+void link_hold(struct link *, int hold);
+void link_give(struct link *to, struct link *from);
 enum ipc_when link_state(const struct link *);
 void link_enter(struct link *, enum ipc_when);
 enum ipc_role link_peer(const struct link *);

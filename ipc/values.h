@@ -30,6 +30,17 @@ enum { ENDS_CLIENT = 0, ENDS_CHANNEL = 1, ENDS_ALL = 2 };
 #define END_STDERR 4u
 #define END_PTY    8u
 
+/* HANDOFF_STATE.status: it stands still; a login, or a key exchange, is not finished; more is under way than fits; it could not */
+enum { HANDOFF_STILL = 0, HANDOFF_LOGIN = 1, HANDOFF_KEX = 2, HANDOFF_FULL = 3, HANDOFF_FAILED = 4 };
+
+/* ADOPTED.status: ready; the state cannot be read by this program; the machine could not */
+enum { ADOPT_OK = 0, ADOPT_STATE = 1, ADOPT_FAILED = 2 };
+
+/* CARRY_ENDS.ends */
+#define CARRY_IN  1u
+#define CARRY_OUT 2u
+#define CARRY_ERR 4u
+
 /* CTL_REQUEST.verb */
 enum ctl_verb {
 #define VERB(number, NAME, name, arguments, meaning) CTL_##NAME = (number),

@@ -13,7 +13,7 @@
  */
 
 #define STATE_MAGIC   0x43535348u	/* "CSSH" */
-#define STATE_VERSION 1u
+#define STATE_VERSION 2u
 
 /* ---- out --------------------------------------------------------------------------------- */
 
@@ -41,7 +41,8 @@ static int put_dir(const struct packet_dir *d, struct wr *w)
 	wr_u64(w, d->total);
 	wr_u64(w, d->packets);
 	wr_u64(w, d->bytes);
-	return cipher_export(d->cipher, w);	/* SSH_E_NOT_NOW when a packet is half decrypted */
+	wr_u32(w, cipher_head_open(d->cipher) ? d->length : 0);	/* the others learn it again */
+	return cipher_export(d->cipher, w);
 }
 
 static int put_transport(struct ssh *s, struct wr *w)
@@ -159,6 +160,7 @@ static int get_dir(struct ssh *s, struct packet_dir *d, int which, struct rd *in
 {
 	const struct cipher_alg *alg = s->kex->now.cipher[which];
 	struct cipher *c;
+	uint32_t length;
 	int r;
 
 	d->seq = rd_u32(in);
@@ -166,8 +168,12 @@ static int get_dir(struct ssh *s, struct packet_dir *d, int which, struct rd *in
 	d->packets = rd_u64(in);
 	d->bytes = rd_u64(in);
 	d->bytes_max = packet_bytes_max(alg, s->policy.rekey_bytes);
+	length = rd_u32(in);
 	TRY(cipher_import(&c, in, s->env.mem));
 	d->cipher = c;
+	if ((length != 0) != cipher_head_open(c) || length > SSH_PACKET_MAX)
+		return SSH_E_STATE;
+	d->length = length;
 	return cipher_fits(c, alg, s->kex->now.mac[which], d == s->tx) ? SSH_OK : SSH_E_STATE;
 }
 

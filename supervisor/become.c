@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "ipc/child.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/grant.h"
 #include "supervisor/programs.h"
 #include "supervisor/session.h"
@@ -64,6 +65,7 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 		strncat(tz, zone, sizeof tz - 4);
 	setsid();
 	umask(022);
+	spawn_be_mortal();
 	setrlimit(RLIMIT_NOFILE, &files);
 	if (high < 0 || spawn_fds(&link, &at, 1) < 0)
 		_exit(254);
@@ -78,19 +80,26 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 	_exit(255);
 }
 
-pid_t become_user(struct daemon *d, const struct grant *g, int program, const char *title, int *order)
+pid_t become_user(struct daemon *d, const struct session *s, int program, const char *title, int *order)
 {
-	int pair[2], saved;
+	int pair[2], saved, group = cgroup_session_open(s);
 	pid_t pid;
 
-	if (link_pair(pair) < 0)
+	if (link_pair(pair) < 0) {
+		saved = errno;
+		if (group >= 0)
+			close(group);
+		errno = saved;
 		return -1;
-	if ((pid = spawn_fork()) == 0)
-		become(d, g, program, pair[1], title);
+	}
+	if ((pid = spawn_fork_into(group)) == 0)
+		become(d, s->grant, program, pair[1], title);
 	saved = errno;
 	close(pair[1]);
 	if (pid < 0)
 		close(pair[0]);
+	if (group >= 0)
+		close(group);
 	errno = saved;
 	*order = pair[0];
 	return pid;

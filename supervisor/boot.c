@@ -16,13 +16,18 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "supervisor/become.h"
+#include "supervisor/activation.h"
 #include "supervisor/broker.h"
+#include "supervisor/command_child.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/effects.h"
 #include "supervisor/keep.h"
+#include "supervisor/handoff.h"
 #include "supervisor/listen.h"
+#include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
@@ -34,6 +39,7 @@
 #include "supervisor/upgrade.h"
 #include "supervisor/replace.h"
 #include "supervisor/version.h"
+#include "supervisor/watchdog.h"
 
 #define BAD_CONFIG 255		/* as sshd exits */
 
@@ -178,6 +184,14 @@ static void on_serve_only_one(evutil_socket_t fd, short what, void *arg)
 		daemon_stop(d);
 }
 
+/* Every part of the tree serves, for the first time or again. */
+static void now_serving(struct daemon *d)
+{
+	activation_settle(d);
+	manager_ready(d);
+	watchdog_start(d);
+}
+
 void boot_done(struct daemon *d)
 {
 	struct timeval now = { 0, 0 };
@@ -186,6 +200,7 @@ void boot_done(struct daemon *d)
 		return;
 	d->up = 1;
 	state_daemon(d);
+	now_serving(d);
 	if (d->ids.made_up)
 		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
@@ -237,6 +252,8 @@ static int prepare(struct daemon *d)
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
 	d->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
+	if (d->base != NULL)
+		cgroup_open(d);
 	if (d->base == NULL || watch_signals(d) < 0 || plant(d) < 0) {
 		log_ev(LOGL_ERROR, "cannot start: %s", errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
 		return 1;
@@ -250,8 +267,10 @@ static void clean_up(struct daemon *d)
 	replace_drop(d);
 	control_close(d);
 	resume_drop(d);
+	command_child_drop(d);
 	d->stopping = 1;
 	fx_drop(d);
+	handoffs_drop(d);
 	proc_drop_all(d);
 	nursery_drop(d);
 	if (d->introductions != NULL)
@@ -259,6 +278,10 @@ static void clean_up(struct daemon *d)
 	listen_drop(d);
 	state_close(d);
 	keep_close(d);
+	activation_drop();
+	watchdog_drop(d);
+	manager_drop();
+	cgroup_drop();
 	detach_remove_pid(d);
 	for (size_t i = 0; i < sizeof d->signals / sizeof d->signals[0]; i++)
 		if (d->signals[i] != NULL)
@@ -285,6 +308,7 @@ static int go_on(struct daemon *d)
 		close(d->opt.resume_fd);
 	}
 	resume_drop(d);
+	now_serving(d);
 	detach_write_pid(d);
 	detach_done(d);
 	return SSH_OK;
@@ -319,8 +343,10 @@ static void remember_start(struct daemon *d)
 	while (environ[n] != NULL)
 		n++;
 	d->environment = calloc(n + 1, sizeof *d->environment);
-	for (size_t i = 0; d->environment != NULL && i < n; i++)
-		d->environment[i] = strdup(environ[i]);
+	n = 0;
+	for (char **e = environ; d->environment != NULL && *e != NULL; e++)
+		if (strncmp(*e, "LISTEN_", 7) != 0)	/* those descriptors have other numbers by then */
+			d->environment[n++] = strdup(*e);
 }
 
 static void forget_start(struct daemon *d)
@@ -337,7 +363,9 @@ static void init(struct daemon *d)
 	list_init(&d->procs);
 	list_init(&d->listeners);
 	list_init(&d->pending);
+	list_init(&d->asked);
 	list_init(&d->nursery.queue);
+	handoffs_init(d);
 	table_init(&d->by_pid);
 	table_init(&d->sessions);
 	d->sink = d->start_pipe = d->socks[0] = d->socks[1] = -1;
@@ -348,15 +376,35 @@ static void init(struct daemon *d)
 	d->began = (uint64_t)time(NULL);
 }
 
+/* The configuration cannot be used: says so to whoever started us. */
+static int bad_config(const char *why)
+{
+	fprintf(stderr, "%s\n", why);
+	manager_failed(BAD_CONFIG, 0, why);
+	return BAD_CONFIG;
+}
+
+/* What the service manager passed, before we open anything ourselves. */
+static int from_manager(struct daemon *d, char *why, size_t size)
+{
+	int r;
+
+	manager_open();
+	TRY(activation_open(why, size));
+	return d->opt.inetd ? SSH_OK : activation_listeners(d, why, size);
+}
+
 /* -t, -T, -G and --can-resume end here; else the daemon runs until it ends. */
 static int run(struct daemon *d)
 {
 	struct conf_values *v = NULL;
 	struct conf *c = NULL;
 	struct conf_error e = { "" };
-	int only_test = d->opt.test || d->opt.dump;
+	int only_test = d->opt.test || d->opt.dump, status;
 	unsigned changed;
 
+	if (from_manager(d, e.text, sizeof e.text) < 0)
+		return bad_config(e.text);
 	if (places_here(&d->places) < 0) {
 		fprintf(stderr, "coppiced: HOME is not set, and no XDG directories either\n");
 		return BAD_CONFIG;
@@ -365,10 +413,8 @@ static int run(struct daemon *d)
 		fprintf(stderr, "coppiced: %s\n", e.text);
 		return BAD_CONFIG;
 	}
-	if (config_find(d, &e) < 0 || config_load(d, !only_test && !d->opt.can_resume, &c, &v, &e) < 0) {
-		fprintf(stderr, "%s\n", e.text);
-		return BAD_CONFIG;
-	}
+	if (config_find(d, &e) < 0 || config_load(d, !only_test && !d->opt.can_resume, &c, &v, &e) < 0)
+		return bad_config(e.text);
 	if (only_test)
 		return test(d, c, v);
 	if (d->opt.can_resume) {
@@ -379,8 +425,12 @@ static int run(struct daemon *d)
 	}
 	become_remember_limits();
 	if (config_take(d, c, v, &changed) < 0 || choose_ids(d) < 0)
-		return BAD_CONFIG;
-	return serve(d);
+		status = BAD_CONFIG;
+	else
+		status = serve(d);
+	if (status != 0)
+		manager_failed(status, 0, "");
+	return status;
 }
 
 int boot_run(struct daemon *d)

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ipc/child.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
@@ -20,6 +21,7 @@
 #include "supervisor/resume.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
+#include "supervisor/watchdog.h"
 #include "supervisor/worker.h"
 
 /* ---- configuration --------------------------------------------------------------- */
@@ -185,18 +187,21 @@ static int hear(struct link *l, struct ipc_msg *m, void *ctx)
 	struct session *s = p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
 
 	(void)l;
+	if (m->type == IPC_ADOPTED && p->adopts != NULL)
+		return handoff_adopted(p, &m->u.ADOPTED);
 	if (p->role == ROLE_CONN && s == NULL)
 		return SSH_E_GONE;
 	switch (m->type) {
 	case IPC_HELLO:         return on_hello(p, &m->u.HELLO);
 	case IPC_READY:         return on_ready(p);
 	case IPC_CONFIG_OK:     return on_config_ok(p, &m->u.CONFIG_OK);
-	case IPC_PONG:          return SSH_OK;
+	case IPC_PONG:          return watchdog_pong(p, m->u.PONG.seq);
 	case IPC_CONN_NEW:      return session_accept(p, m);
 	case IPC_FORKED:        return nursery_forked(p, &m->u.FORKED);
 	case IPC_SESSION_ID:    return session_identified(p->d, &m->u.SESSION_ID);
 	case IPC_AUTH_GRANTED:  return session_granted(p, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; state_session(s); return SSH_OK;
+	case IPC_HANDOFF_STATE: return handoff_state(p, &m->u.HANDOFF_STATE);
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
 	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
 	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);

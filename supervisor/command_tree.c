@@ -7,6 +7,7 @@
 #include "supervisor/effects.h"
 #include "supervisor/grant.h"
 #include "supervisor/listen.h"
+#include "supervisor/supervise.h"
 
 /* command_tree - the tree as CTL_NODE messages, depth first. */
 
@@ -21,6 +22,8 @@ static size_t count(const struct sup_node *n)
 
 static size_t collect(uint64_t *ids, size_t at, const struct sup_node *n)
 {
+	if (n->gone)	/* deleted, and what is below it */
+		return at;
 	ids[at++] = n->id;
 	LIST_EACH(l, &n->children)
 		at = collect(ids, at, LIST_OF(l, struct sup_node, link));
@@ -33,14 +36,15 @@ static int tell_node(struct client *c, uint64_t id)
 	const struct kid *kid = n != NULL ? n->ctx : NULL;
 	uint64_t now = clock_ms();
 	struct ipc_CTL_NODE m;
+	char trouble[100];
 
-	if (kid == NULL)
+	if (kid == NULL || n->gone)
 		return SSH_OK;
 	m = (struct ipc_CTL_NODE){
 		.node = n->id, .parent = n->parent != NULL ? n->parent->id : 0, .kind = n->spec.kind == SUP_WORKER,
 		.strategy = (uint8_t)n->spec.strategy, .restart = (uint8_t)n->spec.restart, .state = (uint8_t)n->state,
 		.restarts = n->restarts, .intensity = n->spec.intensity, .period_s = n->spec.period_ms / 1000,
-		.name = view_str(kid->name), .last_exit = view_str(kid->last_exit),
+		.name = view_str(kid->name), .last_exit = view_str(supervise_trouble(kid, trouble, sizeof trouble)),
 	};
 	if (n->state != SUP_ST_DOWN)
 		m.up_ms = now > kid->up_ms ? now - kid->up_ms : 0;
@@ -66,6 +70,5 @@ int command_TREE(struct client *c, const struct ipc_CTL_REQUEST *m)
 	(void)m;
 	if (ids == NULL)
 		return client_done(c, 1, "out of memory");
-	collect(ids, 0, root);
-	return client_each(c, ids, n, tell_node);
+	return client_each(c, ids, collect(ids, 0, root), tell_node);
 }

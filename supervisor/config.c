@@ -12,9 +12,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/activation.h"
 #include "supervisor/broker.h"
 #include "supervisor/detach.h"
 #include "supervisor/spawn.h"
+#include "supervisor/supervise.h"
 
 #define KEYSIGN_MS 60000	/* an RSA key on a slow machine */
 
@@ -86,7 +88,7 @@ static int load_once(struct daemon *d, struct conf **c, struct conf_values **v, 
 	return r;
 }
 
-int config_load(struct daemon *d, int generate, struct conf **c, struct conf_values **v, struct conf_error *e)
+static int load(struct daemon *d, int generate, struct conf **c, struct conf_values **v, struct conf_error *e)
 {
 	int r;
 
@@ -102,6 +104,18 @@ int config_load(struct daemon *d, int generate, struct conf **c, struct conf_val
 	return load_once(d, c, v, e);
 }
 
+int config_load(struct daemon *d, int generate, struct conf **c, struct conf_values **v, struct conf_error *e)
+{
+	int r;
+
+	TRY(load(d, generate, c, v, e));
+	if ((r = activation_agrees(d, *c, *v, e)) < 0) {
+		conf_values_free(*v);
+		conf_free(*c);
+	}
+	return r;
+}
+
 int config_take(struct daemon *d, struct conf *c, struct conf_values *v, unsigned *changed)
 {
 	conf_values_free(d->values);
@@ -109,6 +123,7 @@ int config_take(struct daemon *d, struct conf *c, struct conf_values *v, unsigne
 	d->conf = c;
 	d->values = v;
 	d->generation++;
+	supervise_apply(d);
 	log_set_level(v->LogLevel);
 	return broker_slices(d, changed);
 }

@@ -46,6 +46,10 @@ struct proc {
 	unsigned ending : 1;		/* asked to */
 	unsigned killed : 1;		/* by us: that it died of a signal is no crash */
 	unsigned broke_rules : 1;
+	unsigned hung : 1;		/* it did not answer PING: killed, and a crash */
+	unsigned suspect : 1;		/* its answer is late */
+	uint32_t ping_seq;
+	uint64_t pinged_ms;		/* since then it owes PONG; 0: it does not */
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
 	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
@@ -57,6 +61,7 @@ struct proc {
 	unsigned adopted : 1;
 	unsigned asked_ends : 1;	/* adopted connection: it has not told all of its ends */
 	unsigned replay : 1;		/* adopted: its first message may be one that was handled before */
+	struct session *adopts;		/* connection: the session it is to take over (handoff.h); NULL otherwise */
 };
 
 /* What belongs to one node of the tree. */
@@ -72,9 +77,11 @@ struct kid {
 	uint64_t up_ms;			/* when its process or supervisor node last started */
 	int last_status;		/* wait status; -1: none */
 	int killed;			/* that end was our doing */
+	char why[80];			/* of a start that failed; "": not known */
+	int hung;			/* ... because it did not answer */
 	pid_t last_pid;
 	uint64_t lived_ms;
-	char last_exit[64];		/* "" : never ended */
+	char last_exit[100];		/* "" : never ended */
 	struct session *session;	/* of a session, connection or worker */
 	struct listener *listener;	/* of a listener or acceptor */
 	struct work *work;		/* of a worker */
@@ -86,6 +93,18 @@ struct log_pair { int send, receive; };
 /* A client's link that waits for a nursery. */
 struct fork_wait { struct list link; uint64_t conn; int fd; };
 
+/* Live connections that move to other processes. */
+struct handoffs {
+	struct list active;		/* struct handoff */
+	struct list wanted, later;	/* struct session: in turn, and the ones that could not yet */
+	struct list jobs;		/* commands that wait to hear of it */
+	unsigned nactive;
+	uint32_t last;			/* number of the last move */
+	struct event *again;
+	uint64_t moved, failed;		/* since the daemon began */
+	unsigned pumping;
+};
+
 struct nursery {
 	struct proc *next;		/* its successor, not ready yet */
 	unsigned forks;			/* since the current one started */
@@ -93,6 +112,7 @@ struct nursery {
 	struct list queue;		/* struct fork_wait */
 	unsigned queued;
 	struct event *again;		/* a successor failed: try later */
+	unsigned failed;		/* successors in a row */
 };
 
 struct daemon {
@@ -100,6 +120,7 @@ struct daemon {
 	struct places places;
 	struct conf *conf;
 	struct conf_values *values;
+	struct sup_spec specs[KID_COUNT];	/* children.def as the configuration wants it (supervise.h) */
 	char *slice[ROLE_COUNT];	/* the configuration as each role got it last */
 	size_t slice_len[ROLE_COUNT];
 	uint64_t generation;
@@ -111,6 +132,7 @@ struct daemon {
 	struct sup_tree *tree;
 	struct kid *kids[KID_COUNT];	/* the rows there is one of */
 	struct list pending;
+	struct list asked;		/* coppicectl's commands that wait for a node (command_child.c) */
 	int obeying;			/* inside the loop that carries out actions */
 	int stopping;
 	int up;				/* the tree has been complete once */
@@ -125,10 +147,17 @@ struct daemon {
 
 	struct table sessions;		/* by number of the connection */
 	struct nursery nursery;
+	struct handoffs handoffs;
 	struct list listeners;
 	uint32_t last_listener;
 	struct event *introductions;	/* paces them */
 	struct control *control;
+	struct {			/* watchdog.c */
+		struct event *tick;
+		uint64_t due_ms, round_ms;	/* of the timer, of the next round */
+		unsigned busy : 1;	/* the round was brought forward */
+		unsigned told : 1;	/* the manager knows of this round */
+	} watchdog;
 
 	struct journal *journal;	/* NULL: nobody is to read it */
 	struct keep *keep;

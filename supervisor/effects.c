@@ -5,12 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/boot.h"
+#include "supervisor/command_child.h"
 #include "supervisor/listen.h"
+#include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/replace.h"
@@ -18,9 +21,8 @@
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
+#include "supervisor/supervise.h"
 #include "supervisor/worker.h"
-
-static void settle(struct daemon *d);
 
 /* ---- kids ------------------------------------------------------------------- */
 
@@ -70,7 +72,7 @@ struct kid *fx_add(struct daemon *d, struct kid *parent, enum kid_id id, const c
 
 	if (k == NULL)
 		return NULL;
-	if ((k->node = sup_add(parent->node, &k->row->spec, dynamic)) == NULL) {
+	if ((k->node = sup_add(parent->node, supervise_spec(d, id), dynamic)) == NULL) {
 		free(k);
 		return NULL;
 	}
@@ -84,7 +86,7 @@ static int plant_root(struct daemon *d)
 	struct kid *root = kid_new(d, kid_row(KID_ROOT), "coppiced");
 
 	list_init(&d->pending);
-	if (root == NULL || (d->tree = sup_tree_new(&root->row->spec)) == NULL)
+	if (root == NULL || (d->tree = sup_tree_new(supervise_spec(d, KID_ROOT))) == NULL)
 		return SSH_E_NOMEM;
 	root->node = sup_root(d->tree);
 	root->node->ctx = root;
@@ -98,12 +100,12 @@ struct kid *fx_restore(struct daemon *d, struct kid *parent, enum kid_id id, con
 	if (id == KID_ROOT) {
 		if (plant_root(d) < 0)
 			return NULL;
-		sup_restore(d->tree, NULL, &d->kids[KID_ROOT]->row->spec, s);
+		sup_restore(d->tree, NULL, supervise_spec(d, KID_ROOT), s);
 		return d->kids[KID_ROOT];
 	}
 	if (parent == NULL || (kid_row(id)->count == COUNT_ONE && d->kids[id] != NULL) || (k = kid_new(d, kid_row(id), name)) == NULL)
 		return NULL;
-	if ((k->node = sup_restore(d->tree, parent->node, &k->row->spec, s)) == NULL) {
+	if ((k->node = sup_restore(d->tree, parent->node, supervise_spec(d, id), s)) == NULL) {
 		if (k->row->count == COUNT_ONE)
 			d->kids[id] = NULL;
 		free(k);
@@ -116,7 +118,7 @@ struct kid *fx_restore(struct daemon *d, struct kid *parent, enum kid_id id, con
 void fx_restored(struct daemon *d, uint64_t last_node)
 {
 	sup_restored(d->tree, last_node, clock_ms());
-	settle(d);
+	fx_settle(d);
 }
 
 /* Some rows need not be there. */
@@ -176,6 +178,9 @@ static int start(struct kid *k)
 	k->last_status = -1;
 	k->last_pid = 0;
 	k->lived_ms = 0;
+	k->killed = 0;
+	k->why[0] = '\0';
+	k->hung = 0;
 	switch (k->row->role) {
 	case ROLE_CONN: return session_connect(k);
 	case ROLE_WRK:  return worker_start(k);
@@ -222,7 +227,29 @@ static void set_timer(struct kid *k, uint32_t ms)
 		fx_answer(k, SUP_EV_TIMEOUT);
 }
 
-static void report(struct kid *k, enum sup_did did)
+/* The sentence for people; a supervisor whose start failed says which child it was. */
+static void last_exit(struct kid *k, enum sup_did did)
+{
+	int failed = did == SUP_DID_BACK_OFF || did == SUP_DID_FAIL_START, n;
+	struct kid *above = k->node->parent != NULL ? k->node->parent->ctx : NULL;
+
+	if (k->node->spec.kind == SUP_SUPERVISOR) {
+		snprintf(k->last_exit, sizeof k->last_exit, "%s", failed && k->why[0] != '\0' ? k->why : "shutdown");
+	} else {
+		report_last_exit(k->last_exit, sizeof k->last_exit, k->last_status);
+		n = (int)strlen(k->last_exit);
+		if (k->last_status == -1 && k->why[0] != '\0')
+			snprintf(k->last_exit + n, sizeof k->last_exit - (size_t)n, ": %s", k->why);
+		else if (WIFEXITED(k->last_status) && WEXITSTATUS(k->last_status) == SPAWN_NO_EXEC)
+			snprintf(k->last_exit + n, sizeof k->last_exit - (size_t)n, ": the program cannot be executed");
+		else if (failed && k->killed)
+			snprintf(k->last_exit + n, sizeof k->last_exit - (size_t)n, ": not ready in time");
+	}
+	if (did == SUP_DID_FAIL_START && above != NULL)
+		snprintf(above->why, sizeof above->why, "%.20s: %.55s", k->name, k->last_exit);
+}
+
+static void report(struct kid *k, enum sup_did did, uint32_t ms)
 {
 	char path[400], line[LOG_LINE_MAX];
 	const struct sup_node *s = k->node->parent != NULL ? k->node->parent : k->node;
@@ -230,15 +257,21 @@ static void report(struct kid *k, enum sup_did did)
 	struct report r = {
 		.node = fx_path(k, path, sizeof path), .role = leaf ? k->row->name : "supervisor", .pid = leaf ? k->last_pid : 0,
 		.wstatus = leaf ? k->last_status : -1, .restarts = sup_window(s, clock_ms()), .intensity = s->spec.intensity,
-		.period_ms = s->spec.period_ms, .did = did, .by_us = k->killed,
+		.period_ms = s->spec.period_ms, .did = did, .by_us = k->killed, .hung = leaf && k->hung,
 		.lived_ms = leaf ? k->lived_ms : clock_ms() - k->up_ms,
 	};
 
-	if (leaf)
-		report_last_exit(k->last_exit, sizeof k->last_exit, k->last_status);
-	else
-		snprintf(k->last_exit, sizeof k->last_exit, "shutdown");
-	log_ev(report_level(&r), "%s", report_line(line, sizeof line, &r));
+	last_exit(k, did);
+	if (did == SUP_DID_RESTART)
+		manager_restarted();
+	report_line(line, sizeof line, &r);
+	if (did == SUP_DID_BACK_OFF)
+		snprintf(line + strlen(line), sizeof line - strlen(line), " fails=%u next=%ums: %s", k->node->fails, ms, k->last_exit);
+	else if (ms > 0)
+		snprintf(line + strlen(line), sizeof line - strlen(line), " next=%ums", ms);
+	/* A child that failed its supervisor's start is as loud as the supervisor. */
+	if (supervise_worth_a_line(did == SUP_DID_FAIL_START ? s : k->node) || (did != SUP_DID_BACK_OFF && did != SUP_DID_FAIL_START))
+		log_ev(report_level(&r), "%s", line);
 }
 
 static void is_up(struct kid *k)
@@ -252,10 +285,12 @@ static void is_up(struct kid *k)
 
 static void falls(struct kid *k)
 {
-	if (k->row->id == KID_SESSION)
+	if (k->row->id == KID_SESSION) {
 		session_falls(k->session);
-	else if (k->row->id == KID_ROOT)
+	} else if (k->row->id == KID_ROOT) {
 		k->d->stopping = 1;
+		manager_stopping(k->d);
+	}
 }
 
 static void obey(struct daemon *d, const struct sup_action *a)
@@ -275,7 +310,7 @@ static void obey(struct daemon *d, const struct sup_action *a)
 	case SUP_DO_KILL:   end(k, 1); break;
 	case SUP_DO_TIMER:  set_timer(k, a->ms); break;
 	case SUP_DO_REPORT:
-		report(k, a->did);
+		report(k, a->did, a->ms);
 		state_node(k);
 		if (k->node->parent != NULL && k->node->parent->ctx != NULL)
 			state_node(k->node->parent->ctx);	/* its window */
@@ -298,12 +333,8 @@ static void obey_all(struct daemon *d)
 		obey(d, &a);
 }
 
-/* Carries out what the last call to the tree decided, and what follows from that. */
-static void settle(struct daemon *d)
+static void settle_once(struct daemon *d)
 {
-	if (d->obeying)
-		return;
-	d->obeying = 1;
 	obey_all(d);
 	while (!list_empty(&d->pending)) {
 		struct kid *k = LIST_OF(d->pending.next, struct kid, pending);
@@ -312,7 +343,19 @@ static void settle(struct daemon *d)
 		sup_event(k->node, k->answer, k->answer == SUP_EV_EXITED ? SUP_SHUTDOWN : SUP_ABNORMAL, clock_ms());
 		obey_all(d);
 	}
+}
+
+/* Carries out what the last call to the tree decided, and what follows from that. */
+void fx_settle(struct daemon *d)
+{
+	if (d->obeying)
+		return;
+	d->obeying = 1;
+	do
+		settle_once(d);
+	while (command_child_settled(d));
 	d->obeying = 0;
+	manager_touch(d);
 }
 
 void fx_answer(struct kid *k, enum sup_event ev)
@@ -325,13 +368,16 @@ void fx_answer(struct kid *k, enum sup_event ev)
 void fx_event(struct kid *k, enum sup_event ev, enum sup_reason reason)
 {
 	struct daemon *d = k->d;
+	char path[400];
 
 	if (d->obeying) {	/* found out while carrying out an action: in its turn */
 		fx_answer(k, ev);
 		return;
 	}
+	if (ev == SUP_EV_READY && k->node->fails > 0)
+		log_ev(LOGL_INFO, "ev=ready node=%s fails=%u: it is back", fx_path(k, path, sizeof path), k->node->fails);
 	sup_event(k->node, ev, reason, clock_ms());
-	settle(d);
+	fx_settle(d);
 }
 
 int fx_start(struct kid *k)
@@ -342,7 +388,7 @@ int fx_start(struct kid *k)
 	if (d->obeying)
 		return SSH_E_NOT_NOW;
 	if ((r = sup_start(k->node, clock_ms())) == SSH_OK)
-		settle(d);
+		fx_settle(d);
 	return r;
 }
 
@@ -353,5 +399,5 @@ void fx_stop(struct kid *k)
 	if (d->obeying)
 		return;
 	sup_stop(k->node, clock_ms());
-	settle(d);
+	fx_settle(d);
 }

@@ -14,6 +14,8 @@ void fx_restored(struct daemon *, uint64_t last_node);
 /* SSH_OK or SSH_E_NOT_NOW. After it the kid may be gone again. */
 int  fx_start(struct kid *);
 void fx_stop(struct kid *);
+/* After a call to the tree's own functions: carries out what they decided. */
+void fx_settle(struct daemon *);
 /* Something happened to the kid's process. */
 void fx_event(struct kid *, enum sup_event, enum sup_reason);
 /* For the functions that start a process: the answer comes when the tree can take it. */

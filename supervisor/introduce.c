@@ -146,6 +146,14 @@ void introduce_newcomer(struct proc *p)
 	}
 }
 
+void introduce_successor(struct proc *p)
+{
+	struct proc *keysign = proc_of(p->d, KID_KEYSIGN);
+
+	if (keysign != NULL)		/* else the next one is introduced to everybody */
+		acquaint(keysign, p);
+}
+
 void introduce_guard(struct proc *g)
 {
 	LIST_EACH(l, &g->d->procs) {

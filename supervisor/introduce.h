@@ -8,6 +8,8 @@
 void introduce_newcomer(struct proc *);
 /* Introductions that were to be made when the supervisor before us died. */
 void introduce_go_on(struct daemon *);
+/* A connection that took over a session: keysign only; it is logged in and has nothing to say to auth. */
+void introduce_successor(struct proc *);
 /* To keysign: auth granted this one, it may have rekeys signed. */
 void introduce_authed(const struct session *);
 /* A guard serves again: to everybody who needs it. */

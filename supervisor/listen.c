@@ -11,8 +11,10 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/activation.h"
 #include "supervisor/effects.h"
 #include "supervisor/keep.h"
+#include "supervisor/notify.h"
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
 
@@ -103,17 +105,16 @@ static int bind_one(const struct addr *a)
 	return -1;
 }
 
-static struct listener *listener_new(struct daemon *d, const struct addr *a)
+/* NULL: no memory, fd stays the caller's. */
+static struct listener *listener_of(struct daemon *d, int fd)
 {
 	struct listener *l = calloc(1, sizeof *l);
 
-	if (l == NULL || (l->fd = bind_one(a)) < 0) {
-		free(l);
+	if (l == NULL)
 		return NULL;
-	}
 	l->d = d;
+	l->fd = fd;
 	l->id = ++d->last_listener;
-	l->asked = *a;
 	l->keep = 1;
 	local_address(l->fd, &l->local);
 	list_add_tail(&d->listeners, &l->link);
@@ -122,7 +123,7 @@ static struct listener *listener_new(struct daemon *d, const struct addr *a)
 	return l;
 }
 
-struct listener *listen_restore(struct daemon *d, uint32_t id, const struct addr *asked, const struct addr *local, int announced, int fd)
+struct listener *listen_restore(struct daemon *d, uint32_t id, const struct saved_LISTENER *m, int fd)
 {
 	struct listener *l = calloc(1, sizeof *l);
 
@@ -133,13 +134,68 @@ struct listener *listen_restore(struct daemon *d, uint32_t id, const struct addr
 	l->d = d;
 	l->fd = fd;
 	l->id = id;
-	l->asked = *asked;
-	l->local = *local;
-	l->announced = announced;
+	l->asked = m->asked;
+	l->local = m->local;
+	l->announced = m->announced;
+	l->activated = l->keep = m->activated;
+	snprintf(l->name, sizeof l->name, "%.*s", (int)m->name.len, (const char *)m->name.p);
+	snprintf(l->path, sizeof l->path, "%.*s", (int)m->path.len, (const char *)m->path.p);
 	if (id > d->last_listener)
 		d->last_listener = id;
 	list_add_tail(&d->listeners, &l->link);
 	return l;
+}
+
+static struct listener *listener_new(struct daemon *d, const struct addr *a)
+{
+	int fd = activation_take_listening(a);
+	struct listener *l;
+	char name[ACTIVATION_NAME_MAX];
+
+	if (fd < 0 && (fd = bind_one(a)) < 0)
+		return NULL;
+	if ((l = listener_of(d, fd)) == NULL) {
+		close(fd);
+		return NULL;
+	}
+	l->asked = *a;
+	state_listener(l);
+	notify_store(activation_listening_name(&l->local, name), &fd, 1);	/* the manager ignores what it has */
+	return l;
+}
+
+struct listener *listen_take(struct daemon *d, int fd, const char *name, const char *path)
+{
+	struct listener *l = listener_of(d, fd);
+
+	if (l == NULL)
+		return NULL;
+	l->activated = 1;
+	l->asked = l->local;
+	snprintf(l->name, sizeof l->name, "%s", name);
+	snprintf(l->path, sizeof l->path, "%s", path);
+	state_listener(l);
+	return l;
+}
+
+int listen_is_activated(const struct daemon *d)
+{
+	LIST_EACH(l, &d->listeners)
+		if (LIST_OF(l, struct listener, link)->activated)
+			return 1;
+	return 0;
+}
+
+int listen_intact(const struct daemon *d)
+{
+	LIST_EACH(l, &d->listeners) {
+		int on = 0;
+		socklen_t len = sizeof on;
+
+		if (getsockopt(LIST_OF(l, struct listener, link)->fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) < 0 || !on)
+			return 0;
+	}
+	return 1;
 }
 
 static struct listener *find(struct daemon *d, const struct addr *a)
@@ -161,6 +217,8 @@ static int bind_wanted(struct daemon *d)
 	size_t n;
 	int r, count = 0;
 
+	if (listen_is_activated(d))	/* they stay, whatever the file says or leaves out */
+		return 1;
 	if ((r = conf_listeners(d->values, &addrs, &n, &e)) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
 		return r;
@@ -189,14 +247,15 @@ int listen_bind_all(struct daemon *d)
 
 /* ---- nodes ------------------------------------------------------------------------ */
 
-static int plant(struct listener *l, int start)
+/* dynamic: its first start may fail, and then it is gone. */
+static int plant(struct listener *l, int dynamic)
 {
 	struct daemon *d = l->d;
 	char text[ADDR_TEXT_MAX], name[100];
 	struct kid *acceptor;
 
-	snprintf(name, sizeof name, "listener %s", addr_text(&l->local, text));
-	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, start)) == NULL)
+	snprintf(name, sizeof name, "listener %.80s", l->name[0] != '\0' ? l->name : addr_text(&l->local, text));
+	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, dynamic)) == NULL)
 		return SSH_E_NOMEM;
 	l->kid->listener = l;
 	if ((acceptor = fx_add(d, l->kid, KID_ACCEPTOR, "acceptor", 0)) == NULL) {
@@ -207,7 +266,33 @@ static int plant(struct listener *l, int start)
 	}
 	acceptor->listener = l;
 	state_listener(l);
-	return start ? fx_start(l->kid) : SSH_OK;
+	return SSH_OK;
+}
+
+struct listener *listen_at(struct daemon *d, const struct addr *a)
+{
+	LIST_EACH(at, &d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+
+		if (same(&l->asked, a) || same(&l->local, a))
+			return l;
+	}
+	return NULL;
+}
+
+int listen_add(struct daemon *d, const struct addr *a, struct listener **res)
+{
+	struct listener *l = listener_new(d, a);
+
+	*res = NULL;
+	if (l == NULL)
+		return SSH_E_SYS;
+	if (plant(l, 1) < 0) {
+		listen_forget(l);
+		return SSH_E_NOMEM;
+	}
+	*res = l;
+	return SSH_OK;
 }
 
 int listen_plant(struct daemon *d, int start)
@@ -217,7 +302,10 @@ int listen_plant(struct daemon *d, int start)
 	LIST_EACH_SAFE(at, next, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (l->kid == NULL && plant(l, start) < 0)
+		if (l->kid != NULL)
+			continue;
+		/* Not dynamic: a configured address that cannot be served yet is tried again. */
+		if (plant(l, 0) < 0 || (start && fx_start(l->kid) < 0))
 			r = SSH_E_NOMEM;
 	}
 	return r;
@@ -231,11 +319,12 @@ void listen_prune(struct daemon *d)
 		again = 0;
 		LIST_EACH(at, &d->listeners) {
 			struct listener *l = LIST_OF(at, struct listener, link);
-			char ip[ADDR_TEXT_MAX];
+			char ip[ADDR_TEXT_MAX], name[ACTIVATION_NAME_MAX];
 
 			if (l->keep || l->kid == NULL || l->kid->node->removing)
 				continue;
 			log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+			notify_unstore(activation_listening_name(&l->local, name));
 			fx_stop(l->kid);
 			again = 1;	/* the list may have changed */
 			break;
@@ -274,6 +363,10 @@ void listen_announce(struct listener *l)
 		return;
 	l->announced = 1;
 	state_listener(l);
+	if (l->path[0] != '\0') {
+		log_ev(LOGL_INFO, "Server listening on %s.", l->path);
+		return;
+	}
 	log_ev(LOGL_INFO, "Server listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
 }
 

@@ -15,7 +15,7 @@
 
 #define FDS_AT_ONCE 16
 
-static struct { int fd; struct sockaddr_un to; socklen_t len; unsigned lost; } manager = { .fd = -1 };
+static struct { int fd; struct sockaddr_un to; socklen_t len; unsigned lost; char *name; } manager = { .fd = -1 };
 
 void notify_open(void)
 {
@@ -28,9 +28,17 @@ void notify_open(void)
 		if (path[0] == '@')
 			manager.to.sun_path[0] = '\0';
 		manager.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (path[0] == '/'));
-		manager.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		manager.name = strdup(path);
+		if (manager.fd < 0)
+			manager.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	}
 	unsetenv("NOTIFY_SOCKET");
+}
+
+void notify_put_back(void)
+{
+	if (manager.name != NULL)
+		setenv("NOTIFY_SOCKET", manager.name, 1);
 }
 
 int notify_is_on(void)
@@ -57,24 +65,28 @@ static int send_text(const char *text, const int *fds, int n)
 		c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)n);
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)n);
 	}
-	if (sendmsg(manager.fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+	if (sendmsg(manager.fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) {
+		if (manager.lost > 0)
+			log_ev(LOGL_INFO, "ev=notify: the service manager listens again; lost=%u", manager.lost);
+		manager.lost = 0;
 		return SSH_OK;
+	}
 	if (manager.lost++ == 0)	/* once: a manager that does not listen does not listen often */
 		log_ev(LOGL_WARN, "ev=notify: the service manager does not take our messages");
 	return SSH_E_NOT_NOW;
 }
 
-void notify_say(const char *format, ...)
+int notify_say(const char *format, ...)
 {
 	char text[2048];
 	va_list ap;
 
 	if (manager.fd < 0)
-		return;
+		return SSH_E_NOT_NOW;
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
-	send_text(text, NULL, 0);
+	return send_text(text, NULL, 0);
 }
 
 int notify_store(const char *name, const int *fds, int n)

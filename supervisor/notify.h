@@ -11,8 +11,10 @@ struct daemon;
 /* Remembers $NOTIFY_SOCKET and takes it out of the environment, so that no child inherits it. Once, at start. */
 void notify_open(void);
 int  notify_is_on(void);
-/* One datagram: lines of KEY=value. */
-void notify_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Puts $NOTIFY_SOCKET back: right before this process becomes its successor by execve(2). */
+void notify_put_back(void);
+/* One datagram: lines of KEY=value. SSH_OK, SSH_E_NOT_NOW (no manager, or it does not read just now). */
+int  notify_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*
  * FDSTORE=1, FDNAME=name (letters, digits, - _ .), FDPOLL=0: the manager keeps duplicates of fds and passes them to the next
  * start of the service. The same name may hold several. SSH_OK, SSH_E_NOT_NOW (no manager, or it does not read).

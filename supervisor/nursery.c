@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
@@ -73,6 +74,19 @@ int nursery_fork(struct daemon *d, struct proc *c, uint64_t conn, int fd)
 	return SSH_OK;
 }
 
+int nursery_can_fork(struct daemon *d)
+{
+	return forker(d) != NULL && list_empty(&d->nursery.queue);
+}
+
+int nursery_fork_now(struct daemon *d, struct proc *c, uint64_t conn, int fd)
+{
+	if (nursery_can_fork(d) && try_ask(d, forker(d), c, conn, &fd))
+		return SSH_OK;
+	close(fd);
+	return SSH_E_NOT_NOW;
+}
+
 /* Those who waited. */
 static void serve_queue(struct daemon *d)
 {
@@ -116,6 +130,8 @@ int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
 	serve_queue(d);
 	if (m->pid < 0)
 		log_ev(LOGL_ERROR, "session %lu: fork failed: %s", (unsigned long)m->conn, strerror(-m->pid));
+	if (s != NULL && handoff_forked(s, n, (pid_t)m->pid))
+		return SSH_OK;
 	if (c == NULL || c->pid != 0 || c->forked_by != n->serial)
 		return SSH_OK;		/* it ended meanwhile: reaped as a stranger */
 	if (m->pid < 0) {
@@ -139,8 +155,10 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 static void try_later(struct daemon *d)
 {
-	struct timeval tv = { NURSERY_AGAIN_MS / 1000, NURSERY_AGAIN_MS % 1000 * 1000 };
+	int ms = NURSERY_AGAIN_MS << (d->nursery.failed < 5 ? d->nursery.failed : 5);
+	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
+	d->nursery.failed++;
 	if (d->nursery.again == NULL)
 		d->nursery.again = evtimer_new(d->base, on_again, d);
 	if (d->nursery.again != NULL)
@@ -189,6 +207,7 @@ void nursery_successor_ready(struct daemon *d)
 	state_proc(p);
 	n->forks = 0;
 	n->tainted = 0;
+	n->failed = 0;
 	if (old != NULL) {
 		log_ev(LOGL_VERBOSE, "ev=nursery pid=%d takes over from pid=%d", (int)p->pid, (int)old->pid);
 		old->kid = NULL;

@@ -10,11 +10,14 @@
 
 #define NURSERY_QUEUE_MAX 1024u		/* clients that wait for a nursery */
 #define NURSERY_ASKED_MAX 64u		/* forks asked for and not answered: its link must not fill up */
-#define NURSERY_AGAIN_MS  1000		/* after a successor failed */
+#define NURSERY_AGAIN_MS  1000		/* after a successor failed; doubled each time, up to 32 times that */
 
 int  nursery_start(struct kid *);	/* for the tree */
 /* A worker for this connection; fd is its end of the link, taken. SSH_OK, or SSH_E_FULL. */
 int  nursery_fork(struct daemon *, struct proc *connection, uint64_t conn, int fd);
+/* The same, but without waiting: SSH_E_NOT_NOW when there is no nursery, or others wait already. */
+int  nursery_fork_now(struct daemon *, struct proc *connection, uint64_t conn, int fd);
+int  nursery_can_fork(struct daemon *);
 int  nursery_forked(struct proc *, const struct ipc_FORKED *);
 void nursery_ready(struct daemon *);
 void nursery_successor_ready(struct daemon *);

@@ -15,6 +15,7 @@
 #include "supervisor/adopt.h"
 #include "supervisor/broker.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/keep.h"
 #include "supervisor/nursery.h"
@@ -105,6 +106,8 @@ struct proc *proc_restore(struct daemon *d, struct kid *k, enum ipc_role role, p
 /* A connection that ends well says so; a sanitizer's exit status is a crash, too. */
 static int has_crashed(const struct proc *p, int wstatus)
 {
+	if (p->hung)
+		return 1;
 	if (p->killed)
 		return 0;
 	return report_crashed(wstatus) || (p->role == ROLE_CONN && WIFEXITED(wstatus) && WEXITSTATUS(wstatus) != 0);
@@ -127,7 +130,8 @@ void proc_ended(struct proc *p, int wstatus)
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
-		k->killed = p->killed;
+		k->killed = p->killed && !p->hung;
+		k->hung = p->hung;
 		k->lived_ms = clock_ms() - p->born_ms;
 		if (role == ROLE_WRK)
 			worker_ended(k, wstatus);
@@ -137,6 +141,7 @@ void proc_ended(struct proc *p, int wstatus)
 	if (d->nursery.next == p)
 		nursery_successor_died(d);
 	heir = p->heir_of != NULL;
+	handoff_lost(p, 1);
 	proc_free(p);
 	if (heir)
 		replace_died(d);
@@ -266,6 +271,8 @@ static void on_gone(struct link *l, int error, void *ctx)
 		log_ev(LOGL_ERROR, "ev=broken-rules role=%s pid=%d: %s", ipc_role_name(p->role), (int)p->pid, err_text(error));
 		p->broke_rules = 1;
 	}
+	if (handoff_lost(p, 0))
+		return;			/* a successor: killed or forgotten there */
 	if (p->pid == 0)
 		nameless_gone(p);
 	else if (error != 0)
@@ -276,8 +283,10 @@ static void on_gone(struct link *l, int error, void *ctx)
 
 void proc_nursery_died(struct daemon *d, uint64_t serial)
 {
-	struct list *l = d->procs.next;
+	struct list *l;
 
+	handoff_nursery_died(d, serial);
+	l = d->procs.next;
 	while (l != &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 

@@ -5,8 +5,10 @@
 #include "supervisor/broker.h"
 #include "supervisor/config.h"
 #include "supervisor/listen.h"
+#include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/watchdog.h"
 
 static int same_keys(const struct conf_list *a, const struct conf_list *b)
 {
@@ -45,9 +47,11 @@ void reload(struct daemon *d)
 
 	if (d->stopping || !d->up || d->opt.inetd)
 		return;
+	manager_reloading(d);
 	if (config_load(d, 0, &c, &v, &e) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
 		log_ev(LOGL_ERROR, "The new configuration is not usable; the old one stays in force.");
+		manager_reloaded(d, e.text);
 		return;
 	}
 	keys_changed = !same_keys(&d->values->HostKey, &v->HostKey);
@@ -55,6 +59,7 @@ void reload(struct daemon *d)
 		log_ev(LOGL_ERROR, "No host key of the new configuration can be loaded; the old one stays in force.");
 		conf_values_free(v);
 		conf_free(c);
+		manager_reloaded(d, "no host key can be loaded");
 		return;
 	}
 	if (config_take(d, c, v, &changed) < 0)
@@ -63,5 +68,7 @@ void reload(struct daemon *d)
 	if (keys_changed && proc_of(d, KID_KEYSIGN) != NULL)
 		proc_ask_to_end(proc_of(d, KID_KEYSIGN));	/* its supervisor starts it anew, with the new keys */
 	listen_reload(d);
+	watchdog_start(d);
 	log_ev(LOGL_INFO, "Configuration %llu in force.", (unsigned long long)d->generation);
+	manager_reloaded(d, NULL);
 }

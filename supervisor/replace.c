@@ -61,13 +61,17 @@ static void soon(struct replace *r)
 
 static void on_next(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval patience = { WAIT_MS / 1000, 0 };
+	struct timeval patience = { WAIT_MS / 1000, 0 }, again = { 0, 20000 };
 	struct replace *r = arg;
 	struct sup_node *n;
 	struct proc *p;
 	struct kid *k;
 
 	(void)fd, (void)what;
+	if (r->at == r->n && r->d->nursery.next != NULL && !r->d->stopping) {	/* what follows wants the new one */
+		event_add(r->next, &again);
+		return;
+	}
 	if (r->d->stopping || r->at == r->n) {
 		finish(r);
 		return;

@@ -70,6 +70,8 @@ const char *report_line(char *out, size_t size, const struct report *r)
 	if (r->pid > 0)
 		snprintf(pid, sizeof pid, " pid=%d", r->pid);
 	report_how(how, sizeof how, r->wstatus);
+	if (r->hung)
+		snprintf(how, sizeof how, "hung");
 	if (strcmp(r->role, "supervisor") == 0)		/* no process: it ends by a decision */
 		snprintf(how, sizeof how, "shutdown");
 	snprintf(out, size, "ev=exit node=%s role=%s%s how=%s lived=%s restarts=%u/%u in=%us do=%s", r->node, r->role, pid,
@@ -101,6 +103,7 @@ enum log_level report_level(const struct report *r)
 	case SUP_DID_FAIL_START:
 		return LOGL_ERROR;
 	case SUP_DID_RESTART:
+	case SUP_DID_BACK_OFF:
 		return LOGL_WARN;
 	case SUP_DID_LEAVE:
 	case SUP_DID_REMOVE:

@@ -24,6 +24,7 @@ struct report {
 	int pid;			/* 0: there was none */
 	int wstatus;			/* -1: no process ended */
 	int by_us;			/* we killed it, and said why */
+	int hung;			/* we killed it because it did not answer */
 	uint64_t lived_ms;
 	unsigned restarts, intensity;	/* of its supervisor, within the period */
 	uint32_t period_ms;

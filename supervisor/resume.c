@@ -180,6 +180,18 @@ int resume_find(struct daemon *d)
 
 /* ---- sockets ------------------------------------------------------------------------------- */
 
+/* The service manager passes the same socket to every start. */
+static void forget_passed(struct daemon *d, const struct saved_LISTENER *m)
+{
+	LIST_EACH_SAFE(at, next, &d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+
+		if (l->activated && l->kid == NULL && view_is(m->name, l->name) && view_is(m->path, l->path)
+		    && addr_same_ip(&l->local, &m->local) && l->local.port == m->local.port)
+			listen_forget(l);
+	}
+}
+
 void resume_sockets(struct daemon *d)
 {
 	struct resume *rs = d->resume;
@@ -189,8 +201,10 @@ void resume_sockets(struct daemon *d)
 	RESUME_EACH(rec, rs, STATE_LISTENER, s) {
 		int fd = held_take(d->held, KEPT_LISTENER, rec->id, 0);
 
+		if (s.u.LISTENER.activated)
+			forget_passed(d, &s.u.LISTENER);
 		if (fd >= 0)
-			listen_restore(d, (uint32_t)rec->id, &s.u.LISTENER.asked, &s.u.LISTENER.local, s.u.LISTENER.announced, fd);
+			listen_restore(d, (uint32_t)rec->id, &s.u.LISTENER, fd);
 	}
 	d->log_trusted = (struct log_pair){ held_take(d->held, KEPT_LOGS, 0, 0), held_take(d->held, KEPT_LOGS, 0, 1) };
 	d->log_untrusted = (struct log_pair){ held_take(d->held, KEPT_LOGS, 0, 2), held_take(d->held, KEPT_LOGS, 0, 3) };
@@ -216,8 +230,11 @@ static void ask_connections(struct daemon *d)
 	LIST_EACH(l, &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p->role == ROLE_CONN && p->link != NULL && p->kid != NULL && link_attest(p->link) == SSH_OK)
-			link_send(p->link, IPC_ENDS_ASK, &m);
+		if (p->role != ROLE_CONN || p->link == NULL || p->kid == NULL || link_attest(p->link) < 0)
+			continue;
+		if (link_state(p->link) == W_AUTHED)	/* it may have stood still, to be moved, when the supervisor died */
+			link_send(p->link, IPC_SERVE, &(struct ipc_SERVE){ 0 });
+		link_send(p->link, IPC_ENDS_ASK, &m);
 	}
 }
 
@@ -227,7 +244,9 @@ static void end_the_unready(struct daemon *d)
 	LIST_EACH_SAFE(l, next, &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p->pid > 0 && (p->broke_rules || p->killed || (p->role == ROLE_WRK && p->kid == NULL) || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
+		if (p->role == ROLE_CONN && p->kid == NULL && p->pid == 0)
+			proc_disown(p);		/* a successor nobody knows yet: it sees its link end */
+		else if (p->pid > 0 && (p->broke_rules || p->killed || ((p->role == ROLE_WRK || p->role == ROLE_CONN) && p->kid == NULL) || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
 			proc_kill(p);
 		else if (p->pid > 0 && (p->kid == NULL || p->ending || (p->link == NULL && p->role != ROLE_WRK)))
 			proc_set_deadline(p);
@@ -273,8 +292,8 @@ void resume_go(struct daemon *d)
 {
 	say_so(d);
 	fx_restored(d, d->resume->daemon.u.DAEMON.last_node);
-	ask_connections(d);
 	end_the_unready(d);
+	ask_connections(d);
 	settle_nodes(d);
 	resume_go_on(d);
 }

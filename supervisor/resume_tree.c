@@ -82,7 +82,7 @@ static enum sup_state leaf_state(struct resume *rs, const struct kid_row *row, c
 	const struct journal_record *rec = table_get(&rs->proc_of, s->id);
 	struct saved p;
 
-	if (rec == NULL && (s->u.NODE.state == SUP_ST_DOWN || s->u.NODE.state == SUP_ST_DEAD || s->u.NODE.state == SUP_ST_RETRY))
+	if (rec == NULL && (s->u.NODE.state == SUP_ST_DOWN || s->u.NODE.state == SUP_ST_WAITING || s->u.NODE.state == SUP_ST_DEAD || s->u.NODE.state == SUP_ST_RETRY))
 		return (enum sup_state)s->u.NODE.state;
 	if (rec == NULL || !resume_decode(rs, rec, &p))
 		rs->end[rs->nend++] = s->id;
@@ -97,7 +97,7 @@ static enum sup_state super_state(const struct resume *rs, const struct saved *s
 	if (s->u.NODE.state == SUP_ST_DOWN && table_get(&rs->busy, s->id) != NULL)
 		return SUP_ST_STARTING;
 	switch (s->u.NODE.state) {
-	case SUP_ST_STARTING: case SUP_ST_DOWN: case SUP_ST_DEAD: case SUP_ST_RETRY:
+	case SUP_ST_STARTING: case SUP_ST_DOWN: case SUP_ST_DEAD: case SUP_ST_RETRY: case SUP_ST_WAITING:
 		return (enum sup_state)s->u.NODE.state;
 	default:
 		return SUP_ST_UP;	/* what it was stopping for is found again, or it is in stop */
@@ -112,7 +112,8 @@ static struct kid *restore_node(struct daemon *d, const struct kid_row *row, con
 	struct sup_saved n = {
 		.id = s->id, .reason = (enum sup_reason)s->u.NODE.reason, .restarts = s->u.NODE.restarts, .window = window,
 		.dynamic = (s->u.NODE.flags & NODE_DYNAMIC) != 0, .fresh = (s->u.NODE.flags & NODE_FRESH) != 0,
-		.removing = 0, .gone = (s->u.NODE.flags & NODE_GONE) != 0,
+		.removing = 0, .gone = (s->u.NODE.flags & NODE_GONE) != 0, .held = (s->u.NODE.flags & NODE_HELD) != 0,
+		.byhand = (s->u.NODE.flags & NODE_BYHAND) != 0, .fails = s->u.NODE.fails, .due_ms = s->u.NODE.due_ms,
 	};
 	struct kid *k;
 	char name[104];
@@ -283,7 +284,9 @@ static void restore_proc(struct daemon *d, const struct saved *s)
 	pid_t pid = s->u.PROC.pid;
 	struct proc *p;
 
-	if (s->u.PROC.role >= ROLE_COUNT || (s->u.PROC.flags & PROC_NEXT) || (k != NULL && k->proc != NULL))
+	/* A connection that was moving has two: the successor, once it is said to be the connection. */
+	if (s->u.PROC.role >= ROLE_COUNT || (s->u.PROC.flags & PROC_NEXT) || (k != NULL && k->proc != NULL)
+	    || table_get(&d->resume->proc_of, s->u.PROC.node) != journal_find(&d->resume->im, STATE_PROC, s->id))
 		k = NULL;
 	if (k != NULL && k->session != NULL && k->row->id == KID_CONN && pid == 0 && k->session->sock[0] < 0)
 		for (int i = 0; i < 2; i++)	/* the keeper has the client of a connection that is not born */

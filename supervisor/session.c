@@ -13,14 +13,18 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "ipc/values.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
+#include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
+#include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
+#include "supervisor/watchdog.h"
 #include "supervisor/worker.h"
 
 #define FORK_TRIES 4
@@ -95,7 +99,9 @@ void session_forget(struct session *s)
 
 	if (s == NULL)
 		return;
+	handoff_cancel(s);
 	tell_fate(s, FATE_ENDED);
+	cgroup_session_end(s);
 	worker_drop_parked(s);
 	if (s->d->opt.inetd)
 		event_base_once(s->d->base, -1, EV_TIMEOUT, on_only_one_gone, s->d, &now);
@@ -126,6 +132,7 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 	s->peer = *peer, s->local = *local;
 	list_init(&s->parked);
 	list_init(&s->works);
+	list_init(&s->wants_move);
 	if (d->kids[KID_SESSIONS] == NULL || (s->kid = fx_add(d, d->kids[KID_SESSIONS], KID_SESSION, "session", 1)) == NULL)
 		goto fail;
 	s->conn = s->kid->node->id;
@@ -144,6 +151,7 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 	if (d->values->LoginGraceTime > 0)
 		s->deadline_ms = clock_ms() + (uint64_t)d->values->LoginGraceTime * 1000;
 	session_start_grace(s);
+	watchdog_touch(d);
 	*res = s;
 	return SSH_OK;
 fail:
@@ -372,6 +380,7 @@ int session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *m)
 
 void session_falls(struct session *s)
 {
+	handoff_cancel(s);
 	close_socks(s);
 	worker_hang_up_all(s);
 }

@@ -19,6 +19,7 @@ struct grant {
 };
 
 struct parked;
+#define CGROUP_NAME_MAX 40u
 
 struct session {
 	struct daemon *d;
@@ -43,6 +44,11 @@ struct session {
 	uint32_t last_req;		/* of a work that was found in the journal; 0: none */
 	struct parked *respawn;		/* its SPAWN, heard again */
 	uint8_t phase;
+	struct handoff *move;		/* under way; NULL otherwise */
+	uint64_t orphan_of;		/* serial of a nursery that still owes the pid of a successor we gave up; 0 */
+	struct list wants_move;		/* in daemon.handoffs.wanted or .later */
+	unsigned move_failures;
+	char cgroup[CGROUP_NAME_MAX];	/* its control group below UNIT/sessions; "" : none */
 };
 
 /* CONN_NEW. Never an error for what the client or the machine is to blame for. */

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,19 +16,37 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/child.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 
 #define FDS_MAX 8
 
+/* Born there, because moving a process later costs milliseconds. -1: it cannot be, or this kernel does not know how. */
+static pid_t clone_into(int cgroup)
+{
+	struct clone_args args = { .flags = CLONE_INTO_CGROUP, .exit_signal = SIGCHLD, .cgroup = (unsigned)cgroup };
+
+	return (pid_t)syscall(SYS_clone3, &args, sizeof args);
+}
+
 pid_t spawn_fork(void)
 {
+	return spawn_fork_into(-1);
+}
+
+pid_t spawn_fork_into(int cgroup)
+{
 	sigset_t all, old;
-	pid_t pid;
+	pid_t pid = -1;
 
 	sigfillset(&all);
 	sigprocmask(SIG_SETMASK, &all, &old);
-	if ((pid = fork()) == 0) {
+	if (cgroup >= 0)
+		pid = clone_into(cgroup);
+	if (pid < 0)
+		pid = fork();
+	if (pid == 0) {
 		for (int sig = 1; sig < NSIG; sig++)
 			if (sig != SIGKILL && sig != SIGSTOP)
 				signal(sig, SIG_DFL);
@@ -75,6 +94,17 @@ int spawn_fds(const int *fds, const int *at, int n)
 	return close_range((unsigned)top + 1, ~0u, CLOSE_RANGE_CLOEXEC);
 }
 
+void spawn_be_mortal(void)
+{
+	char now[16] = "";
+	int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
+
+	if (fd >= 0 && read(fd, now, sizeof now - 1) > 0 && now[0] == '-' && pwrite(fd, "0", 1, 0) < 0)
+		log_ev(LOGL_DEBUG, "oom_score_adj: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
 char *const *spawn_environment(void)
 {
 	static const char *const passed[] = { "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LLVM_PROFILE_FILE", NULL };
@@ -109,11 +139,20 @@ static void become(const struct daemon *d, const struct kid_row *row, int link, 
 
 	snprintf(name, sizeof name, "coppice: %s", title);
 	setsid();
+	if (row->role == ROLE_NUR)
+		spawn_be_mortal();
 	if (program < 0 || spawn_fds(fds, at, row->role == ROLE_REP ? 4 : 2) < 0)
 		_exit(126);
 	spawn_unblock();
 	program_exec(program, argv, spawn_environment());
-	_exit(127);
+	_exit(SPAWN_NO_EXEC);
+}
+
+static void cannot(struct kid *k, const struct kid_row *row, const char *why)
+{
+	if (k != NULL)
+		snprintf(k->why, sizeof k->why, "%s", why);
+	log_ev(LOGL_ERROR, "%s: cannot be started: %s", row->name, why);
 }
 
 struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *k)
@@ -123,19 +162,19 @@ struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *
 	pid_t pid;
 
 	if (link_pair(pair) < 0) {
-		log_ev(LOGL_ERROR, "%s: cannot be started: %s", row->name, strerror(errno));
+		cannot(k, row, strerror(errno));
 		return NULL;
 	}
-	if ((pid = spawn_fork()) == 0)
+	if ((pid = spawn_fork_into(cgroup_of_role(row->role))) == 0)
 		become(d, row, pair[1], k != NULL ? k->name : row->name);
 	close(pair[1]);
 	if (pid < 0) {
-		log_ev(LOGL_ERROR, "%s: cannot be started: %s", row->name, strerror(errno));
+		cannot(k, row, strerror(errno));
 		close(pair[0]);
 		return NULL;
 	}
 	if ((p = proc_new(d, k, row->role, pid, pair[0])) == NULL) {
-		log_ev(LOGL_ERROR, "%s: cannot be started: %s", row->name, err_text(SSH_E_NOMEM));
+		cannot(k, row, err_text(SSH_E_NOMEM));
 		kill(pid, SIGKILL);
 	}
 	return p;

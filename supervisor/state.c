@@ -61,7 +61,8 @@ static struct saved of_daemon(const struct daemon *d, unsigned margin)
 static struct saved of_listener(const struct listener *l)
 {
 	return (struct saved){ .kind = STATE_LISTENER, .id = l->id, .u.LISTENER = {
-		.asked = l->asked, .local = l->local, .announced = l->announced != 0, .node = l->kid != NULL ? l->kid->node->id : 0 } };
+		.asked = l->asked, .local = l->local, .announced = l->announced != 0, .activated = l->activated != 0,
+		.name = view_str(l->name), .path = view_str(l->path), .node = l->kid != NULL ? l->kid->node->id : 0 } };
 }
 
 static struct saved of_node(const struct kid *k, struct buf *window)
@@ -70,11 +71,11 @@ static struct saved of_node(const struct kid *k, struct buf *window)
 	struct wr w = wr_to(window);
 	struct saved s = { .kind = STATE_NODE, .id = n->id, .u.NODE = {
 		.parent = n->parent != NULL ? n->parent->id : 0, .row = view_str(k->row->name), .name = view_str(k->name),
-		.state = (uint8_t)n->state, .reason = (uint8_t)n->reason, .restarts = n->restarts, .up_ms = k->up_ms, .lived_ms = k->lived_ms,
+		.state = (uint8_t)n->state, .reason = (uint8_t)n->reason, .restarts = n->restarts, .fails = n->fails, .due_ms = n->due_ms, .up_ms = k->up_ms, .lived_ms = k->lived_ms,
 		.last_pid = k->last_pid, .last_exit = view_str(k->last_exit) } };
 
 	s.u.NODE.flags = (uint8_t)((n->dynamic ? NODE_DYNAMIC : 0) | (n->fresh ? NODE_FRESH : 0) | (n->removing ? NODE_REMOVING : 0)
-	    | (n->gone ? NODE_GONE : 0));
+	    | (n->gone ? NODE_GONE : 0) | (n->held ? NODE_HELD : 0) | (n->byhand ? NODE_BYHAND : 0));
 	for (unsigned i = 0; i < n->window_used; i++)
 		wr_u64(&w, n->window[i]);
 	if (wr_done(&w) == SSH_OK)

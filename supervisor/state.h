@@ -48,5 +48,7 @@ void state_forget_parked(struct session *);
 #define NODE_FRESH    2u
 #define NODE_REMOVING 4u
 #define NODE_GONE     8u
+#define NODE_HELD    16u
+#define NODE_BYHAND  32u
 
 #endif

@@ -43,13 +43,21 @@ int sup_next(struct sup_tree *t, struct sup_action *a)
 
 /* ---- nodes ---------------------------------------------------------------- */
 
+static void node_free(struct sup_node *n)
+{
+	free(n->window);
+	free(n);
+}
+
 struct sup_node *sup_node_new(struct sup_tree *t, struct sup_node *parent, const struct sup_spec *spec)
 {
-	size_t slots = spec->kind == SUP_SUPERVISOR ? (size_t)spec->intensity + 1 : 0;
-	struct sup_node *n = calloc(1, sizeof *n + slots * sizeof n->window[0]);
+	struct sup_node *n = calloc(1, sizeof *n);
 
 	if (n == NULL)
 		return NULL;
+	n->window_room = spec->kind == SUP_SUPERVISOR ? spec->intensity + 1 : 0;
+	if (n->window_room > 0 && (n->window = calloc(n->window_room, sizeof *n->window)) == NULL)
+		goto fail;
 	n->id = t->last_id + 1;
 	n->tree = t;
 	n->parent = parent;
@@ -64,7 +72,7 @@ struct sup_node *sup_node_new(struct sup_tree *t, struct sup_node *parent, const
 	t->last_id++;
 	return n;
 fail:
-	free(n);
+	node_free(n);
 	return NULL;
 }
 
@@ -86,7 +94,7 @@ struct sup_tree *sup_tree_new(const struct sup_spec *root)
 static void free_forgotten(struct sup_tree *t)
 {
 	LIST_EACH_SAFE(l, next, &t->forgotten)
-		free(SUP_CHILD(l));
+		node_free(SUP_CHILD(l));
 	list_init(&t->forgotten);
 }
 
@@ -99,7 +107,7 @@ void sup_tree_free(struct sup_tree *t)
 		return;
 	free_forgotten(t);
 	while ((n = table_next(&t->nodes, &at)) != NULL)
-		free(n);
+		node_free(n);
 	table_drop(&t->nodes);
 	free(t->actions);
 	free(t);
@@ -123,6 +131,10 @@ const char *sup_check(const struct sup_spec *parent, const struct sup_spec *chil
 		return "a worker has no children";
 	if (child->kind == SUP_SUPERVISOR && child->intensity > SUP_INTENSITY_MAX)
 		return "intensity is too high";
+	if (child->kind == SUP_SUPERVISOR && child->period_ms == 0)
+		return "period must be more than 0";
+	if (child->backoff_max_ms > 0 && (child->backoff_min_ms == 0 || child->backoff_min_ms > child->backoff_max_ms))
+		return "back-off must grow from more than 0 to its maximum";
 	if (!child->significant)
 		return NULL;
 	if (parent == NULL || parent->auto_shutdown == SUP_NEVER)
@@ -193,7 +205,8 @@ static void leaf_start(struct sup_node *n)
 static void leaf_ready(struct sup_node *n)
 {
 	sup_enter(n, SUP_ST_UP);
-	n->fresh = 0;
+	n->fresh = n->byhand = 0;
+	n->fails = 0;
 	sup_advance(n->parent);
 }
 
@@ -254,6 +267,8 @@ void sup_went_down(struct sup_node *n)
 {
 	struct sup_node *s = n->parent;
 
+	n->byhand = n->paid = 0;
+	n->fails = 0;
 	if (n->removing || (n->spec.restart == SUP_TEMPORARY && n->dynamic))
 		sup_forget(n);
 	else if (n->spec.restart == SUP_TEMPORARY)
@@ -262,7 +277,57 @@ void sup_went_down(struct sup_node *n)
 		sup_advance(s);
 }
 
-/* Start of n failed: at boot its supervisor's start fails, in a restart it counts as one more (OTP's try_again_restart). */
+/* ---- starts that fail ------------------------------------------------------- */
+
+void sup_wait(struct sup_node *n, uint32_t ms)
+{
+	sup_enter(n, SUP_ST_WAITING);
+	n->due_ms = n->tree->now + ms;
+	sup_timer(n, ms);
+}
+
+void sup_due(struct sup_node *n)
+{
+	sup_enter(n, SUP_ST_RETRY);
+	sup_advance(n->parent);
+}
+
+/* 0 for the first failure, then doubling, less up to a quarter: nodes that failed together shall not try together. */
+static uint32_t back_off(const struct sup_node *n)
+{
+	uint64_t ms = n->spec.backoff_min_ms, x = (n->tree->now ^ n->id << 32 ^ n->fails) * 0x9e3779b97f4a7c15u;
+
+	if (n->fails <= 1)
+		return 0;
+	for (unsigned i = 2; i < n->fails && ms < n->spec.backoff_max_ms; i++)
+		ms *= 2;
+	if (ms > n->spec.backoff_max_ms)
+		ms = n->spec.backoff_max_ms;
+	return (uint32_t)(ms - (x >> 32) % (ms / 4 + 1));
+}
+
+/* OTP's try_again_restart, but paced and not counted where there is a back-off. */
+static void try_again(struct sup_node *n)
+{
+	uint32_t ms = 0;
+
+	n->fails++;
+	if (n->spec.backoff_max_ms == 0) {
+		sup_do(n, SUP_DO_REPORT, 0, SUP_DID_RESTART);
+	} else {
+		n->paid = 1;
+		ms = back_off(n);
+		sup_do(n, SUP_DO_REPORT, ms, SUP_DID_BACK_OFF);
+	}
+	if (ms > 0)
+		sup_wait(n, ms);
+	else
+		sup_enter(n, SUP_ST_RETRY);
+	if (n->parent->job == JOB_REGROW)
+		n->parent->job = JOB_IDLE;
+}
+
+/* Start of n failed: what was asked for from outside is answered so, at boot its supervisor's start fails, a restart is tried again. */
 void sup_start_failed(struct sup_node *n)
 {
 	struct sup_node *s = n->parent;
@@ -272,15 +337,19 @@ void sup_start_failed(struct sup_node *n)
 		return;
 	if (n->fresh) {
 		sup_do(n, SUP_DO_REPORT, 0, SUP_DID_REMOVE);
-		sup_forget(n);
+		n->fresh = 0;
+		n->gone = 1;
+		if (n->dynamic)
+			sup_forget(n);
+	} else if (n->byhand) {
+		sup_do(n, SUP_DO_REPORT, 0, SUP_DID_FAIL_START);
+		n->byhand = 0;
+		n->held = 1;
 	} else if (s->job == JOB_BOOT) {
 		sup_do(n, SUP_DO_REPORT, 0, SUP_DID_FAIL_START);
 		s->job = JOB_FALL_BOOT;
 	} else {
-		sup_do(n, SUP_DO_REPORT, 0, SUP_DID_RESTART);
-		sup_enter(n, SUP_ST_RETRY);
-		if (s->job == JOB_REGROW)
-			s->job = JOB_IDLE;
+		try_again(n);
 	}
 	sup_advance(s);
 }
@@ -305,6 +374,8 @@ static const struct sup_cell leaf_table[SUP_ST_COUNT][SUP_EV_COUNT] = {
 	                      [SUP_EV_EXITED] = IGNORE,           [SUP_EV_TIMEOUT] = IGNORE,                 [SUP_EV_STOP] = CELL(sup_drop_claim) },
 	[SUP_ST_RETRY]    = { [SUP_EV_START] = CELL(leaf_start),  [SUP_EV_READY]   = IGNORE,                 [SUP_EV_FAILED] = IGNORE,
 	                      [SUP_EV_EXITED] = IGNORE,           [SUP_EV_TIMEOUT] = IGNORE,                 [SUP_EV_STOP] = CELL(sup_drop_claim) },
+	[SUP_ST_WAITING]  = { [SUP_EV_START] = IGNORE,            [SUP_EV_READY]   = IGNORE,                 [SUP_EV_FAILED] = IGNORE,
+	                      [SUP_EV_EXITED] = IGNORE,           [SUP_EV_TIMEOUT] = CELL(sup_due),          [SUP_EV_STOP] = CELL(sup_drop_claim) },
 };
 
 /* ---- commands and events ---------------------------------------------------- */
@@ -324,7 +395,7 @@ void sup_step(struct sup_node *n, enum sup_event ev)
 	cell(n->spec.kind, n->state, ev)->fn(n);
 }
 
-static void begin(struct sup_tree *t, uint64_t now_ms)
+void sup_begin(struct sup_tree *t, uint64_t now_ms)
 {
 	free_forgotten(t);
 	t->now = now_ms;
@@ -332,7 +403,7 @@ static void begin(struct sup_tree *t, uint64_t now_ms)
 
 int sup_start(struct sup_node *n, uint64_t now_ms)
 {
-	begin(n->tree, now_ms);
+	sup_begin(n->tree, now_ms);
 	if (n->parent != NULL && n->parent->state != SUP_ST_UP)
 		return SSH_E_NOT_NOW;
 	/* In the middle of a restart of its siblings it comes up in its turn. */
@@ -343,7 +414,7 @@ int sup_start(struct sup_node *n, uint64_t now_ms)
 
 void sup_stop(struct sup_node *n, uint64_t now_ms)
 {
-	begin(n->tree, now_ms);
+	sup_begin(n->tree, now_ms);
 	n->removing = n->parent != NULL;
 	if (n->state == SUP_ST_DOWN && n->parent != NULL)
 		sup_forget(n);
@@ -353,7 +424,7 @@ void sup_stop(struct sup_node *n, uint64_t now_ms)
 
 void sup_event(struct sup_node *n, enum sup_event ev, enum sup_reason reason, uint64_t now_ms)
 {
-	begin(n->tree, now_ms);
+	sup_begin(n->tree, now_ms);
 	if (ev == SUP_EV_EXITED)
 		n->reason = reason;
 	if (ev == SUP_EV_TIMEOUT)

@@ -30,6 +30,11 @@ struct sup_spec {
 	int significant;
 	uint32_t shutdown_ms;		/* SUP_BRUTAL_KILL, a time, SUP_INFINITY */
 	uint32_t start_ms;		/* until READY; 0: no limit */
+	/*
+	 * When a restart fails before READY: at once again, then after backoff_min_ms, doubled each time up to backoff_max_ms, for
+	 * ever, and without counting for intensity. backoff_max_ms 0: as OTP, each failure is one more restart.
+	 */
+	uint32_t backoff_min_ms, backoff_max_ms;
 	/* supervisors only */
 	enum sup_strategy strategy;
 	enum sup_auto auto_shutdown;
@@ -48,7 +53,8 @@ enum sup_state {
 	SUP_ST_STOPPING,	/* asked to end */
 	SUP_ST_KILLING,		/* made to end */
 	SUP_ST_DEAD,		/* ended by itself; its supervisor has not answered yet */
-	SUP_ST_RETRY,		/* failed to start in a restart; that counts as one more restart, in its turn */
+	SUP_ST_RETRY,		/* to be started once more, in its turn */
+	SUP_ST_WAITING,		/* its next start is put off: back-off, or too many restarts at a time */
 	SUP_ST_COUNT
 };
 
@@ -82,9 +88,11 @@ enum sup_did {
 	SUP_DID_AUTO_SHUTDOWN,	/* significant: its supervisor stops */
 	SUP_DID_GIVE_UP,	/* too many restarts: its supervisor stops and fails upwards */
 	SUP_DID_FAIL_START,	/* a start failed: its supervisor's start fails */
-	SUP_DID_STOP		/* it ended because it had been asked to */
+	SUP_DID_STOP,		/* it ended because it had been asked to */
+	SUP_DID_BACK_OFF	/* its restart failed before it was ready: again in ms milliseconds */
 };
 
+/* ms of a report: how long the next start is put off. */
 struct sup_action { enum sup_verb verb; struct sup_node *node; uint32_t ms; enum sup_did did; };
 
 struct sup_tree;
@@ -101,20 +109,25 @@ struct sup_node {
 	enum sup_reason reason;		/* of its last end */
 	void *ctx;			/* the owner's */
 	unsigned restarts;		/* how often it was started again */
+	unsigned fails;			/* starts that failed since it was last up */
+	uint64_t due_ms;		/* WAITING: when its next start is due */
 	/* the module's own */
 	uint64_t seq;			/* when it became DEAD or RETRY */
 	unsigned dynamic : 1;		/* not there when its supervisor starts anew */
 	unsigned fresh : 1;		/* dynamic and never yet up: a failed start removes it */
 	unsigned removing : 1;		/* forgotten as soon as it is down */
-	unsigned gone : 1;		/* static temporary child that ended: not started until its supervisor starts anew */
+	unsigned gone : 1;		/* static child that was temporary and ended, or was deleted: as if not there until its supervisor starts anew */
+	unsigned held : 1;		/* terminated by sup_terminate() */
+	unsigned byhand : 1;		/* started by sup_restart_child(): a failure is its answer, no restart */
+	unsigned paid : 1;		/* its next restart was counted, or does not count */
 	unsigned asked : 1;		/* supervisor: STOPPING because its parent asked */
 	unsigned restarting : 1;	/* the next start is a restart */
 	unsigned timed : 1;		/* it has a timer */
 	unsigned busy : 1;		/* its supervisor part is at work further up the stack */
 	int job;
 	uint64_t from;			/* one_for_all, rest_for_one: the child that caused the restart */
-	unsigned window_used;
-	uint64_t window[];		/* times of the last restarts: intensity + 1 */
+	unsigned window_used, window_room;
+	uint64_t *window;		/* times of the last restarts: intensity + 1 */
 };
 
 /* An empty tree with its root, which must be a supervisor. NULL: no memory, or a spec sup_check() refuses. */
@@ -123,6 +136,13 @@ void sup_tree_free(struct sup_tree *);		/* nodes too; no actions */
 struct sup_node *sup_root(struct sup_tree *);
 /* NULL when there is no such node. */
 struct sup_node *sup_find(struct sup_tree *, uint64_t id);
+
+/*
+ * Not more than SUP_PACE_BURST restarts at once in the whole tree, then one in SUP_PACE_MS: whatever intensities say, a crash
+ * loop leaves the processor to those who serve.
+ */
+#define SUP_PACE_BURST 10u
+#define SUP_PACE_MS    500u
 
 /* OTP's check_childspecs: why parent may not have such a child, or NULL when it may. parent NULL: a root. */
 const char *sup_check(const struct sup_spec *parent, const struct sup_spec *child);
@@ -133,6 +153,12 @@ const char *sup_check(const struct sup_spec *parent, const struct sup_spec *chil
 struct sup_node *sup_add(struct sup_node *parent, const struct sup_spec *, int dynamic);
 
 /*
+ * Another specification for a node that lives on; kind, significance, strategy and auto_shutdown stay. It holds for what is decided from now
+ * on (OTP's code_change): a window that is too full for a lower intensity makes the next restart one too many. NULL, or why not.
+ */
+const char *sup_respec(struct sup_node *, const struct sup_spec *);
+
+/*
  * The three commands and the one event function. After each call take all actions with sup_next() and
  * carry them out; a node given with SUP_DO_FORGET is freed when the next call begins.
  */
@@ -140,6 +166,33 @@ struct sup_node *sup_add(struct sup_node *parent, const struct sup_spec *, int d
 int  sup_start(struct sup_node *, uint64_t now_ms);
 /* Terminate; a child is removed from the tree afterwards (terminate_child, delete_child), the root ends with SUP_DO_EXIT 0. */
 void sup_stop(struct sup_node *, uint64_t now_ms);
+
+/* OTP's functions of these names, for one child. They answer at once; what they began ends with the node's state. */
+enum sup_refusal {
+	SUP_ALLOWED,
+	SUP_NOT_FOUND,
+	SUP_RUNNING,		/* restart_child, delete_child: terminate it first */
+	SUP_RESTARTING,
+	SUP_SIMPLE,		/* simple_one_for_one: its children cannot be restarted or deleted */
+	SUP_STARTED,		/* already_started */
+	SUP_PRESENT,		/* already_present: restart_child is what starts it */
+	SUP_NOT_NOW,		/* its supervisor does not run, or is restarting others: later (OTP's call would wait) */
+	SUP_IS_ROOT,		/* nobody's child */
+	SUP_REFUSALS
+};
+/* It ends and stays in the tree, DOWN, until restart_child, or until its supervisor restarts it with others; a temporary one is gone. */
+enum sup_refusal sup_terminate(struct sup_node *, uint64_t now_ms);
+/* Ends UP, or DOWN when it cannot be started. */
+enum sup_refusal sup_restart_child(struct sup_node *, uint64_t now_ms);
+/* A dynamic node is forgotten; a static one is gone until its supervisor starts anew, or sup_start_again(). */
+enum sup_refusal sup_delete(struct sup_node *, uint64_t now_ms);
+/* start_child with the specification of a static node: only one that is gone; failing, it is gone again. */
+enum sup_refusal sup_start_again(struct sup_node *, uint64_t now_ms);
+/* count_children; nodes that are gone do not count. */
+struct sup_count { unsigned specs, active, supervisors, workers; };
+struct sup_count sup_count_children(const struct sup_node *);
+const char *sup_refusal_name(enum sup_refusal);
+
 /* READY, FAILED, EXITED (with reason) or TIMEOUT of a worker; TIMEOUT of a supervisor. Others are ignored. */
 void sup_event(struct sup_node *, enum sup_event, enum sup_reason, uint64_t now_ms);
 /* 1 and the next action, 0 when there is none. */
@@ -154,8 +207,9 @@ struct sup_saved {
 	uint64_t id;
 	enum sup_state state;
 	enum sup_reason reason;
-	unsigned restarts;
-	unsigned dynamic : 1, fresh : 1, removing : 1, gone : 1;
+	unsigned restarts, fails;
+	uint64_t due_ms;		/* WAITING */
+	unsigned dynamic : 1, fresh : 1, removing : 1, gone : 1, held : 1, byhand : 1;
 	const uint64_t *window;
 	unsigned window_used;
 };

@@ -12,6 +12,7 @@ struct sup_tree {
 	struct sup_node *root;
 	struct table nodes;		/* by id */
 	uint64_t last_id, seq, now;
+	uint64_t pace;			/* when the restarts so far would be done at one in SUP_PACE_MS */
 	struct list forgotten;		/* freed when the next call begins */
 	struct sup_action *actions;
 	size_t head, tail, size;
@@ -36,6 +37,11 @@ void sup_forget(struct sup_node *);
 void sup_went_down(struct sup_node *);
 void sup_start_failed(struct sup_node *);
 void sup_ignore(struct sup_node *);
+/* Before a command or event from outside. */
+void sup_begin(struct sup_tree *, uint64_t now_ms);
+/* Its next start is put off. */
+void sup_wait(struct sup_node *, uint32_t ms);
+void sup_due(struct sup_node *);
 /* Nothing of it is alive; it only waits for an answer: no answer is needed any more. */
 void sup_drop_claim(struct sup_node *);
 

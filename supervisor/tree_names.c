@@ -7,7 +7,7 @@
 const char *sup_state_name(enum sup_state s)
 {
 	static const char *const names[] = {
-		"down", "starting", "aborting", "up", "stopping", "killing", "dead", "retry",
+		"down", "starting", "aborting", "up", "stopping", "killing", "dead", "retry", "throttled",
 	};
 
 	return NAME(names, s);
@@ -23,7 +23,7 @@ const char *sup_event_name(enum sup_event e)
 const char *sup_did_name(enum sup_did d)
 {
 	static const char *const names[] = {
-		"restart", "leave", "remove", "auto-shutdown", "give-up", "fail-start", "stop",
+		"restart", "leave", "remove", "auto-shutdown", "give-up", "fail-start", "stop", "back-off",
 	};
 
 	return NAME(names, d);
@@ -39,6 +39,15 @@ const char *sup_strategy_name(enum sup_strategy s)
 const char *sup_restart_name(enum sup_restart r)
 {
 	static const char *const names[] = { "permanent", "transient", "temporary" };
+
+	return NAME(names, r);
+}
+
+const char *sup_refusal_name(enum sup_refusal r)
+{
+	static const char *const names[] = {
+		"ok", "not_found", "running", "restarting", "simple_one_for_one", "already_started", "already_present", "not_now", "root",
+	};
 
 	return NAME(names, r);
 }

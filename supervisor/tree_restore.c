@@ -29,8 +29,12 @@ struct sup_node *sup_restore(struct sup_tree *t, struct sup_node *parent, const 
 	n->fresh = s->fresh;
 	n->removing = s->removing;
 	n->gone = s->gone;
+	n->held = s->held;
+	n->byhand = s->byhand;
+	n->fails = s->fails;
+	n->due_ms = s->due_ms;
 	if (spec->kind == SUP_SUPERVISOR)
-		for (unsigned i = 0; i < s->window_used && i < spec->intensity; i++)
+		for (unsigned i = 0; i < s->window_used && n->window_used < n->window_room; i++)
 			n->window[n->window_used++] = s->window[i];
 	n->state = s->state;
 	if (n->state == SUP_ST_DEAD || n->state == SUP_ST_RETRY)
@@ -40,6 +44,8 @@ struct sup_node *sup_restore(struct sup_tree *t, struct sup_node *parent, const 
 
 static void go_on(struct sup_node *n)
 {
+	if (n->state == SUP_ST_WAITING)
+		sup_timer(n, n->due_ms > n->tree->now ? (uint32_t)(n->due_ms - n->tree->now) : 1);
 	if (n->state == SUP_ST_STARTING) {
 		sup_timer(n, n->spec.start_ms);
 		n->job = n->spec.kind == SUP_SUPERVISOR ? JOB_BOOT : JOB_IDLE;

@@ -9,7 +9,7 @@
 
 static int alive(const struct sup_node *n)
 {
-	return n->state != SUP_ST_DOWN && n->state != SUP_ST_DEAD && n->state != SUP_ST_RETRY;
+	return n->state != SUP_ST_DOWN && n->state != SUP_ST_DEAD && n->state != SUP_ST_RETRY && n->state != SUP_ST_WAITING;
 }
 
 /* ---- restart intensity ------------------------------------------------------ */
@@ -36,10 +36,22 @@ unsigned sup_window(const struct sup_node *s, uint64_t now_ms)
 static int add_restart(struct sup_node *s)
 {
 	s->window_used = in_period(s, s->tree->now, s->window);
-	if (s->window_used > s->spec.intensity)		/* cannot be: a supervisor that gave up is started with an empty window */
+	if (s->window_used > s->spec.intensity)		/* intensity is lower than it was */
 		return 0;
 	s->window[s->window_used++] = s->tree->now;
 	return s->window_used <= s->spec.intensity;
+}
+
+/* How long a restart has to wait for its turn in the whole tree. */
+static uint32_t pace(struct sup_tree *t)
+{
+	uint64_t most = t->now + (SUP_PACE_BURST - 1) * SUP_PACE_MS, wait;
+
+	if (t->pace < t->now)
+		t->pace = t->now;
+	wait = t->pace > most ? t->pace - most : 0;
+	t->pace += SUP_PACE_MS;
+	return (uint32_t)wait;
 }
 
 /* ---- stopping ----------------------------------------------------------------- */
@@ -92,7 +104,7 @@ static void fallen(struct sup_node *s)
 		if (c->dynamic)
 			sup_forget(c);
 		else
-			c->gone = c->fresh = c->restarting = 0;
+			c->gone = c->held = c->byhand = c->fresh = c->restarting = 0;
 	}
 	s->job = JOB_IDLE;
 	s->window_used = 0;
@@ -148,15 +160,26 @@ static int auto_shutdown(const struct sup_node *s, const struct sup_node *c)
 static void restart(struct sup_node *s, struct sup_node *c)
 {
 	int first = c->state == SUP_ST_DEAD;	/* a RETRY was reported when its start failed */
+	uint32_t wait = 0;
+	int in = 0;
 
-	if (!add_restart(s)) {
-		sup_do(c, SUP_DO_REPORT, 0, SUP_DID_GIVE_UP);
-		sup_enter(c, SUP_ST_DOWN);
-		fall(s, JOB_FALL_SELF);
-		return;
+	if (!c->paid) {
+		if (!add_restart(s)) {
+			sup_do(c, SUP_DO_REPORT, 0, SUP_DID_GIVE_UP);
+			sup_enter(c, SUP_ST_DOWN);
+			fall(s, JOB_FALL_SELF);
+			return;
+		}
+		wait = pace(s->tree);
 	}
 	if (first)
-		sup_do(c, SUP_DO_REPORT, 0, SUP_DID_RESTART);
+		sup_do(c, SUP_DO_REPORT, wait, SUP_DID_RESTART);
+	if (wait > 0) {
+		c->paid = 1;
+		sup_wait(c, wait);
+		return;
+	}
+	c->paid = 0;
 	c->restarting = 1;
 	if (s->spec.strategy == SUP_ONE_FOR_ONE || s->spec.strategy == SUP_SIMPLE_ONE_FOR_ONE) {
 		sup_step(c, SUP_EV_START);
@@ -165,6 +188,10 @@ static void restart(struct sup_node *s, struct sup_node *c)
 	sup_enter(c, SUP_ST_DOWN);
 	s->from = c->id;
 	s->job = JOB_CLEAR;
+	/* As in OTP, those that were terminated come up with the others; what is terminated from now on does not. */
+	LIST_EACH(l, &s->children)
+		if (s->spec.strategy == SUP_ONE_FOR_ALL || (in |= SUP_CHILD(l) == c))
+			SUP_CHILD(l)->held = 0;
 }
 
 static void answer(struct sup_node *s, struct sup_node *c)
@@ -210,7 +237,7 @@ static int start_from(struct sup_node *s, const struct sup_node *from, int again
 		struct sup_node *c = SUP_CHILD(l);
 
 		in |= c == from;
-		if (!in || c->removing || c->gone)
+		if (!in || c->removing || c->gone || c->held)
 			continue;
 		if (c->state == SUP_ST_DOWN) {
 			c->restarting = again != 0;
@@ -266,7 +293,8 @@ static int work(struct sup_node *s)
 			return !waiting(s);
 		if (s->job == JOB_BOOT) {
 			sup_enter(s, SUP_ST_UP);
-			s->fresh = 0;
+			s->fresh = s->byhand = 0;
+			s->fails = 0;
 			sup_do(s, SUP_DO_UP, 0, 0);
 			if (s->parent != NULL)
 				sup_advance(s->parent);
@@ -396,4 +424,6 @@ const struct sup_cell sup_super_table[SUP_ST_COUNT][SUP_EV_COUNT] = {
 	                      [SUP_EV_TIMEOUT] = IGNORE,           [SUP_EV_STOP] = CELL(sup_drop_claim) },
 	[SUP_ST_RETRY]    = { [SUP_EV_START] = CELL(super_start), [SUP_EV_READY] = IGNORE, [SUP_EV_FAILED] = IGNORE, [SUP_EV_EXITED] = IGNORE,
 	                      [SUP_EV_TIMEOUT] = IGNORE,           [SUP_EV_STOP] = CELL(sup_drop_claim) },
+	[SUP_ST_WAITING]  = { [SUP_EV_START] = IGNORE,            [SUP_EV_READY] = IGNORE, [SUP_EV_FAILED] = IGNORE, [SUP_EV_EXITED] = IGNORE,
+	                      [SUP_EV_TIMEOUT] = CELL(sup_due),    [SUP_EV_STOP] = CELL(sup_drop_claim) },
 };

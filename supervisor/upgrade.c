@@ -19,6 +19,7 @@
 #include "ipc/row.h"
 #include "supervisor/command.h"
 #include "supervisor/control.h"
+#include "supervisor/handoff.h"
 #include "supervisor/proc.h"
 #include "supervisor/replace.h"
 #include "supervisor/session.h"
@@ -41,9 +42,6 @@ struct upgrade {
 	unsigned format;
 	char version[40];
 };
-
-/* Connections move by themselves once everything else is new; not linked in is not called. */
-void handoff_all(struct daemon *) __attribute__((weak));
 
 /* ---- words ------------------------------------------------------------------------------ */
 
@@ -148,6 +146,7 @@ static void on_rest(evutil_socket_t fd, short what, void *arg)
 			event_add(u->timer, &again);
 		return;
 	}
+	handoff_abandon_all(u->d);
 	log_ev(LOGL_INFO, "ev=upgrade %s takes over from %s: %s", u->version, program_version.name, u->path);
 	if (upgrade_exec(u->d, u->path, u->format, u->client) < 0)	/* returns only then */
 		refuse(u, "%s: %s", u->path, strerror(errno));
@@ -244,6 +243,12 @@ static void ask_program(const struct upgrade *u, int out)
 {
 	int fds[2] = { out, out }, at[2] = { 1, 2 };
 	char **argv = upgrade_argv(u->d, u->path, "--can-resume");
+	size_t n = 0;
+
+	for (char **e = u->d->environment; *e != NULL; e++)	/* what it says is for us, not for the service manager */
+		if (strncmp(*e, "NOTIFY_SOCKET=", 14) != 0)
+			u->d->environment[n++] = *e;
+	u->d->environment[n] = NULL;
 
 	if (argv == NULL || spawn_fds(fds, at, 2) < 0)
 		_exit(126);
@@ -320,8 +325,7 @@ int command_UPGRADES(struct client *c, const struct ipc_CTL_REQUEST *q)
 
 static void on_replaced(struct daemon *d)
 {
-	if (handoff_all != NULL)
-		handoff_all(d);
+	handoff_all(d);		/* those that are on the old program move, one by one */
 }
 
 void upgrade_done(struct daemon *d)

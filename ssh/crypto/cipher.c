@@ -367,12 +367,13 @@ int cipher_export(const struct cipher *c, struct wr *w)
 {
 	size_t mark;
 
-	if (c->head_open || c->broken)
+	if (c->broken)
 		return SSH_E_NOT_NOW;
 	mark = wr_string_begin(w);
 	wr_cstr(w, c->alg->name);
 	wr_cstr(w, c->mac != NULL ? c->mac->name : "");
 	wr_u8(w, (uint8_t)c->encrypt);
+	wr_u8(w, (uint8_t)c->head_open);
 	wr_string(w, c->key, c->alg->key_len);
 	wr_string(w, c->iv, c->alg->iv_len);
 	wr_string(w, c->mac_key, c->mac != NULL ? c->mac->key_len : 0);
@@ -386,20 +387,34 @@ int cipher_import(struct cipher **res, struct rd *r, const struct mem *mem)
 	struct view alg_name = rd_string(&in, SSH_ALG_NAME_MAX), mac_name = rd_string(&in, SSH_ALG_NAME_MAX);
 	const struct cipher_alg *alg = cipher_alg_find(alg_name);
 	const struct mac_alg *mac = mac_alg_find(mac_name);
-	uint8_t encrypt = rd_u8(&in);
+	uint8_t encrypt = rd_u8(&in), head_open = rd_u8(&in);
 	struct cipher_keys keys;
+	int e;
 
 	*res = NULL;
 	keys.key = rd_string(&in, KEY_LEN_MAX);
 	keys.iv = rd_string(&in, IV_LEN_MAX);
 	keys.mac_key = rd_string(&in, KEY_LEN_MAX);
-	if (r->bad || rd_done(&in) < 0 || alg == NULL || encrypt > 1)
+	if (r->bad || rd_done(&in) < 0 || alg == NULL || encrypt > 1 || head_open > 1)
 		return SSH_E_STATE;
 	if (mac_name.len > 0 ? mac == NULL : keys.mac_key.len > 0)
 		return SSH_E_STATE;
 	if (!keys_fit(alg, mac, &keys))
 		return SSH_E_STATE;
-	return cipher_new(res, alg, mac, &keys, encrypt, mem);
+	if ((e = cipher_new(res, alg, mac, &keys, encrypt, mem)) < 0)
+		return e;
+	if (head_open && (encrypt || cipher_length_apart(*res))) {
+		cipher_free(*res);
+		*res = NULL;
+		return SSH_E_STATE;
+	}
+	(*res)->head_open = head_open;
+	return SSH_OK;
+}
+
+int cipher_head_open(const struct cipher *c)
+{
+	return c->head_open;
 }
 
 int cipher_fits(const struct cipher *c, const struct cipher_alg *alg, const struct mac_alg *mac, int encrypt)

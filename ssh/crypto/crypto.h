@@ -102,9 +102,11 @@ int    cipher_seal(struct cipher *, uint32_t seq, uint8_t *pkt, size_t n);
 int    cipher_length(struct cipher *, uint32_t seq, uint8_t *pkt, uint32_t *packet_length);
 /* Checks and decrypts in place n = 4 + packet_length bytes; the tag stands behind. SSH_E_MAC. */
 int    cipher_open(struct cipher *, uint32_t seq, uint8_t *pkt, size_t n);
-/* Everything needed to go on elsewhere, between two packets; read it back with cipher_import(). */
+/* Everything needed to go on elsewhere; read it back with cipher_import(). SSH_E_NOT_NOW after a failed packet. */
 int    cipher_export(const struct cipher *, struct wr *);
 int    cipher_import(struct cipher **, struct rd *, const struct mem *);
+/* 1 while the first block of a packet is plain text already, by cipher_length(). */
+int    cipher_head_open(const struct cipher *);
 /* 1 when it is one of exactly these rows and this direction: what an importer must know before it uses it. */
 int    cipher_fits(const struct cipher *, const struct cipher_alg *, const struct mac_alg *, int encrypt);
 

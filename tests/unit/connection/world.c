@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -17,7 +18,10 @@
 #include "ipc/clock.h"
 #include "ipc/datagram.h"
 #include "ipc/permits.h"
+#include "ipc/values.h"
 #include "ssh/crypto/crypto.h"
+
+#define MOVE_SIZE (16u << 20)
 
 __attribute__((format(printf, 3, 4)))
 static void hear(char *where, size_t size, const char *fmt, ...)
@@ -130,6 +134,13 @@ static void on_sup(struct world *w, struct ipc_msg *m, size_t len, const uint8_t
 	case IPC_WORKER_SIGNAL:
 		HEAR(w->sup_heard, "SIGNAL:%d:%.*s ", (int)m->u.WORKER_SIGNAL.worker, (int)m->u.WORKER_SIGNAL.name.len,
 		    (const char *)m->u.WORKER_SIGNAL.name.p);
+		return;
+	case IPC_HANDOFF_STATE:
+		w->move_status = m->u.HANDOFF_STATE.status;
+		w->move_length = m->u.HANDOFF_STATE.length;
+		return;
+	case IPC_ADOPTED:
+		w->adopt_status = m->u.ADOPTED.status;
 		return;
 	default:
 		break;
@@ -270,6 +281,8 @@ static int run_client(struct world *w)
 void world_run(struct world *w)
 {
 	for (int quiet = 0; quiet < 3; quiet++) {
+		if (w->always_moves && !w->conn.over)
+			world_move(w);
 		if (!w->conn.over)
 			event_base_loop(w->base, EVLOOP_NONBLOCK);
 		else if (w->conn.ssh != NULL)
@@ -289,6 +302,99 @@ void world_until(struct world *w, const char *where, const char *text)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 	cr_assert_fail("\"%s\" never came; heard \"%s\"", text, where);
+}
+
+/* ---- moving ------------------------------------------------------------------------------ */
+
+/* The conn and its supervisor only. */
+static void run_link(struct world *w)
+{
+	for (int quiet = 0; quiet < 3; quiet++) {
+		if (!w->conn.over)
+			event_base_loop(w->base, EVLOOP_NONBLOCK);
+		while (hear_link(w, w->sup, ROLE_SUP, w->sup_when))
+			quiet = -1;
+	}
+}
+
+static int world_memfd(void)
+{
+	int fd = memfd_create("state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	cr_assert(fd >= 0 && ftruncate(fd, MOVE_SIZE) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0);
+	return fd;
+}
+
+int world_stop(struct world *w, int fds[3])
+{
+	int pair[2], give[2];
+	uint8_t *p;
+
+	fds[0] = world_memfd();
+	cr_assert_eq(link_pair(pair), SSH_OK);
+	fds[1] = pair[0];
+	fds[2] = fcntl(w->conn.loop.in, F_DUPFD_CLOEXEC, 3);
+	give[0] = fcntl(fds[0], F_DUPFD_CLOEXEC, 3);
+	give[1] = pair[1];
+	w->move_status = -1;
+	w->move_length = 0;
+	say(w->sup, ROLE_SUP, w->sup_when, IPC_HANDOFF, &(struct ipc_HANDOFF){ .move = ++w->moves, .size = MOVE_SIZE }, give, 2);
+	run_link(w);
+	buf_truncate(&w->state, 0);
+	if (w->move_status == HANDOFF_STILL) {
+		p = mmap(NULL, w->move_length, PROT_READ, MAP_SHARED, fds[0], 0);
+		cr_assert(p != MAP_FAILED && buf_append(&w->state, p, w->move_length) == SSH_OK);
+		munmap(p, w->move_length);
+	}
+	return w->move_status;
+}
+
+int world_adopt(struct world *w, int fds[3])
+{
+	struct ipc_ADOPT m = { .move = w->moves, .conn = 7, .length = w->move_length, .peer = w->conn.peer, .local = w->conn.local };
+	int pair[2];
+
+	say(w->sup, ROLE_SUP, w->sup_when, IPC_LEAVE, &(struct ipc_LEAVE){ .move = w->moves }, NULL, 0);
+	run_link(w);
+	cr_assert(w->conn.over);
+	conn_drop(&w->conn);
+	close(w->sup);
+	cr_assert_eq(link_pair(pair), SSH_OK);
+	w->sup = pair[0];
+	w->sup_when = W_NEW;
+	w->adopt_status = -1;
+	cr_assert_eq(conn_init(&w->conn, w->base, pair[1], 7, &w->policy, &w->keys), SSH_OK);
+	say(w->sup, ROLE_SUP, W_NEW, IPC_ADOPT, &m, fds, 3);
+	run_link(w);
+	w->sup_when = W_AUTHED;
+	return w->adopt_status;
+}
+
+void world_serve(struct world *w)
+{
+	say(w->sup, ROLE_SUP, w->sup_when, IPC_SERVE, &(struct ipc_SERVE){ .move = w->moves }, NULL, 0);
+	run_link(w);
+}
+
+int world_move(struct world *w)
+{
+	int fds[3], had_auth = w->auth >= 0;
+
+	if (w->sup_when == W_NEW)
+		return -1;
+	if (world_stop(w, fds) != HANDOFF_STILL) {
+		for (int i = 0; i < 3; i++)
+			close(fds[i]);
+		w->not_moved++;
+		return w->move_status;
+	}
+	cr_assert_eq(world_adopt(w, fds), ADOPT_OK);
+	w->moved++;
+	world_new_key(w);
+	if (had_auth)
+		world_new_auth(w);
+	world_serve(w);
+	return HANDOFF_STILL;
 }
 
 /* ---- life -------------------------------------------------------------------------------- */
@@ -352,6 +458,8 @@ void world_init(struct world *w)
 	w->max_sessions = 10;
 	w->permits = PERMIT_PTY;
 	w->accept_env = "LANG LC_*";
+	w->always_moves = getenv("WORLD_MOVES") != NULL;
+	buf_init(&w->state, MOVE_SIZE, NULL);
 	add_hostkey(w);
 	make_client(w, &theirs);
 	ssh_policy_defaults(&w->policy);
@@ -370,6 +478,7 @@ void world_init(struct world *w)
 void world_drop(struct world *w)
 {
 	conn_drop(&w->conn);
+	buf_drop(&w->state);
 	ssh_free(w->client);
 	privkey_free(w->host);
 	hostkeys_drop(&w->keys);

@@ -38,6 +38,14 @@ struct world {
 	int hold_window;		/* client: data is not consumed */
 	size_t unconsumed;
 	uint32_t chan;			/* the client's number of the last channel it opened */
+	/* moving the conn to "another process", which is a new conn in the same place */
+	int always_moves;		/* world_run() does it before each step; also by the environment, WORLD_MOVES=1 */
+	unsigned moved, not_moved;
+	uint32_t moves;
+	int move_status;		/* HANDOFF_STATE.status; -1: not heard */
+	uint32_t move_length;
+	int adopt_status;		/* ADOPTED.status; -1: not heard */
+	struct buf state;		/* what the last one wrote */
 };
 
 /* A conn that has had CONN_START and both PEER_LINKs. */
@@ -65,6 +73,13 @@ void world_exit(struct world *, uint64_t worker, int signalled, uint32_t code, i
 void world_new_key(struct world *);
 void world_new_auth(struct world *);
 void world_verdict(struct world *, uint8_t verdict, int counted, int last, const char *methods, const char *banner);
+/* Half of a move: HANDOFF, and what the conn answered. fds: memfd, the far end for its descriptors, the client's socket; yours. */
+int  world_stop(struct world *, int fds[3]);
+/* The other half, from fds, which are taken: a new conn adopts. ADOPTED.status. */
+int  world_adopt(struct world *, int fds[3]);
+void world_serve(struct world *);
+/* A whole move; HANDOFF_STATE.status. */
+int  world_move(struct world *);
 void world_forget(struct world *);	/* empties the texts */
 
 #endif

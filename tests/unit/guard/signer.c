@@ -133,6 +133,17 @@ Test(signer, a_new_auth_is_told_the_ids_of_the_living)
 	cr_assert(rig_silent(&rig, a, 30));
 }
 
+/* A connection that moved to another process, or a keysign that is new: its first hash is no session id. */
+Test(signer, a_rekey_of_one_that_is_logged_in_is_no_session_id)
+{
+	int a = rig_peer(&rig, ROLE_AUTH, 0), c = rig_peer(&rig, ROLE_CONN, 5);
+
+	authed(5);
+	ask(c, 1, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(c, 1, 0, "ssh-ed25519", 32));
+	cr_assert(rig_silent(&rig, a, 30));
+}
+
 Test(signer, over_the_budget_waits)
 {
 	int c = rig_peer(&rig, ROLE_CONN, 1);

@@ -78,6 +78,58 @@ Test(link, messages_keep_their_order_when_the_reader_is_slow)
 	leave(&e);
 }
 
+/* What is said to a far end that is being replaced reaches the new one, in order, with its descriptors, behind what that one was told. */
+Test(link, what_was_held_goes_to_another)
+{
+	struct ends old, new;
+	int p[2];
+
+	join(&old);
+	join(&new);
+	cr_assert_eq(pipe(p), 0);
+	old.at_sup.fd = new.at_sup.fd = -1;
+	link_hold(old.acc, 1);
+	cr_assert_eq(link_send_fds(old.acc, IPC_CONN_NEW, &(struct ipc_CONN_NEW){ .slot = 1 }, &p[0], 1), SSH_OK);
+	cr_assert_eq(link_send(old.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 8 }), SSH_OK);
+	cr_assert_eq(link_send(old.acc, IPC_PING, &(struct ipc_PING){ .seq = 8 }), SSH_E_RULE, "checked all the same");
+	spin(&old);
+	cr_assert_eq(old.at_sup.messages, 0);
+	cr_assert_eq(link_queued(old.acc), 0);
+	link_hold(old.acc, 0);
+	cr_assert_eq(link_send(old.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 3 }), SSH_OK);
+	cr_assert_eq(link_send(new.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 4 }), SSH_OK);
+	link_give(new.acc, old.acc);
+	spin(&old);
+	spin(&new);
+	cr_assert(old.at_sup.messages == 1 && old.at_sup.last == 3 && old.at_sup.fd == -1);
+	cr_assert(new.at_sup.messages == 3 && new.at_sup.last == 8 && new.at_sup.fd >= 0);
+	close(new.at_sup.fd);
+	close(p[1]);
+	leave(&old);
+	leave(&new);
+}
+
+Test(link, what_was_held_may_go_out_after_all)
+{
+	struct ends e;
+	int p[2];
+
+	join(&e);
+	cr_assert_eq(pipe(p), 0);
+	link_hold(e.acc, 1);
+	for (uint32_t i = 1; i <= 100; i++)
+		cr_assert_eq(link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = i }), SSH_OK);
+	link_hold(e.acc, 0);
+	link_give(e.acc, e.acc);
+	spin(&e);
+	cr_assert(e.at_sup.messages == 100 && e.at_sup.last == 100);
+	link_hold(e.acc, 1);	/* never given: freed with the link, the descriptor too */
+	cr_assert_eq(link_send_fds(e.acc, IPC_CONN_NEW, &(struct ipc_CONN_NEW){ .slot = 1 }, &p[0], 1), SSH_OK);
+	leave(&e);
+	cr_assert_eq(fcntl(p[0], F_GETFD), -1);
+	close(p[1]);
+}
+
 Test(link, the_queue_has_an_end)
 {
 	struct ends e;

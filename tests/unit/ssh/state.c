@@ -56,14 +56,21 @@ static size_t by_97(struct pair *p, size_t n)
 	return n < 97 ? n : 97;
 }
 
-static void moved_everywhere(const char *cipher, pair_cut *cut)
+static void talk_with(struct pair *p, const char *cipher, const char *mac)
+{
+	talk_init(p, cipher);
+	for (int i = 0; mac != NULL && i < 4; i++)
+		p->policy[i / 2].macs[i % 2] = mac;
+}
+
+static unsigned moved_with(const char *cipher, const char *mac, pair_cut *cut)
 {
 	struct pair still, moved;
 	struct moves m = { 0, 0 };
 
-	talk_init(&still, cipher);
+	talk_with(&still, cipher, mac);
 	talk_run(&still);
-	talk_init(&moved, cipher);
+	talk_with(&moved, cipher, mac);
 	privkey_free(moved.hostkeys[0]);
 	moved.hostkeys[0] = still.hostkeys[0];
 	moved.cut = cut;
@@ -80,6 +87,12 @@ static void moved_everywhere(const char *cipher, pair_cut *cut)
 	moved.hostkey_count = 0;
 	pair_free(&moved);
 	pair_free(&still);
+	return m.later;
+}
+
+static void moved_everywhere(const char *cipher, pair_cut *cut)
+{
+	moved_with(cipher, NULL, cut);
 }
 
 Test(state, every_boundary_of_every_cipher)
@@ -93,6 +106,16 @@ Test(state, every_boundary_of_every_cipher)
 	}
 	moved_everywhere("aes128-gcm@openssh.com", bytewise);
 	moved_everywhere("aes128-ctr", bytewise);
+}
+
+/* Encrypt-and-MAC decrypts the first block of a packet before the rest is there: a sender in a hurry is always inside one. */
+Test(state, inside_a_packet)
+{
+	unsigned apart = moved_with("aes128-ctr", "hmac-sha2-256-etm@openssh.com", bytewise);
+	unsigned inside = moved_with("aes128-ctr", "hmac-sha2-256", bytewise);
+
+	cr_assert_lt(inside, apart + apart / 4, "%u refused, %u with the length apart", inside, apart);
+	moved_with("aes256-ctr", "hmac-sha2-512", by_97);
 }
 
 Test(state, not_now)

@@ -25,6 +25,10 @@ static struct sup_spec any_spec(const struct sup_spec *parent, enum sup_kind kin
 		.period_ms = 1 + roll(5000),
 	};
 
+	if (roll(2)) {
+		s.backoff_min_ms = 1 + roll(200);
+		s.backoff_max_ms = s.backoff_min_ms + roll(2000);
+	}
 	s.significant = roll(3) == 0;
 	if (sup_check(parent, &s) != NULL)
 		s.significant = 0;
@@ -44,7 +48,7 @@ static void grow(struct sup_node *parent, unsigned depth)
 
 static int runs(const struct sup_node *n)
 {
-	return n->state != SUP_ST_DOWN && n->state != SUP_ST_DEAD && n->state != SUP_ST_RETRY;
+	return n->state != SUP_ST_DOWN && n->state != SUP_ST_DEAD && n->state != SUP_ST_RETRY && n->state != SUP_ST_WAITING;
 }
 
 /* The node and everything below; returns how many nodes there are. */
@@ -59,9 +63,18 @@ static unsigned check(struct sup_node *n)
 	if (n->spec.kind == SUP_WORKER && n->state == SUP_ST_UP)
 		cr_assert(w.process[n->id]);
 	if (n->timed)
-		cr_assert(n->state == SUP_ST_STARTING || n->state == SUP_ST_STOPPING, "timer in state %s", sup_state_name(n->state));
+		cr_assert(n->state == SUP_ST_STARTING || n->state == SUP_ST_STOPPING || n->state == SUP_ST_WAITING, "timer in state %s", sup_state_name(n->state));
 	if (n->spec.kind == SUP_SUPERVISOR)
-		cr_assert_leq(n->window_used, n->spec.intensity + 1);
+		cr_assert_leq(n->window_used, n->window_room);
+	/* OTP: what was deleted, or was temporary and is terminated, does not run; what waits does so with a timer */
+	if (n->gone)
+		cr_assert_eq(n->state, SUP_ST_DOWN);
+	if (n->held)
+		cr_assert(!runs(n) || n->state == SUP_ST_STOPPING || n->state == SUP_ST_KILLING, "terminated, and %s", sup_state_name(n->state));
+	if (n->state == SUP_ST_WAITING)
+		cr_assert(n->timed && n->due_ms >= w.now - 300 * 300, "waits for nothing");
+	if (n->byhand)
+		cr_assert(n->state != SUP_ST_UP && n->state != SUP_ST_RETRY && n->state != SUP_ST_WAITING);
 	LIST_EACH(l, &n->children) {
 		struct sup_node *c = LIST_OF(l, struct sup_node, link);
 
@@ -92,6 +105,39 @@ static struct sup_node *pick_supervisor(void)
 	return root_of(&w);
 }
 
+/* OTP's functions on any node at any time; what they promise holds at once. */
+static void command(struct sup_node *n)
+{
+	uint64_t id = n->id;
+	unsigned what = roll(5);
+	enum sup_state was = n->state;
+	enum sup_refusal no;
+	struct sup_spec s;
+
+	switch (what) {
+	case 0:
+		no = sup_terminate(n, w.now);
+		cr_assert(no == SUP_ALLOWED || no == SUP_NOT_FOUND || no == SUP_NOT_NOW || no == SUP_IS_ROOT);
+		break;
+	case 1:
+		no = sup_restart_child(n, w.now);
+		cr_assert(no != SUP_ALLOWED || was == SUP_ST_DOWN);
+		break;
+	case 2:
+		no = sup_delete(n, w.now);
+		cr_assert(no != SUP_ALLOWED || was == SUP_ST_DOWN);
+		cr_assert(no != SUP_ALLOWED || sup_find(w.tree, id) == NULL || n->gone);
+		break;
+	case 3:
+		no = sup_start_again(n, w.now);
+		break;
+	default:
+		s = any_spec(n->parent != NULL ? &n->parent->spec : NULL, n->spec.kind);
+		sup_respec(n, &s);
+	}
+	settle(&w);
+}
+
 static void something(void)
 {
 	struct sup_node *n = pick();
@@ -100,7 +146,7 @@ static void something(void)
 	w.now += roll(300);
 	if (n == NULL)
 		return;
-	switch (roll(12)) {
+	switch (roll(15)) {
 	case 0: case 1: case 2: case 3:
 		if (n->spec.kind == SUP_WORKER && w.process[n->id])
 			die(&w, n, roll(3));
@@ -126,9 +172,13 @@ static void something(void)
 	case 10:
 		w.mood[n->id] = roll(4);
 		break;
+	case 11: case 12:
+		command(n);
+		break;
 	default:		/* any event at any time must be harmless */
 		if (n->spec.kind == SUP_SUPERVISOR || !w.process[n->id]) {
-			if (n->state != SUP_ST_STARTING && n->state != SUP_ST_ABORTING && n->state != SUP_ST_STOPPING)
+			if (n->state != SUP_ST_STARTING && n->state != SUP_ST_ABORTING && n->state != SUP_ST_STOPPING
+			    && n->state != SUP_ST_WAITING)	/* a timer's end is timeout()'s */
 				sup_event(n, roll(SUP_EV_COUNT), roll(3), w.now);
 			settle(&w);
 		}
