@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/adopt.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/effects.h"
 #include "supervisor/grant.h"
 #include "supervisor/held.h"
@@ -203,6 +204,8 @@ static void restore_session(struct daemon *d, const struct saved *s)
 		d->resume->stop[d->resume->nstop++] = s->id;	/* who it is cannot be known: better nobody */
 	if (table_get(&d->resume->proc_of, s->u.SESSION.connection) == NULL)
 		d->resume->stop[d->resume->nstop++] = s->id;
+	if (se->grant != NULL)
+		cgroup_session_adopt(se);
 	for (int i = 0; i < 2; i++)
 		se->sock[i] = held_take(d->held, KEPT_SESSION, s->id, i);
 }

@@ -199,6 +199,7 @@ struct session *session_restore(struct daemon *d, struct kid *k, struct kid *con
 	s->last_worker = m->last_worker;
 	list_init(&s->parked);
 	list_init(&s->works);
+	list_init(&s->wants_move);
 	k->session = s;
 	if (connection != NULL)
 		connection->session = s;
@@ -340,6 +341,9 @@ static void now_granted(struct session *s, struct proc *p)
 	if (s->grace != NULL)
 		event_del(s->grace);
 	tell_fate(s, FATE_AUTHENTICATED);
+	if (s->cgroup[0] == '\0')
+		cgroup_session_begin(s);
+	manager_touch(s->d);
 	introduce_authed(s);
 	worker_serve_parked(s);
 }
