@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 
-from lab import BUILD, HOST, ROUNDS, SEED, Failure, Server, alive, below, check, coppiced_only, limit, processes, same, status, wait_until
+from lab import BUILD, HOST, ROUNDS, SEED, NotHere, Server, alive, below, check, coppiced_only, limit, processes, same, status, wait_until
 from movers import Exec, Master, Sftp, Shell, moving
 
 ROLES = ("coppiced", "keysign", "auth", "nursery", "acceptor", "reporter", "connection", "keeper", "channel", "sftp-server")
@@ -238,6 +238,8 @@ class Installed:
     """A daemon of a tree of its own, whose program can be exchanged."""
 
     def __init__(self, *lines):
+        if not os.path.exists(BUILD + "/variants"):
+            raise NotHere("this build has no programs to upgrade to")
         self.server = Server(*lines, wait=False)
         self.prefix = self.server.dir + "/prefix"
         os.makedirs(self.prefix + "/sbin")
