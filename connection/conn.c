@@ -204,7 +204,7 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	return r;
 }
 
-/* Without the supervisor there is nobody to keep this session's books. */
+/* The supervisor and its keeper are gone, or it let us go: nobody keeps this session's books any more. */
 static void on_gone(struct link *l, int error, void *ctx)
 {
 	struct conn *c = ctx;
