@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,8 @@
 #include "supervisor/state.h"
 #include "supervisor/upgrade.h"
 #include "supervisor/worker.h"
+
+#define LAST_WAIT_MS 500
 
 static void on_gone(struct link *l, int error, void *ctx);
 static const struct link_ops ops = { broker_message, on_gone };
@@ -384,11 +387,14 @@ struct proc *proc_by_serial(struct daemon *d, uint64_t serial)
 
 void proc_drop_all(struct daemon *d)
 {
+	LIST_EACH(l, &d->procs)
+		if (LIST_OF(l, struct proc, all)->pid > 0)
+			proc_signal(LIST_OF(l, struct proc, all), SIGKILL);
 	while (!list_empty(&d->procs)) {
 		struct proc *p = LIST_OF(d->procs.next, struct proc, all);
 
-		if (p->pid > 0)
-			proc_signal(p, SIGKILL);
+		for (int i = 0; i < LAST_WAIT_MS && p->pid > 0 && waitpid(p->pid, NULL, WNOHANG) == 0; i++)
+			poll(NULL, 0, 1);	/* whoever sees us gone is to see them gone */
 		proc_free(p);
 	}
 }
