@@ -17,6 +17,7 @@
 #include "ipc/clock.h"
 
 #define ACCEPTS_PER_WAKE 16	/* then the supervisor's messages have their turn */
+#define ACCEPTS_AT_END 512	/* a queue can hold more, but not for long (SOMAXCONN) */
 #define REST_MS 100		/* without descriptors: as long as others may need to close some */
 #define DRAIN_MS 10		/* until we look again whether the supervisor took what we sent */
 
@@ -25,6 +26,7 @@ struct listener {
 	struct acceptor *acceptor;
 	struct event *readable;
 	int fd;
+	uint32_t id;
 };
 
 static uint32_t random_u32(void)
@@ -218,6 +220,7 @@ static int on_listen(struct acceptor *a, struct ipc_msg *m)
 	if (l == NULL)
 		return SSH_E_NOMEM;
 	l->acceptor = a;
+	l->id = m->u.LISTEN.listener;
 	l->fd = ipc_take_fd(m, 0);
 	if (fcntl(l->fd, F_SETFL, O_NONBLOCK) != 0 ||
 	    (l->readable = event_new(a->self->base, l->fd, EV_READ | EV_PERSIST, on_readable, l)) == NULL) {
@@ -231,6 +234,26 @@ static int on_listen(struct acceptor *a, struct ipc_msg *m)
 	return SSH_OK;
 }
 
+/* Whoever came before this word is served; the supervisor's own copy is closed after our answer. */
+static int on_stop(struct acceptor *a, uint32_t id)
+{
+	struct ipc_ACCEPT_STOPPED done = { .listener = id };
+
+	LIST_EACH_SAFE(at, next, &a->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+
+		if (l->id != id)
+			continue;
+		for (int i = 0; i < ACCEPTS_AT_END && accept_one(a, l->fd); i++)
+			;
+		list_remove(&l->link);
+		event_free(l->readable);
+		close(l->fd);
+		free(l);
+	}
+	return link_send(a->self->sup, IPC_ACCEPT_STOPPED, &done);
+}
+
 int accept_message(struct child *self, struct ipc_msg *m)
 {
 	struct acceptor *a = self->ctx;
@@ -238,6 +261,13 @@ int accept_message(struct child *self, struct ipc_msg *m)
 	switch (m->type) {
 	case IPC_LISTEN:
 		return on_listen(a, m);
+	case IPC_ACCEPT_STOP:
+		return on_stop(a, m->u.ACCEPT_STOP.listener);
+	case IPC_HEALTH_LISTEN:
+		return health_listen(&a->health, self, m);
+	case IPC_READINESS:
+		a->health.word = m->u.READINESS.word;
+		return SSH_OK;
 	case IPC_CONN_FATE:
 		limits_release(&a->limits, m->u.CONN_FATE.slot);
 		return SSH_OK;

@@ -1,5 +1,6 @@
 #ifndef ACCEPTOR_ACCEPT_H
 #define ACCEPTOR_ACCEPT_H
+#include "acceptor/health.h"
 #include "acceptor/limits.h"
 #include "base/list.h"
 
@@ -13,6 +14,7 @@ struct acceptor {
 	struct child *self;
 	struct limits limits;
 	struct list listeners;
+	struct health health;
 	struct event *resume;	/* runs while accepting is stopped */
 	int resting;		/* out of descriptors: no accept until the timer */
 	int reserve;		/* a descriptor to give up when there are none left; -1 */
@@ -21,7 +23,7 @@ struct acceptor {
 
 /* SSH_OK, SSH_E_NOMEM or SSH_E_SYS. */
 int accept_init(struct acceptor *, struct child *, const struct conf_startups *);
-/* LISTEN and CONN_FATE, as child->message with child->ctx an acceptor. */
+/* Everything an acceptor hears, as child->message with child->ctx an acceptor. */
 int accept_message(struct child *, struct ipc_msg *);
 
 #endif

@@ -2,8 +2,8 @@
  * acceptor - takes connections from one listening address and passes them to the supervisor
  *
  * RUNS AS     coppice-net, empty root directory; accept, setsockopt, sendmsg, epoll_wait and little else
- * HEARS       LISTEN CONN_FATE WELCOME CONFIG PING (supervisor)
- * SAYS        CONN_NEW HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
+ * HEARS       LISTEN CONN_FATE ACCEPT_STOP HEALTH_LISTEN READINESS WELCOME CONFIG CONFIG_COMMIT PING (supervisor)
+ * SAYS        CONN_NEW ACCEPT_STOPPED HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
  * NEVER       reads a byte a client sent; holds a connection it has passed on
  * IF IT DIES  the supervisor restarts it; the listening socket stays open there, so clients wait in its queue
  */
@@ -16,8 +16,13 @@
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
 
-/* What of a slice concerns us. SSH_OK, or an error and a sentence in e. */
-static int read_slice(const char *slice, size_t len, struct conf_startups *max, struct conf_error *e)
+/* What of a slice concerns us. */
+struct settings { struct conf_startups max; enum log_level level; };
+
+static struct settings next;	/* accepted, waiting for the word to switch */
+
+/* SSH_OK, or an error and a sentence in e. */
+static int read_slice(const char *slice, size_t len, struct settings *to, struct conf_error *e)
 {
 	struct conf_values *v = NULL;
 	struct conf *c = NULL;
@@ -29,42 +34,54 @@ static int read_slice(const char *slice, size_t len, struct conf_startups *max, 
 	conf_free(c);
 	if (r < 0)
 		return r;
-	*max = v->MaxStartups;
-	log_set_level(v->LogLevel);
+	*to = (struct settings){ v->MaxStartups, v->LogLevel };
 	conf_values_free(v);
 	return SSH_OK;
 }
 
-static int reconfigure(struct child *self, const char *slice, size_t len, char *why, size_t size)
+static int prepare(struct child *self, const char *slice, size_t len, char *why, size_t size)
+{
+	struct conf_error e;
+	int r = read_slice(slice, len, &next, &e);
+
+	(void)self;
+	if (r < 0)
+		snprintf(why, size, "%s", e.text);
+	return r;
+}
+
+/* Clients that are not logged in yet keep their slots: the limit changes, not the count. */
+static void commit(struct child *self)
 {
 	struct acceptor *a = self->ctx;
-	struct conf_startups max;
-	struct conf_error e;
-	int r = read_slice(slice, len, &max, &e);
 
-	if (r < 0) {
-		snprintf(why, size, "%s", e.text);
-		return r;
-	}
-	limits_set(&a->limits, &max);
-	return SSH_OK;
+	limits_set(&a->limits, &next.max);
+	log_set_level(next.level);
+}
+
+static void forget(struct child *self)
+{
+	(void)self;
 }
 
 int main(void)
 {
 	static struct child self;
 	static struct acceptor acceptor;
-	struct conf_startups max;
+	struct settings now;
 	struct conf_error e;
 
 	child_begin(&self, ROLE_ACC);
 	self.message = accept_message;
-	self.reconfigure = reconfigure;
+	self.prepare = prepare;
+	self.commit = commit;
+	self.forget = forget;
 	self.ctx = &acceptor;
-	if (read_slice(self.conf, self.conf_len, &max, &e) < 0 || accept_init(&acceptor, &self, &max) < 0) {
+	if (read_slice(self.conf, self.conf_len, &now, &e) < 0 || accept_init(&acceptor, &self, &now.max) < 0) {
 		log_ev(LOGL_ERROR, "acceptor: cannot start");
 		return 1;
 	}
+	log_set_level(now.level);
 	child_lock(&self, sandbox_acceptor);
 	child_ready(&self);
 	return child_run(&self);

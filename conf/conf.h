@@ -25,6 +25,7 @@ enum conf_reader {
 };
 
 enum conf_root { ROOT_NO, ROOT_PROHIBIT_PASSWORD, ROOT_FORCED_COMMANDS_ONLY, ROOT_YES };
+enum conf_proxy { PROXY_NO, PROXY_YES, PROXY_REQUIRED };
 enum conf_family { FAMILY_ANY, FAMILY_INET, FAMILY_INET6 };
 
 struct conf_list { char **v; size_t n; };
@@ -70,6 +71,7 @@ struct conf_supervise { struct conf_child child[CONF_NODES]; };
 #define CONF_C_LEVEL    enum log_level
 #define CONF_C_FACILITY int			/* LOG_AUTH ... of syslog.h */
 #define CONF_C_STARTUPS struct conf_startups
+#define CONF_C_PROXY    enum conf_proxy
 #define CONF_C_SUPERVISE struct conf_supervise
 
 /* All values for one client; read-only. Unset keywords hold their defaults. */
@@ -104,11 +106,27 @@ int  conf_sets(const struct conf *, const char *keyword);
 
 /* Appends the lines a reader may see, Match lines included, as text conf_parse() reads back. */
 int  conf_slice(const struct conf *, enum conf_reader, struct buf *);
+/*
+ * The whole configuration as one text without Include, for another time; what came from the command line is not in it.
+ * conf_load() of it, with the same options, means the same.
+ */
+int  conf_flat(const struct conf *, struct buf *);
+/*
+ * tell() for each keyword whose value for everybody differs, in the order of the schema: the values as conf_dump() writes
+ * them, several with ", " between. restart: it holds only from the next start of the daemon. An error of tell ends it.
+ */
+int  conf_diff(const struct conf_values *was, const struct conf_values *is,
+    int (*tell)(void *ctx, const char *keyword, int restart, const char *was, const char *is), void *ctx);
+/* 1 when the Match blocks of both are the same. */
+int  conf_same_blocks(const struct conf *, const struct conf *);
 /* "keyword value" lines as sshd -T prints them: lower-case keywords, effective values, readable again. */
 int  conf_dump(const struct conf_values *, struct buf *);
 
 /* Port x ListenAddress x AddressFamily as addresses to bind, in order. *addrs: yours, free() it. */
 int  conf_listeners(const struct conf_values *, struct addr **addrs, size_t *n, struct conf_error *);
+
+/* 1 when a ListenAddress is a name, so that conf_listeners() asks name services. */
+int  conf_listens_by_name(const struct conf_values *);
 
 /* RekeyLimit (kept as "BYTES SECONDS", "default" and "none" for 0) as numbers; 0: the cipher's own limit, and no limit in time. */
 int  conf_rekey_limit(const struct conf_values *, uint64_t *bytes, uint32_t *seconds);

@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "conf/conf.h"
 #include "conf/names.h"
 #include "conf/supervise.h"
@@ -135,6 +136,8 @@ static int put_value(struct buf *b, const struct keyword *k, const void *p)
 		return put_line(b, k, names_word(names_facility, *(const int *)p));
 	case TYPE_STARTUPS:
 		return put_startups(b, k, p);
+	case TYPE_PROXY:
+		return put_line(b, k, names_word(names_proxy, (int)*(const enum conf_proxy *)p));
 	case TYPE_SUPERVISE:
 		return put_supervise(b, k, p);
 	}
@@ -149,4 +152,52 @@ int conf_dump(const struct conf_values *v, struct buf *b)
 	for (size_t i = 0; (k = keyword_at(i)) != NULL; i++)
 		TRY(put_value(b, k, (const char *)v + k->offset));
 	return SSH_OK;
+}
+
+/* ---- what differs ---- */
+
+/* "port 22\nport 23\n" -> "22, 23" */
+static int value_text(const struct keyword *k, const struct conf_values *v, struct buf *b)
+{
+	size_t skip = strlen(k->name) + 1, n = 0;
+	char *p;
+	int r;
+
+	TRY(put_value(b, k, (const char *)v + k->offset));
+	TRY(buf_append(b, "", 1));
+	p = (char *)buf_head(b);
+	for (char *line = p, *end; (end = strchr(line, '\n')) != NULL; line = end + 1) {
+		size_t len = (size_t)(end - line) - skip;
+
+		if (n > 0) {
+			memcpy(p + n, ", ", 2);
+			n += 2;
+		}
+		memmove(p + n, line + skip, len);	/* never longer than the line was */
+		n += len;
+	}
+	p[n] = '\0';
+	return SSH_OK;
+}
+
+int conf_diff(const struct conf_values *was, const struct conf_values *is,
+    int (*tell)(void *ctx, const char *keyword, int restart, const char *was, const char *is), void *ctx)
+{
+	const struct keyword *k;
+	struct buf a, b;
+	int r = SSH_OK;
+
+	buf_init(&a, CONF_FILE_MAX, NULL);
+	buf_init(&b, CONF_FILE_MAX, NULL);
+	for (size_t i = 0; r == SSH_OK && (k = keyword_at(i)) != NULL; i++) {
+		buf_truncate(&a, 0);
+		buf_truncate(&b, 0);
+		if ((r = value_text(k, was, &a)) < 0 || (r = value_text(k, is, &b)) < 0)
+			break;
+		if (strcmp((const char *)buf_head(&a), (const char *)buf_head(&b)) != 0)
+			r = tell(ctx, k->name, k->effect == EFFECT_START, (const char *)buf_head(&a), (const char *)buf_head(&b));
+	}
+	buf_drop(&a);
+	buf_drop(&b);
+	return r;
 }

@@ -9,7 +9,7 @@ enum { GLOBAL, MATCH };
 static const struct keyword keywords[KEY_COUNT] = {
 #define CONF(keyword_, type_, def_, readers_, effect_, match_, meaning_) \
 	{ .name = #keyword_, .def = (def_), .meaning = (meaning_), .key = KEY_##keyword_, .type = TYPE_##type_, \
-	    .readers = (readers_), .match = (match_), .offset = offsetof(struct conf_values, keyword_) },
+	    .readers = (readers_), .effect = EFFECT_##effect_, .match = (match_), .offset = offsetof(struct conf_values, keyword_) },
 #include "conf/schema.def"
 #undef CONF
 };

@@ -13,8 +13,11 @@ enum conf_key {
 
 enum conf_type {
 	TYPE_BOOL, TYPE_INT, TYPE_TIME, TYPE_STRING, TYPE_LIST, TYPE_ALGS, TYPE_ROOT, TYPE_FAMILY, TYPE_LEVEL,
-	TYPE_FACILITY, TYPE_STARTUPS, TYPE_SUPERVISE
+	TYPE_FACILITY, TYPE_STARTUPS, TYPE_SUPERVISE, TYPE_PROXY
 };
+
+/* When a changed value holds. */
+enum conf_effect { EFFECT_NEXT_CONN, EFFECT_LIVE, EFFECT_RESTART, EFFECT_START };
 
 /* What stands behind a keyword, and whether a second line adds to the first. */
 enum conf_form {
@@ -32,6 +35,7 @@ struct keyword {
 	enum conf_key key;
 	enum conf_type type;
 	unsigned readers;
+	enum conf_effect effect;
 	int match;		/* may stand in a Match block */
 	size_t offset;		/* of its member in struct conf_values */
 };

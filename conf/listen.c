@@ -169,6 +169,19 @@ static int add_all(struct listeners *l)
 	return SSH_OK;
 }
 
+int conf_listens_by_name(const struct conf_values *v)
+{
+	for (size_t i = 0; i < v->ListenAddress.n; i++) {
+		char host[HOST_MAX];
+		struct addr a;
+		int port;
+
+		if (listen_split(v->ListenAddress.v[i], host, sizeof host, &port) == SSH_OK && addr_parse_ip(&a, host) < 0)
+			return 1;
+	}
+	return 0;
+}
+
 int conf_listeners(const struct conf_values *v, struct addr **addrs, size_t *n, struct conf_error *error)
 {
 	struct listeners l = { .v = v, .error = error };

@@ -147,7 +147,7 @@ static int load(struct parser *p, const char *path, const char *const *options, 
 	int r;
 
 	TRY(load_options(p, options, n));
-	from = p->conf->lines;
+	from = p->conf->options = p->conf->lines;
 	p->include = include;
 	if (path != NULL)
 		TRY(load_file(p, path));

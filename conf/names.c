@@ -18,6 +18,8 @@ const struct name names_family[] = {
 	{ "any", FAMILY_ANY }, { "inet", FAMILY_INET }, { "inet6", FAMILY_INET6 }, { NULL, 0 },
 };
 
+const struct name names_proxy[] = { { "no", PROXY_NO }, { "yes", PROXY_YES }, { "required", PROXY_REQUIRED }, { NULL, 0 } };
+
 /* We have fewer levels than sshd: a fatal error is an error, and DEBUG2 and DEBUG3 show the same. */
 const struct name names_level[] = {
 	{ "QUIET", LOGL_QUIET }, { "ERROR", LOGL_ERROR }, { "FATAL", LOGL_ERROR }, { "INFO", LOGL_INFO },

@@ -32,6 +32,7 @@ struct line {
 struct conf {
 	struct line *line;
 	size_t lines, line_room;
+	size_t options;		/* so many of the first lines came from the command line */
 	struct block *block;
 	size_t blocks, block_room;
 };

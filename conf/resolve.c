@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "conf/conf.h"
 #include "conf/match.h"
 #include "conf/value.h"
@@ -134,22 +135,59 @@ static int write_line(const struct line *l, struct buf *b)
 }
 
 /* Global lines first, because text cannot come back to the global section behind a Match. */
-int conf_slice(const struct conf *c, enum conf_reader reader, struct buf *b)
+static int write_global(const struct conf *c, size_t from, unsigned readers, struct buf *b)
+{
+	int r;
+
+	for (size_t i = from; i < c->lines; i++)
+		if (c->line[i].block == 0 && (c->line[i].key->readers & readers) != 0)
+			TRY(write_line(&c->line[i], b));
+	return SSH_OK;
+}
+
+static int write_blocks(const struct conf *c, unsigned readers, struct buf *b)
 {
 	size_t block = 0;
 	int r;
 
-	for (size_t i = 0; i < c->lines; i++)
-		if (c->line[i].block == 0 && (c->line[i].key->readers & reader) != 0)
-			TRY(write_line(&c->line[i], b));
 	for (size_t i = 0; i < c->lines; i++) {
 		const struct line *l = &c->line[i];
 
-		if (l->block == 0 || (l->key->readers & reader) == 0)
+		if (l->block == 0 || (l->key->readers & readers) == 0)
 			continue;
 		if (l->block != block)
 			TRY(match_write(c, block = l->block, b));
 		TRY(write_line(l, b));
 	}
 	return SSH_OK;
+}
+
+int conf_slice(const struct conf *c, enum conf_reader reader, struct buf *b)
+{
+	int r;
+
+	TRY(write_global(c, 0, reader, b));
+	return write_blocks(c, reader, b);
+}
+
+int conf_flat(const struct conf *c, struct buf *b)
+{
+	int r;
+
+	TRY(write_global(c, c->options, ~0u, b));
+	return write_blocks(c, ~0u, b);
+}
+
+int conf_same_blocks(const struct conf *x, const struct conf *y)
+{
+	struct buf a, b;
+	int same;
+
+	buf_init(&a, CONF_FILE_MAX * 2, NULL);
+	buf_init(&b, CONF_FILE_MAX * 2, NULL);
+	same = write_blocks(x, ~0u, &a) == SSH_OK && write_blocks(y, ~0u, &b) == SSH_OK && buf_len(&a) == buf_len(&b)
+	    && (buf_len(&a) == 0 || memcmp(buf_head(&a), buf_head(&b), buf_len(&a)) == 0);
+	buf_drop(&a);
+	buf_drop(&b);
+	return same;
 }

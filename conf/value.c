@@ -63,6 +63,22 @@ static int bad_user_pattern(const char *word)
 	return at != NULL && (at[1] == '\0' || conf_address_list(&nobody, at + 1) == -2);
 }
 
+/* Whoever is believed has an address or a network; a pattern or a name would believe nobody, silently. */
+static int bad_network(const char *word)
+{
+	char ip[ADDR_TEXT_MAX];
+	struct addr a;
+	size_t n = strcspn(word, "/");
+
+	if (strcmp(word, "unix") == 0)
+		return 0;
+	if (n >= sizeof ip)
+		return 1;
+	memcpy(ip, word, n);
+	ip[n] = '\0';
+	return addr_parse_ip(&a, ip) < 0 || conf_address_list(&a, word) == -2;
+}
+
 static int check_item(const struct keyword *k, const char *word, struct why *why)
 {
 	char host[256];
@@ -75,6 +91,8 @@ static int check_item(const struct keyword *k, const char *word, struct why *why
 	case KEY_ListenAddress:
 		return listen_split(word, host, sizeof host, &port) < 0 ?
 		    bad(why, "bad address or port '%.120s'", word) : SSH_OK;
+	case KEY_ProxyProtocolFrom:
+		return bad_network(word) ? bad(why, "%s: '%.120s' is no address, network or unix", k->name, word) : SSH_OK;
 	case KEY_AcceptEnv:
 		return strchr(word, '=') != NULL ? bad(why, "Invalid environment name.") : SSH_OK;
 	case KEY_AllowUsers:
@@ -166,6 +184,16 @@ static int set_rekey(char **to, const struct words *w, struct why *why)
 	return (*to = strdup(text)) != NULL ? SSH_OK : SSH_E_NOMEM;
 }
 
+static int bad_place(const char *text)
+{
+	char host[256];
+	int port;
+
+	if (strncmp(text, "unix:", 5) == 0)
+		return text[5] != '/' || strlen(text + 5) > 107;	/* sun_path (unix(7)) */
+	return strcasecmp(text, "none") != 0 && (listen_split(text, host, sizeof host, &port) < 0 || port < 1);
+}
+
 static int set_string(const struct keyword *k, char **to, const struct words *w, const char *text, struct why *why)
 {
 	switch (keyword_form(k)) {
@@ -180,6 +208,8 @@ static int set_string(const struct keyword *k, char **to, const struct words *w,
 		break;
 	default:
 		text = w->v[0];
+		if (k->key == KEY_HealthListen && bad_place(text))
+			return bad(why, "%s is ADDRESS:PORT, unix:PATH or none, not '%.120s'", k->name, text);
 	}
 	*to = NULL;
 	if (strcasecmp(text, "none") != 0 && (*to = strdup(text)) == NULL)
@@ -266,6 +296,10 @@ static int set_one(const struct keyword *k, void *to, const char *word, struct w
 		return set_time(to, word, why);
 	case TYPE_STARTUPS:
 		return set_startups(to, word, why);
+	case TYPE_PROXY:
+		TRY(set_name(names_proxy, word, &value, "option", "\"", why));
+		*(enum conf_proxy *)to = (enum conf_proxy)value;
+		return SSH_OK;
 	case TYPE_ALGS:
 		return algs_expand(k->key, word, to, why->text, why->size);
 	default:

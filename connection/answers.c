@@ -254,6 +254,7 @@ static int on_verdict(struct conn *c, const struct ipc_AUTH_VERDICT *m)
 
 	if (a->waiting == WAITS_FOR_NOTHING || m->req != a->req)
 		return SSH_OK;	/* to a question that was withdrawn */
+	a->unknown = m->unknown != 0;
 	keep_methods(a, m->methods);
 	send_banner(c, m->banner);
 	if (a->waiting == WAITS_FOR_BEGIN) {

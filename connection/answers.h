@@ -29,6 +29,7 @@ struct answers {
 	struct view user, service;
 	int introduced;			/* auth on this link knows the user */
 	int greeted;			/* the banner went out */
+	int unknown;			/* auth knows no such user: for the log */
 	int prompted;			/* the core shows our question */
 	enum waiting waiting;		/* what auth owes us, under req */
 	uint32_t req;

@@ -27,7 +27,8 @@ uint32_t conn_req(struct conn *c)
 void conn_end(struct conn *c, enum farewell_kind kind, int number, struct view text)
 {
 	struct farewell f = {
-		.peer = c->peer, .user = answers_user(c), .authed = c->authed, .kind = kind, .number = number, .text = text,
+		.peer = c->peer, .user = answers_user(c), .unknown = c->answers.unknown, .authed = c->authed, .kind = kind, .number = number, .text = text,
+		.quiet = c->proxy.own,
 	};
 	char line[LOG_LINE_MAX];
 	enum log_level level;
@@ -124,6 +125,14 @@ static void tune(int fd)
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 }
 
+void conn_log_start(const struct conn *c)
+{
+	char peer[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
+
+	log_ev(LOGL_VERBOSE, "Connection from %s port %u on %s port %u", addr_ip_text(&c->peer, peer), addr_port(&c->peer),
+	    addr_ip_text(&c->local, local), addr_port(&c->local));
+}
+
 const struct ssh_env *conn_env(void)
 {
 	static const struct ssh_env env = { .random = crypto_random };
@@ -142,7 +151,6 @@ int conn_add_hostkeys(struct conn *c)
 
 static int on_start(struct conn *c, struct ipc_msg *m)
 {
-	char peer[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX];
 	int in, out, r;
 
 	if (c->ssh != NULL || c->still)
@@ -159,8 +167,9 @@ static int on_start(struct conn *c, struct ipc_msg *m)
 	TRY(conn_add_hostkeys(c));
 	TRY(link_send(c->sup, IPC_READY, &(struct ipc_READY){ 0 }));
 	link_enter(c->sup, W_UP);
-	log_ev(LOGL_VERBOSE, "Connection from %s port %u on %s port %u", addr_ip_text(&c->peer, peer), addr_port(&c->peer),
-	    addr_ip_text(&c->local, local), addr_port(&c->local));
+	TRY(proxy_start(c, m->u.CONN_START.proxy));
+	if (!proxy_awaited(c))
+		conn_log_start(c);
 	loop_turn(c);
 	return SSH_OK;
 }
@@ -170,6 +179,8 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	struct conn *c = ctx;
 	int r = SSH_OK;
 
+	if (c->still && !handover_hears(m->type))
+		return SSH_E_RULE;
 	switch (m->type) {
 	case IPC_PING:
 		return link_send(l, IPC_PONG, &(struct ipc_PONG){ .seq = m->u.PING.seq });
@@ -192,10 +203,10 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_LEAVE:
 		return handover_leave(c);
 	case IPC_SPAWNED:
-		r = c->still ? SSH_E_RULE : session_spawned(c, m);
+		r = session_spawned(c, m);
 		break;
 	case IPC_WORKER_EXIT:
-		r = c->still ? SSH_E_RULE : session_worker_exit(c, &m->u.WORKER_EXIT);
+		r = session_worker_exit(c, &m->u.WORKER_EXIT);
 		break;
 	default:
 		return SSH_E_RULE;
@@ -237,7 +248,7 @@ void conn_run(struct conn *c)
 {
 	while (!c->over && event_base_dispatch(c->base) == 0)
 		;
-	if (c->ssh != NULL && !c->still)
+	if (c->ssh != NULL && !c->still && !proxy_holds(c))
 		loop_flush_last(c);
 }
 
@@ -246,6 +257,7 @@ void conn_drop(struct conn *c)
 	session_drop_all(c);
 	table_drop(&c->sessions);
 	loop_drop(&c->loop);
+	proxy_drop(&c->proxy);
 	answers_drop(&c->answers);
 	link_free(c->key);
 	link_free(c->auth);

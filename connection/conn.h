@@ -6,6 +6,7 @@
 #include "connection/farewell.h"
 #include "connection/hostkeys.h"
 #include "connection/loop.h"
+#include "connection/proxy.h"
 #include "ipc/link.h"
 #include "ssh/ssh.h"
 
@@ -14,6 +15,7 @@
  *
  *   conn.c      life: what the supervisor says, the links to keysign and auth, the end
  *   loop.c      socket ⇄ core
+ *   proxy.c     who the client is, when a proxy we trust stands between
  *   events.c    what the core says: who handles which event; channel opens and global requests
  *   handover.c  from one process to another, with export.c and import.c
  *   answers.c   the core's needs ⇄ keysign and auth
@@ -32,6 +34,7 @@ struct conn {
 	struct link *sup, *key, *auth;	/* key, auth: NULL while that guard is being replaced */
 	struct ssh *ssh;		/* NULL before CONN_START */
 	struct loop loop;
+	struct proxy proxy;
 	struct answers answers;
 	int authed;			/* auth said yes */
 	int openssh;			/* the client says it is OpenSSH: it knows eow@openssh.com */
@@ -63,6 +66,8 @@ void conn_drop(struct conn *);
 uint32_t conn_req(struct conn *);
 /* The connection is over: logs how, once. number, text: as in struct farewell. */
 void conn_end(struct conn *, enum farewell_kind, int number, struct view text);
+/* sshd's "Connection from" line. */
+void conn_log_start(const struct conn *);
 /* Says DISCONNECT first (RFC 4253 11.1). */
 void conn_disconnect(struct conn *, unsigned reason, const char *text);
 /* AUTH_VERDICT yes: the link to the supervisor becomes AUTHED. */

@@ -23,21 +23,26 @@ static const char *who(const struct farewell *f, char out[512])
 	if (f->user.len == 0)
 		snprintf(out, 512, "%s", place(f, at));
 	else
-		snprintf(out, 512, "%s %s %s", f->authed ? "user" : "authenticating user",
+		snprintf(out, 512, "%s %s %s", f->authed ? "user" : f->unknown ? "invalid user" : "authenticating user",
 		    log_escape(user, sizeof user, f->user.p, f->user.len), place(f, at));
 	return out;
 }
 
 static enum log_level core_error(const struct farewell *f, const char *pre, char *out, size_t size)
 {
-	char at[ADDR_TEXT_MAX + 16], name[512];
+	char at[ADDR_TEXT_MAX + 16], name[512], words[LOG_LINE_MAX];
+	const char *why = err_text(f->number);
 
+	if (f->text.len > 0) {
+		snprintf(words, sizeof words, "%.*s", (int)f->text.len, (const char *)f->text.p);
+		why = words;
+	}
 	switch (f->number) {
 	case SSH_E_IDENT:
 		snprintf(out, size, "banner exchange: Connection from %s: invalid format", place(f, at));
 		return LOGL_INFO;
 	case SSH_E_NO_ALG:
-		snprintf(out, size, "Unable to negotiate with %s: %s%s", place(f, at), err_text(f->number), pre);
+		snprintf(out, size, "Unable to negotiate with %s: %s%s", place(f, at), why, pre);
 		return LOGL_INFO;
 	case SSH_E_TIMEOUT:
 		if (f->authed) {
@@ -46,11 +51,11 @@ static enum log_level core_error(const struct farewell *f, const char *pre, char
 		}
 		break;
 	}
-	snprintf(out, size, "Disconnecting %s: %s%s", who(f, name), err_text(f->number), pre);
+	snprintf(out, size, "Disconnecting %s: %s%s", who(f, name), why, pre);
 	return err_blame(f->number) == ERR_US ? LOGL_ERROR : LOGL_INFO;
 }
 
-enum log_level farewell_line(const struct farewell *f, unsigned i, char *out, size_t size)
+static enum log_level sentence(const struct farewell *f, unsigned i, char *out, size_t size)
 {
 	const char *pre = f->authed ? "" : " [preauth]";
 	char name[512], at[ADDR_TEXT_MAX + 16], words[300];
@@ -79,8 +84,18 @@ enum log_level farewell_line(const struct farewell *f, unsigned i, char *out, si
 		snprintf(out, size, "Disconnecting %s: %s%s", who(f, name),
 		    log_escape(words, sizeof words, f->text.p, f->text.len), pre);
 		break;
+	case BYE_PROXY:
+		snprintf(out, size, "Bad PROXY header from %s: %s%s", place(f, at), log_escape(words, sizeof words, f->text.p, f->text.len), pre);
+		break;
 	case BYE_ERROR:
 		return core_error(f, pre, out, size);
 	}
 	return LOGL_INFO;
+}
+
+enum log_level farewell_line(const struct farewell *f, unsigned i, char *out, size_t size)
+{
+	enum log_level level = sentence(f, i, out, size);
+
+	return level == LOGL_INFO && f->quiet && f->user.len == 0 ? LOGL_VERBOSE : level;
 }

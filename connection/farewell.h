@@ -13,13 +13,16 @@ enum farewell_kind {
 	BYE_ERRNO,		/* reading or writing failed: number is errno */
 	BYE_RECEIVED,		/* it said DISCONNECT: number is its reason, text its words */
 	BYE_SENT,		/* we said DISCONNECT: text says why */
-	BYE_ERROR		/* the core ended it: number is SSH_E_* */
+	BYE_ERROR,		/* the core ended it: number is SSH_E_*, text what it says about that, printable, or empty */
+	BYE_PROXY		/* no PROXY header, or a malformed one: text says how */
 };
 
 struct farewell {
 	struct addr peer;
 	struct view user;	/* empty before a name was offered; hostile bytes */
+	int unknown;		/* auth knows no such user */
 	int authed;
+	int quiet;		/* a trusted proxy's own connection: its checks shall not fill the log */
 	enum farewell_kind kind;
 	int number;
 	struct view text;	/* hostile bytes */

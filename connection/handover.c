@@ -207,6 +207,11 @@ out:
 	return r;
 }
 
+int handover_hears(enum ipc_type type)
+{
+	return type == IPC_SERVE || type == IPC_LEAVE || type == IPC_PING || type == IPC_PEER_LINK || type == IPC_PEER_GONE;
+}
+
 /* ---- the word ----------------------------------------------------------------------------- */
 
 void handover_serve(struct conn *c)

@@ -13,6 +13,8 @@ struct conn;
 int  handover_stop(struct conn *, struct ipc_msg *);
 /* ADOPT: takes over and stands still. SSH_OK, SSH_E_RULE; a state that cannot be read is told and ends the process. */
 int  handover_adopt(struct conn *, struct ipc_msg *);
+/* May this message come while it stands still? Whatever touches the client or a channel is held back by the supervisor. */
+int  handover_hears(enum ipc_type);
 /* SERVE */
 void handover_serve(struct conn *);
 /* LEAVE. SSH_OK, or SSH_E_RULE when it serves. */

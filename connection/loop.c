@@ -7,10 +7,12 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "connection/conn.h"
 #include "connection/events.h"
 #include "connection/chan_session.h"
@@ -83,6 +85,19 @@ static int write_some(struct conn *c)
 	return SSH_OK;
 }
 
+static void end_by_core(struct conn *c)
+{
+	char words[LOG_LINE_MAX], offer[LOG_LINE_MAX - 100];
+	struct view list, text = view_of(NULL, 0);
+	const char *what = ssh_mismatch(c->ssh, &list);
+
+	if (what != NULL) {	/* sshd's words */
+		snprintf(words, sizeof words, "%s. Their offer: %s", what, log_escape(offer, sizeof offer, list.p, list.len));
+		text = view_str(words);
+	}
+	conn_end(c, BYE_ERROR, ssh_error(c->ssh), text);
+}
+
 static void take_events(struct conn *c)
 {
 	struct ssh_event ev;
@@ -97,7 +112,7 @@ static void take_events(struct conn *c)
 	if (ssh_error(c->ssh) == SSH_E_CLOSED)
 		conn_end(c, BYE_RECEIVED, (int)reason, text);
 	else
-		conn_end(c, BYE_ERROR, ssh_error(c->ssh), view_of(NULL, 0));
+		end_by_core(c);
 }
 
 /* ---- what to wait for ------------------------------------------------------------------ */
@@ -173,6 +188,10 @@ void loop_turn(struct conn *c)
 
 	if (c->ssh == NULL || c->over || c->still)
 		return;
+	if (proxy_holds(c)) {
+		arm(c->loop.readable, &c->loop.reading, 1);
+		return;
+	}
 	/* Writing makes room, room lets programs' output in, and that is to be written again. */
 	for (int i = 0; i < 4 && !c->over && !full; i++) {
 		take_events(c);
@@ -190,7 +209,7 @@ void loop_turn(struct conn *c)
 	take_events(c);
 	if (c->over)
 		return;
-	arm(c->loop.readable, &c->loop.reading, !c->loop.paused && ssh_want_read(c->ssh) != 0);
+	arm(c->loop.readable, &c->loop.reading, !c->loop.paused && (proxy_awaited(c) || ssh_want_read(c->ssh) != 0));
 	arm(c->loop.writable, &c->loop.writing, ssh_output_len(c->ssh) > 0);
 	session_rearm_all(c);
 	arm_timer(c);
@@ -204,7 +223,10 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = arg;
 
 	(void)fd, (void)what;
-	read_some(c);
+	if (proxy_awaited(c))
+		proxy_read(c);
+	else
+		read_some(c);
 	loop_turn(c);
 }
 

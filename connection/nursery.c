@@ -13,7 +13,7 @@
  * HEARS       CONN_START PEER_LINK PEER_GONE PING SPAWNED WORKER_EXIT HANDOFF ADOPT SERVE LEAVE (supervisor);
  *             SIGNED (keysign); CARRY_ENDS (the connection it takes over);
  *             AUTH_VERDICT AUTH_PROMPT AUTH_POLICY (auth); SSH (the client)
- * SAYS        READY PONG SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED (supervisor); SIGN (keysign);
+ * SAYS        READY PONG CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED (supervisor); SIGN (keysign);
  *             CARRY_ENDS (the connection that takes over);
  *             AUTH_BEGIN AUTH_KEY_OK AUTH_KEY AUTH_PASSWORD AUTH_INTERACT AUTH_REPLY (auth)
  * NEVER       decides who is authenticated; opens anything
@@ -155,19 +155,6 @@ static int on_message(struct child *c, struct ipc_msg *m)
 	}
 }
 
-static int reconfigure(struct child *c, const char *slice, size_t len, char *why, size_t size)
-{
-	struct policy p;
-	int r;
-
-	(void)c;
-	TRY(conn_policy_read(&p, slice, len, why, size));
-	conn_policy_drop(&nursery.policy);
-	nursery.policy = p;
-	nursery.policy.ssh.version = nursery.policy.version;
-	return SSH_OK;
-}
-
 /* ---- life -------------------------------------------------------------------------------- */
 
 /* 1 to go on, 0 when the supervisor is gone. */
@@ -194,7 +181,6 @@ static void begin(void)
 	tune_malloc();
 	signal(SIGPIPE, SIG_IGN);	/* programs close their stdin when they like */
 	nursery.self.message = on_message;
-	nursery.self.reconfigure = reconfigure;
 	child_begin(&nursery.self, ROLE_NUR);
 	if (conn_policy_read(&nursery.policy, nursery.self.conf, nursery.self.conf_len, why, sizeof why) < 0) {
 		log_ev(LOGL_ERROR, "configuration: %s", why);

@@ -158,7 +158,9 @@ static int arguments(char *out, size_t size, int argc, char **argv)
 
 	out[0] = '\0';
 	for (int i = 0; i < argc; i++) {
-		n += (size_t)snprintf(out + n, size - n, "%s%s", i > 0 ? " " : "", argv[i]);
+		if (strcmp(argv[i], "--json") == 0)
+			continue;	/* ours, also behind the command */
+		n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? " " : "", argv[i]);
 		if (n >= size)
 			return SSH_E_FULL;
 	}
@@ -173,7 +175,7 @@ int main(int argc, char **argv)
 	char text[1001];
 	int json = 0, c;
 
-	while ((c = getopt_long(argc, argv, "s:jh", longs, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "+s:jh", longs, NULL)) != -1) {
 		switch (c) {
 		case 's':
 			path = optarg;
@@ -188,6 +190,8 @@ int main(int argc, char **argv)
 			return usage(stderr);
 		}
 	}
+	for (int i = optind; i < argc; i++)
+		json |= strcmp(argv[i], "--json") == 0;
 	if (optind == argc || arguments(text, sizeof text, argc - optind - 1, argv + optind + 1) < 0)
 		return usage(stderr);
 	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)

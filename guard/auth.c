@@ -6,7 +6,7 @@
  *             Its forks: a key helper for each connection that offers keys, which becomes the user, reads
  *             authorized_keys and verifies signatures there; a child for each password, which hashes it
  * HEARS       AUTH_BEGIN AUTH_KEY_OK AUTH_KEY AUTH_PASSWORD AUTH_INTERACT AUTH_REPLY (connection);
- *             SESSION_ID (keysign, supervisor); WELCOME CONFIG PEER_LINK PEER_GONE PING (supervisor)
+ *             SESSION_ID (keysign, supervisor); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING (supervisor)
  * SAYS        AUTH_VERDICT AUTH_PROMPT AUTH_POLICY (connection); AUTH_GRANTED (supervisor), before the VERDICT;
  *             HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
  * NEVER       parses a key or a signature; touches a network socket; tells who exists by its answers or their time
@@ -42,7 +42,9 @@ int main(void)
 	child_begin(&self, ROLE_AUTH);
 	raise_descriptors();
 	self.message = authd_message;
-	self.reconfigure = authd_reconfigure;
+	self.prepare = authd_prepare;
+	self.commit = authd_commit;
+	self.forget = authd_forget;
 	self.ctx = &authd;
 	if (authd_init(&authd, &self) < 0 || proc_watch(self.base) < 0)
 		return 1;

@@ -32,8 +32,8 @@ void authd_conf_release(struct authd_conf *c)
 	}
 }
 
-/* Parses and tries it on, so that no client is the first to find a fault. */
-static int take_slice(struct authd *a, struct view slice, struct conf_error *e)
+/* Parses and tries it on, so that no client is the first to find a fault. *res: yours. */
+static int read_slice(struct view slice, struct authd_conf **res, struct conf_error *e)
 {
 	struct authd_conf *c = calloc(1, sizeof *c);
 	struct conf_values *v = NULL;
@@ -48,21 +48,39 @@ static int take_slice(struct authd *a, struct view slice, struct conf_error *e)
 		authd_conf_release(c);
 		return r;
 	}
-	log_set_level(v->LogLevel);
+	c->level = v->LogLevel;
 	conf_values_free(v);
-	authd_conf_release(a->conf);
-	a->conf = c;
+	*res = c;
 	return SSH_OK;
 }
 
-int authd_reconfigure(struct child *self, const char *slice, size_t len, char *why, size_t size)
+int authd_prepare(struct child *self, const char *slice, size_t len, char *why, size_t size)
 {
+	struct authd *a = self->ctx;
 	struct conf_error e = { "out of memory" };
-	int r = take_slice(self->ctx, view_of(slice, len), &e);
+	int r = read_slice(view_of(slice, len), &a->next, &e);
 
 	if (r < 0)
 		snprintf(why, size, "%s", e.text);
 	return r;
+}
+
+void authd_commit(struct child *self)
+{
+	struct authd *a = self->ctx;
+
+	authd_conf_release(a->conf);	/* logins under way hold it still */
+	a->conf = a->next;
+	a->next = NULL;
+	log_set_level(a->conf->level);
+}
+
+void authd_forget(struct child *self)
+{
+	struct authd *a = self->ctx;
+
+	authd_conf_release(a->next);
+	a->next = NULL;
 }
 
 int authd_init(struct authd *a, struct child *self)
@@ -83,10 +101,12 @@ int authd_init(struct authd *a, struct child *self)
 		return r;
 	}
 	crypto_random(NULL, a->secret, sizeof a->secret);
-	if ((r = take_slice(a, view_of(self->conf, self->conf_len), &e)) < 0)
+	if ((r = read_slice(view_of(self->conf, self->conf_len), &a->conf, &e)) < 0)
 		log_ev(LOGL_ERROR, "auth: %s", e.text);
-	else
+	else {
+		log_set_level(a->conf->level);
 		r = lookups_new(&a->lookups, self->base, a->privileged, &a->nobody);
+	}
 	return r;
 }
 
@@ -106,7 +126,8 @@ void authd_drop(struct authd *a)
 	link_free(a->key);
 	a->key = NULL;
 	authd_conf_release(a->conf);
-	a->conf = NULL;
+	authd_conf_release(a->next);
+	a->conf = a->next = NULL;
 	secret_wipe(a->secret, sizeof a->secret);
 }
 

@@ -3,6 +3,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "base/log.h"
 #include "base/table.h"
 #include "guard/account.h"
 #include "guard/delay.h"
@@ -17,11 +18,12 @@ struct link;
 struct lookups;
 
 /* A configuration that some logins still use; counted. */
-struct authd_conf { struct conf *conf; unsigned users; };
+struct authd_conf { struct conf *conf; enum log_level level; unsigned users; };
 
 struct authd {
 	struct child *self;
 	struct authd_conf *conf;	/* what new connections get */
+	struct authd_conf *next;	/* accepted, waiting for CONFIG_COMMIT; NULL */
 	struct link *key;		/* from keysign; NULL while it is replaced */
 	struct table logins;		/* struct login by connection */
 	struct idbook early;		/* session ids before their connection's link */
@@ -36,9 +38,11 @@ struct authd {
 int  authd_init(struct authd *, struct child *self);
 /* Ends all logins; for tests. */
 void authd_drop(struct authd *);
-/* For child.message and child.reconfigure. */
+/* For child.message, prepare, commit and forget. */
 int  authd_message(struct child *, struct ipc_msg *);
-int  authd_reconfigure(struct child *, const char *slice, size_t len, char *why, size_t size);
+int  authd_prepare(struct child *, const char *slice, size_t len, char *why, size_t size);
+void authd_commit(struct child *);
+void authd_forget(struct child *);
 
 struct authd_conf *authd_conf_hold(struct authd *);
 void authd_conf_release(struct authd_conf *);

@@ -5,7 +5,7 @@
  *             keysign --generate DIR      makes the host keys that are missing in DIR
  *             keysign --check FILE...     exit 0 when at least one of them can be loaded
  * RUNS AS     coppice-key, empty root directory; a few system calls on descriptors it has, nothing else
- * HEARS       SIGN (connection); WELCOME CONFIG PEER_LINK PEER_GONE PING (supervisor)
+ * HEARS       SIGN (connection); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING (supervisor)
  * SAYS        SIGNED (connection); SESSION_ID (auth, supervisor); HOSTKEYS (nursery);
  *             HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
  * NEVER       touches a network socket; opens a file after READY; holds a key that was encrypted on disk
@@ -97,10 +97,12 @@ static int load(struct signer *s, const struct child *self)
 	return SSH_OK;
 }
 
-/* Other host keys need a new process (schema.def: RESTART); the supervisor sees to that. */
-static int reconfigure(struct child *self, const char *slice, size_t len, char *why, size_t size)
+/* Other host keys need a new process (schema.def: RESTART), and get one; what else is in our slice can change here. */
+static enum log_level next_level;
+
+static int prepare(struct child *self, const char *slice, size_t len, char *why, size_t size)
 {
-	struct conf_error e = { "" };
+	struct conf_error e = { "out of memory" };
 	struct conf_values *v = values_of(view_of(slice, len), &e);
 
 	(void)self;
@@ -108,9 +110,20 @@ static int reconfigure(struct child *self, const char *slice, size_t len, char *
 		snprintf(why, size, "%s", e.text);
 		return SSH_E_CONFIG;
 	}
-	log_set_level(v->LogLevel);
+	next_level = v->LogLevel;
 	conf_values_free(v);
 	return SSH_OK;
+}
+
+static void commit(struct child *self)
+{
+	(void)self;
+	log_set_level(next_level);
+}
+
+static void forget(struct child *self)
+{
+	(void)self;
 }
 
 int main(int argc, char **argv)
@@ -123,7 +136,9 @@ int main(int argc, char **argv)
 	child_begin(&self, ROLE_KEY);
 	signer_init(&signer, &self);
 	self.message = signer_message;
-	self.reconfigure = reconfigure;
+	self.prepare = prepare;
+	self.commit = commit;
+	self.forget = forget;
 	self.ctx = &signer;
 	if (load(&signer, &self) < 0)
 		return 1;

@@ -108,7 +108,7 @@ static int say_verdict(struct login *l, int verdict, const char *banner)
 	int last = verdict == VERDICT_NO && policy_tries_over(&l->tries);
 	struct ipc_AUTH_VERDICT m = {
 		.req = l->req, .verdict = (uint8_t)verdict, .counted = (uint8_t)l->counted, .last = (uint8_t)last,
-		.methods = view_str(policy_methods_text(l->methods, methods)), .banner = view_str(banner),
+		.unknown = !l->valid, .methods = view_str(policy_methods_text(l->methods, methods)), .banner = view_str(banner),
 	};
 	struct report r = report_of(l);
 

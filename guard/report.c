@@ -49,7 +49,7 @@ const char *report_tries_text(const struct report *r, char text[REPORT_MAX])
 {
 	struct where w = where_of(r);
 
-	snprintf(text, REPORT_MAX, "maximum authentication attempts exceeded for %s%s from %s port %u ssh2",
+	snprintf(text, REPORT_MAX, "maximum authentication attempts exceeded for %s%s from %s port %u ssh2 [preauth]",
 	    w.invalid, w.user, w.ip, w.port);
 	return text;
 }

@@ -28,7 +28,7 @@ const char *report_result_text(const struct report *, int accepted, char text[RE
 enum log_level report_result_level(const struct report *, int accepted, int half);
 /* "Invalid user ada from 192.0.2.7 port 50122" */
 const char *report_invalid_text(const struct report *, char text[REPORT_MAX]);
-/* "maximum authentication attempts exceeded for invalid user ada from 192.0.2.7 port 50122 ssh2" */
+/* "maximum authentication attempts exceeded for invalid user ada from 192.0.2.7 port 50122 ssh2 [preauth]" */
 const char *report_tries_text(const struct report *, char text[REPORT_MAX]);
 /* "ROOT LOGIN REFUSED FROM 192.0.2.7 port 50122" */
 const char *report_root_text(const struct report *, char text[REPORT_MAX]);

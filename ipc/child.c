@@ -151,29 +151,66 @@ static void shake_hands(struct child *c)
 
 /* ---- while it runs ----------------------------------------------------------------- */
 
+static void drop_slice(char **text, size_t len)
+{
+	if (*text != NULL)
+		secret_wipe(*text, len);
+	free(*text);
+	*text = NULL;
+}
+
+static void forget(struct child *c)
+{
+	if (c->next == NULL)
+		return;
+	drop_slice(&c->next, c->next_len);
+	c->forget(c);
+}
+
+/* The first half: could we live with it? */
 static int on_config(struct child *c, struct ipc_msg *m)
 {
-	char why[200] = "this process takes no new configuration while it runs", *text;
+	char why[400] = "this process takes no new configuration while it runs", *text;
 	struct ipc_CONFIG_OK ok = { .generation = m->u.CONFIG.generation };
 	int fd = ipc_take_fd(m, 0);
 
+	forget(c);
 	text = read_slice(fd, m->u.CONFIG.length);
 	close(fd);
 	if (text == NULL)
 		snprintf(why, sizeof why, "the slice cannot be read");
-	else if (c->reconfigure != NULL)
-		ok.accepted = c->reconfigure(c, text, m->u.CONFIG.length, why, sizeof why) == SSH_OK;
+	else if (c->prepare != NULL)
+		ok.accepted = c->prepare(c, text, m->u.CONFIG.length, why, sizeof why) == SSH_OK;
 	if (ok.accepted) {
-		c->generation = ok.generation;
-		secret_wipe(c->conf, c->conf_len);
-		free(c->conf);
-		c->conf = text;
-		c->conf_len = m->u.CONFIG.length;
+		c->next = text;
+		c->next_len = m->u.CONFIG.length;
+		c->next_generation = ok.generation;
 	} else {
-		free(text);
+		drop_slice(&text, m->u.CONFIG.length);
 		ok.why = view_str(why);
 	}
 	return link_send(c->sup, IPC_CONFIG_OK, &ok);
+}
+
+/* The second half: everybody could, or nobody does. */
+static int on_commit(struct child *c, const struct ipc_CONFIG_COMMIT *m)
+{
+	int waiting = c->next != NULL && c->next_generation == m->generation;
+
+	if (!m->commit) {
+		if (waiting)
+			forget(c);
+		return SSH_OK;
+	}
+	if (!waiting)
+		return SSH_E_RULE;
+	drop_slice(&c->conf, c->conf_len);
+	c->conf = c->next;
+	c->conf_len = c->next_len;
+	c->generation = m->generation;
+	c->next = NULL;
+	c->commit(c);
+	return SSH_OK;
 }
 
 static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
@@ -185,6 +222,8 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 		return link_send(l, IPC_PONG, &(struct ipc_PONG){ .seq = m->u.PING.seq });
 	case IPC_CONFIG:
 		return on_config(c, m);
+	case IPC_CONFIG_COMMIT:
+		return on_commit(c, &m->u.CONFIG_COMMIT);
 	default:
 		return c->message != NULL ? c->message(c, m) : SSH_E_RULE;
 	}

@@ -29,8 +29,17 @@ struct child {
 	struct link *sup;
 	/* called for messages child.c does not answer itself (PING); may return an error to end the process */
 	int (*message)(struct child *, struct ipc_msg *);
-	/* a new slice arrived while running: SSH_OK to take it, else why is filled and the old one stays. NULL: refuse */
-	int (*reconfigure)(struct child *, const char *slice, size_t len, char *why, size_t size);
+	/*
+	 * A new slice arrived while running. prepare parses it, tries it on and keeps the result; nothing changes: SSH_OK, or
+	 * why is filled and nothing kept. NULL: refuse. Then commit makes it the one in force, or forget drops it; each comes
+	 * once after a prepare that went well, also when the next slice overtakes it.
+	 */
+	int  (*prepare)(struct child *, const char *slice, size_t len, char *why, size_t size);
+	void (*commit)(struct child *);
+	void (*forget)(struct child *);
+	char *next;		/* the slice that waits for CONFIG_COMMIT; NULL: none */
+	size_t next_len;
+	uint64_t next_generation;
 	void *ctx;
 };
 

@@ -3,6 +3,12 @@
 
 /* values - what the small numbers in the fields of messages.def mean, for both ends; permits.h has the bits of permits. */
 
+/* CONN_START.proxy: a PROXY header of its source is not to be believed; may come first; must */
+enum { HEADER_NEVER = 0, HEADER_MAY = 1, HEADER_MUST = 2 };
+
+/* HEALTH_LISTEN.word, READINESS.word */
+enum health_word { HEALTH_READY = 1, HEALTH_DRAIN = 2 };
+
 /* CONN_FATE.fate */
 enum { FATE_AUTHENTICATED = 1, FATE_ENDED = 2, FATE_CRASHED = 3 };
 

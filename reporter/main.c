@@ -2,7 +2,7 @@
  * reporter - takes the log lines of all processes and writes them where they belong
  *
  * RUNS AS     coppice-log; system call filter: datagrams in, one sink out
- * HEARS       LOG (everybody, on the two log sockets); CONFIG PING (supervisor)
+ * HEARS       LOG (everybody, on the two log sockets); CONFIG CONFIG_COMMIT PING (supervisor)
  * SAYS        HELLO READY CONFIG_OK PONG (supervisor)
  * NEVER       believes a sender about its pid or uid: the kernel tells them
  * IF IT DIES  lines wait in the log sockets, which the supervisor keeps; the next reporter takes them
@@ -97,23 +97,68 @@ static void listen_to(struct child *c, int fd)
 	}
 }
 
+/* ---- configuration ---- */
+
+struct settings { int facility; enum log_level level; };
+
+static struct settings next;	/* accepted, waiting for the word to switch */
+
+static int read_slice(const char *slice, size_t len, struct settings *to, struct conf_error *e)
+{
+	struct conf_values *v = NULL;
+	struct conf *c = NULL;
+	int r;
+
+	snprintf(e->text, sizeof e->text, "out of memory");
+	TRY(conf_parse(&c, view_of(slice, len), "reporter", e));
+	r = conf_resolve(c, NULL, &v, e);
+	conf_free(c);
+	if (r < 0)
+		return r;
+	*to = (struct settings){ v->SyslogFacility, v->LogLevel };
+	conf_values_free(v);
+	return SSH_OK;
+}
+
+static int prepare(struct child *self, const char *slice, size_t len, char *why, size_t size)
+{
+	struct conf_error e;
+	int r = read_slice(slice, len, &next, &e);
+
+	(void)self;
+	if (r < 0)
+		snprintf(why, size, "%s", e.text);
+	return r;
+}
+
+static void commit(struct child *self)
+{
+	(void)self;
+	sink.facility = next.facility;
+	log_set_level(next.level);
+}
+
+static void forget(struct child *self)
+{
+	(void)self;
+}
+
 int main(void)
 {
 	struct child self = { 0 };
 	struct conf_error why;
-	struct conf_values *v;
-	struct conf *conf;
+	struct settings now;
 	int r;
 
 	child_begin(&self, ROLE_REP);
-	if (conf_parse(&conf, view_of(self.conf, self.conf_len), "configuration", &why) < 0 ||
-	    conf_resolve(conf, NULL, &v, &why) < 0) {
+	self.prepare = prepare;
+	self.commit = commit;
+	self.forget = forget;
+	if (read_slice(self.conf, self.conf_len, &now, &why) < 0) {
 		log_ev(LOGL_ERROR, "reporter: %s", why.text);
 		return 1;
 	}
-	sink_open(&sink, self.sink, v->SyslogFacility);
-	conf_values_free(v);
-	conf_free(conf);
+	sink_open(&sink, self.sink, now.facility);
 	log_to(own_line, NULL);
 	listen_to(&self, TRUSTED_FD);
 	listen_to(&self, UNTRUSTED_FD);

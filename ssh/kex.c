@@ -203,8 +203,13 @@ int ssh_on_kexinit(struct ssh *s, struct rd *in)
 		ssh_enter(s, P_REKEY);
 	r = s->role == SSH_SERVER ? kexinit_choose(&k->next, &theirs, &ours, &why)
 	    : kexinit_choose(&k->next, &ours, &theirs, &why);
-	if (r < 0)
+	if (r < 0) {
+		struct view offer = theirs.list[k->next.failed];
+
+		s->mismatch = why;	/* the copy of the packet stays until ssh_free() */
+		s->mismatch_offer = view_of(buf_head(&k->run->theirs) + (offer.p - payload.p), offer.len);
 		return ssh_fail_text(s, r, why);
+	}
 	k->run->skip_guess = kexinit_guess_wrong(&theirs, &ours);
 	if (s->role == SSH_SERVER) {
 		enter(k, KEX_WAIT_INIT);

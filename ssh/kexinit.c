@@ -160,20 +160,25 @@ static const void *choose(const struct kexinit *c, const struct kexinit *s, enum
 int kexinit_choose(struct kex_choice *to, const struct kexinit *c, const struct kexinit *s, const char **why)
 {
 	*why = "no matching key exchange method found";
+	to->failed = LIST_KEX;
 	if ((to->kex = choose(c, s, LIST_KEX, find_kex)) == NULL)
 		return SSH_E_NO_ALG;
 	*why = "no matching host key type found";
+	to->failed = LIST_HOSTKEY;
 	if ((to->sig = choose(c, s, LIST_HOSTKEY, find_sig)) == NULL)
 		return SSH_E_NO_ALG;
 	for (unsigned d = 0; d < 2; d++) {
 		*why = "no matching cipher found";
+		to->failed = LIST_CIPHER_CS + d;
 		if ((to->cipher[d] = choose(c, s, LIST_CIPHER_CS + d, find_cipher)) == NULL)
 			return SSH_E_NO_ALG;
 		*why = "no matching MAC found";
+		to->failed = LIST_MAC_CS + d;
 		to->mac[d] = NULL;
 		if (to->cipher[d]->tag_len == 0 && (to->mac[d] = choose(c, s, LIST_MAC_CS + d, find_mac)) == NULL)
 			return SSH_E_NO_ALG;
 		*why = "no matching compression method found";
+		to->failed = LIST_COMP_CS + d;
 		if (choose(c, s, LIST_COMP_CS + d, find_comp) == NULL)
 			return SSH_E_NO_ALG;
 	}

@@ -316,6 +316,12 @@ int ssh_error(const struct ssh *s)
 	return s->error;
 }
 
+const char *ssh_mismatch(const struct ssh *s, struct view *offer)
+{
+	*offer = s->mismatch_offer;
+	return s->mismatch;
+}
+
 unsigned ssh_disconnect_reason(const struct ssh *s, struct view *text)
 {
 	*text = view_of(s->bye_text, s->bye_len);

@@ -68,6 +68,9 @@ struct ssh {
 	int authenticated;
 	struct ssh_event events[SSH_EVENTS_MAX];
 	unsigned event_first, event_count;
+	/* after SSH_E_NO_ALG: what, and what the peer offered of it */
+	const char *mismatch;
+	struct view mismatch_offer;
 	/* farewell of the peer */
 	unsigned bye_reason;
 	char bye_text[256];

@@ -77,6 +77,8 @@ int  ssh_tick(struct ssh *, uint64_t now_ms);		/* at or after the deadline */
 void ssh_set_alive(struct ssh *, uint64_t alive_ms, unsigned alive_max);
 /* The error that ended the connection, SSH_OK while it lives. */
 int  ssh_error(const struct ssh *);
+/* After SSH_E_NO_ALG "no matching cipher found" and the like, and the peer's list (borrowed; hostile bytes); else NULL. */
+const char *ssh_mismatch(const struct ssh *, struct view *offer);
 /* The peer's last words when it sent DISCONNECT: reason code and text (borrowed; hostile bytes). */
 unsigned ssh_disconnect_reason(const struct ssh *, struct view *text);
 

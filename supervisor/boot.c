@@ -23,9 +23,12 @@
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
+#include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/keep.h"
 #include "supervisor/handoff.h"
+#include "supervisor/health.h"
+#include "supervisor/lastgood.h"
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
@@ -190,6 +193,7 @@ static void now_serving(struct daemon *d)
 	activation_settle(d);
 	manager_ready(d);
 	watchdog_start(d);
+	drain_tell(d);
 }
 
 void boot_done(struct daemon *d)
@@ -206,6 +210,7 @@ void boot_done(struct daemon *d)
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
 	detach_write_pid(d);
 	detach_done(d);
+	reload_booted(d);
 	if (d->opt.inetd)
 		event_base_once(d->base, -1, EV_TIMEOUT, on_serve_only_one, d, &now);
 }
@@ -231,6 +236,24 @@ static int plant(struct daemon *d)
 	return SSH_OK;
 }
 
+/* Addresses that nobody can bind are a bad configuration, too. */
+static int bind_some(struct daemon *d)
+{
+	struct conf_values *v;
+	struct conf_error e;
+	struct config *c;
+	struct conf *conf;
+
+	if (listen_bind_all(d) == SSH_OK)
+		return SSH_OK;
+	if (d->fallback != NULL || lastgood_load(d, &conf, &v, &e) < 0 || config_make(d, conf, v, &c, &e) < 0)
+		return SSH_E_CONFIG;
+	config_swap(d, &c, d->generation);
+	config_free(c);
+	lastgood_announce(d, "no address of the configuration can be bound");
+	return listen_bind_all(d);
+}
+
 static int prepare(struct daemon *d)
 {
 	struct event_config *cfg;
@@ -239,7 +262,7 @@ static int prepare(struct daemon *d)
 		return 1;
 	if (d->resume != NULL)
 		resume_sockets(d);
-	if (d->opt.inetd ? take_client(d) < 0 : listen_bind_all(d) < 0)
+	if (d->opt.inetd ? take_client(d) < 0 : bind_some(d) < 0)
 		return BAD_CONFIG;
 	if (detach_log(d) < 0)
 		return BAD_CONFIG;
@@ -258,6 +281,8 @@ static int prepare(struct daemon *d)
 		log_ev(LOGL_ERROR, "cannot start: %s", errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
 		return 1;
 	}
+	if (!d->opt.inetd)
+		health_open(d);
 	return 0;
 }
 
@@ -265,10 +290,11 @@ static void clean_up(struct daemon *d)
 {
 	upgrade_drop(d);
 	replace_drop(d);
+	d->stopping = 1;
+	reload_drop(d);
 	control_close(d);
 	resume_drop(d);
 	command_child_drop(d);
-	d->stopping = 1;
 	fx_drop(d);
 	handoffs_drop(d);
 	proc_drop_all(d);
@@ -282,6 +308,7 @@ static void clean_up(struct daemon *d)
 	watchdog_drop(d);
 	manager_drop();
 	cgroup_drop();
+	drain_drop(d);
 	detach_remove_pid(d);
 	for (size_t i = 0; i < sizeof d->signals / sizeof d->signals[0]; i++)
 		if (d->signals[i] != NULL)
@@ -294,6 +321,8 @@ static void clean_up(struct daemon *d)
 	programs_close(d->program);
 	conf_values_free(d->values);
 	conf_free(d->conf);
+	free(d->addr);
+	free(d->fallback);
 	d->values = NULL;
 	d->conf = NULL;
 }
@@ -362,6 +391,7 @@ static void init(struct daemon *d)
 {
 	list_init(&d->procs);
 	list_init(&d->listeners);
+	list_init(&d->listeners_next);
 	list_init(&d->pending);
 	list_init(&d->asked);
 	list_init(&d->nursery.queue);
@@ -394,6 +424,27 @@ static int from_manager(struct daemon *d, char *why, size_t size)
 	return d->opt.inetd ? SSH_OK : activation_listeners(d, why, size);
 }
 
+/* The file, or the last good one when that is asked for. A file without a key that can be loaded is no good, either. */
+static int choose_config(struct daemon *d, int only_test, struct conf **c, struct conf_values **v, struct conf_error *e)
+{
+	struct conf_error none;
+	int r = config_load(d, !only_test, c, v, e);
+
+	if (only_test || d->opt.inetd)
+		return r;
+	if (r == SSH_OK) {
+		if (!lastgood_is_there(d) || config_keys_work(d, *v))
+			return SSH_OK;
+		conf_values_free(*v);
+		conf_free(*c);
+		snprintf(e->text, sizeof e->text, "no host key of the configuration can be loaded");
+	}
+	if (lastgood_load(d, c, v, &none) < 0)
+		return SSH_E_CONFIG;
+	lastgood_announce(d, e->text);
+	return SSH_OK;
+}
+
 /* -t, -T, -G and --can-resume end here; else the daemon runs until it ends. */
 static int run(struct daemon *d)
 {
@@ -401,7 +452,7 @@ static int run(struct daemon *d)
 	struct conf *c = NULL;
 	struct conf_error e = { "" };
 	int only_test = d->opt.test || d->opt.dump, status;
-	unsigned changed;
+	struct config *whole;
 
 	if (from_manager(d, e.text, sizeof e.text) < 0)
 		return bad_config(e.text);
@@ -413,7 +464,7 @@ static int run(struct daemon *d)
 		fprintf(stderr, "coppiced: %s\n", e.text);
 		return BAD_CONFIG;
 	}
-	if (config_find(d, &e) < 0 || config_load(d, !only_test && !d->opt.can_resume, &c, &v, &e) < 0)
+	if (config_find(d, &e) < 0 || choose_config(d, only_test || d->opt.can_resume, &c, &v, &e) < 0)
 		return bad_config(e.text);
 	if (only_test)
 		return test(d, c, v);
@@ -424,7 +475,13 @@ static int run(struct daemon *d)
 		return 0;
 	}
 	become_remember_limits();
-	if (config_take(d, c, v, &changed) < 0 || choose_ids(d) < 0)
+	if (config_make(d, c, v, &whole, &e) < 0) {
+		log_ev(LOGL_ERROR, "%s", e.text);
+		return BAD_CONFIG;
+	}
+	config_swap(d, &whole, 1);
+	d->keys = 1;
+	if (choose_ids(d) < 0)
 		status = BAD_CONFIG;
 	else
 		status = serve(d);

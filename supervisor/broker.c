@@ -10,8 +10,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/child.h"
+#include "supervisor/config.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
+#include "supervisor/halt.h"
 #include "supervisor/introduce.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
@@ -19,6 +21,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/replace.h"
 #include "supervisor/resume.h"
+#include "supervisor/reload.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
 #include "supervisor/watchdog.h"
@@ -40,29 +43,20 @@ static enum conf_reader reader_of(enum ipc_role role)
 	return (enum conf_reader)0;
 }
 
-int broker_slices(struct daemon *d, unsigned *changed)
+int broker_slices(const struct conf *c, char *slice[ROLE_COUNT], size_t len[ROLE_COUNT])
 {
-	*changed = 0;
 	for (int role = 0; role < ROLE_COUNT; role++) {
 		struct buf b;
-		char *text;
 		int r;
 
 		if (reader_of((enum ipc_role)role) == 0)
 			continue;
 		buf_init(&b, CONF_FILE_MAX * 2, NULL);
-		r = conf_slice(d->conf, reader_of((enum ipc_role)role), &b);
-		if (r == SSH_OK && (text = malloc(buf_len(&b) + 1)) != NULL) {
-			if (buf_len(&b) > 0)
-				memcpy(text, buf_head(&b), buf_len(&b));
-			if (d->slice[role] == NULL || d->slice_len[role] != buf_len(&b)
-			    || memcmp(d->slice[role], text, buf_len(&b)) != 0)
-				*changed |= 1u << role;
-			free(d->slice[role]);
-			d->slice[role] = text;
-			d->slice_len[role] = buf_len(&b);
-		} else if (r == SSH_OK) {
-			r = SSH_E_NOMEM;
+		if ((r = conf_slice(c, reader_of((enum ipc_role)role), &b)) == SSH_OK) {
+			if ((slice[role] = malloc(buf_len(&b) + 1)) == NULL)
+				r = SSH_E_NOMEM;
+			else if ((len[role] = buf_len(&b)) > 0)
+				memcpy(slice[role], buf_head(&b), buf_len(&b));
 		}
 		buf_drop(&b);
 		if (r < 0)
@@ -98,25 +92,27 @@ static int sealed(const char *text, size_t len)
 	return fd;
 }
 
-int broker_configure(struct proc *p)
+int broker_configure(struct proc *p, const char *slice, size_t len, uint64_t generation)
 {
-	struct daemon *d = p->d;
-	struct ipc_CONFIG m = { .generation = d->generation, .length = (uint32_t)d->slice_len[p->role] };
+	struct ipc_CONFIG m = { .generation = generation, .length = (uint32_t)len };
 	int fd;
 
-	if (d->slice[p->role] == NULL || (fd = sealed(d->slice[p->role], d->slice_len[p->role])) < 0)
+	if (slice == NULL || (fd = sealed(slice, len)) < 0)
 		return SSH_E_SYS;
 	return link_send_fds(p->link, IPC_CONFIG, &m, &fd, 1);
 }
 
-static int on_config_ok(struct proc *p, const struct ipc_CONFIG_OK *m)
+/* The configuration it begins with: the one in force, or the one it is to try. */
+static int first_slice(struct proc *p)
 {
-	char why[LOG_LINE_MAX];
+	struct daemon *d = p->d;
+	const struct config *c = p->trial ? reload_trial(d) : NULL;
 
-	if (!m->accepted)
-		log_ev(LOGL_ERROR, "ev=config role=%s pid=%d: keeps its old configuration: %s", ipc_role_name(p->role), (int)p->pid,
-		    log_escape(why, sizeof why, m->why.p, m->why.len));
-	return SSH_OK;
+	if (p->trial && c == NULL)
+		return SSH_E_GONE;	/* it was given up meanwhile */
+	p->generation = c != NULL ? c->generation : d->generation;
+	return c != NULL ? broker_configure(p, c->slice[p->role], c->slice_len[p->role], p->generation) :
+	    broker_configure(p, d->slice[p->role], d->slice_len[p->role], p->generation);
 }
 
 /* ---- the first words ----------------------------------------------------------------- */
@@ -125,7 +121,7 @@ static int on_hello(struct proc *p, const struct ipc_HELLO *m)
 {
 	struct daemon *d = p->d;
 	const struct kid *k = p->kid != NULL ? p->kid : p->heir_of;
-	const struct kid_row *row = k != NULL ? k->row : kid_row(KID_NURSERY);
+	const struct kid_row *row = k != NULL ? k->row : kid_row(p->role == ROLE_KEY ? KID_KEYSIGN : KID_NURSERY);
 	struct id_pair id = ids_of(&d->ids, row->account);
 	struct ipc_WELCOME w = {
 		.proto = IPC_PROTO, .node = k != NULL ? k->node->id : 0, .log_level = (uint8_t)log_get_level(),
@@ -138,7 +134,9 @@ static int on_hello(struct proc *p, const struct ipc_HELLO *m)
 	if (p->role == ROLE_REP && d->sink >= 0 && (sink = fcntl(d->sink, F_DUPFD_CLOEXEC, 3)) < 0)
 		return SSH_E_SYS;
 	TRY(link_send_fds(p->link, IPC_WELCOME, &w, &sink, sink >= 0));
-	TRY(broker_configure(p));
+	if (!p->trial)
+		p->keys = d->keys;
+	TRY(first_slice(p));
 	p->greeted = 1;
 	state_proc(p);
 	introduce_newcomer(p);
@@ -159,6 +157,10 @@ static int on_ready(struct proc *p)
 	if (link_state(p->link) == W_NEW)
 		link_enter(p->link, p->role == ROLE_CONN && p->kid != NULL && p->kid->session->grant != NULL ? W_AUTHED : W_UP);
 	state_proc(p);
+	if (p->trial) {
+		reload_ready(p);
+		return SSH_OK;
+	}
 	if (p->heir_of != NULL) {
 		replace_ready(p);
 		return SSH_OK;
@@ -175,6 +177,7 @@ static int on_ready(struct proc *p)
 		return SSH_OK;
 	if (p->role == ROLE_NUR)
 		nursery_ready(d);
+	reload_newcomer(p);
 	fx_event(p->kid, SUP_EV_READY, SUP_NORMAL);
 	return SSH_OK;
 }
@@ -194,14 +197,19 @@ static int hear(struct link *l, struct ipc_msg *m, void *ctx)
 	switch (m->type) {
 	case IPC_HELLO:         return on_hello(p, &m->u.HELLO);
 	case IPC_READY:         return on_ready(p);
-	case IPC_CONFIG_OK:     return on_config_ok(p, &m->u.CONFIG_OK);
+	case IPC_CONFIG_OK:     return reload_answer(p, &m->u.CONFIG_OK);
 	case IPC_PONG:          return watchdog_pong(p, m->u.PONG.seq);
 	case IPC_CONN_NEW:      return session_accept(p, m);
 	case IPC_FORKED:        return nursery_forked(p, &m->u.FORKED);
-	case IPC_SESSION_ID:    return session_identified(p->d, &m->u.SESSION_ID);
+	case IPC_SESSION_ID:
+		introduce_session_id(p, &m->u.SESSION_ID);
+		return session_identified(p->d, &m->u.SESSION_ID);
 	case IPC_AUTH_GRANTED:  return session_granted(p, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; state_session(s); return SSH_OK;
+	case IPC_ADOPTED:       return SSH_OK;	/* by a supervisor that took over: the move was complete */
 	case IPC_HANDOFF_STATE: return handoff_state(p, &m->u.HANDOFF_STATE);
+	case IPC_ACCEPT_STOPPED: return halt_stopped(p, &m->u.ACCEPT_STOPPED);
+	case IPC_CONN_PEER:     return session_peer(s, &m->u.CONN_PEER);
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
 	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
 	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);

@@ -276,6 +276,12 @@ void cgroup_session_begin(struct session *s)
 	move_connection(s);
 }
 
+void cgroup_session_moved(const struct session *s)
+{
+	if (g.sessions >= 0 && s->cgroup[0] != '\0')
+		move_connection(s);
+}
+
 void cgroup_session_adopt(struct session *s)
 {
 	if (g.sessions < 0)

@@ -19,6 +19,8 @@ void cgroup_open(struct daemon *);
 int  cgroup_of_role(enum ipc_role);
 /* It logged in: makes its group, and has its connection moved there. */
 void cgroup_session_begin(struct session *);
+/* Another process is its connection now (handoff.h): has it moved there, too. */
+void cgroup_session_moved(const struct session *);
 /* A session that was taken over from a predecessor: its group is there already. */
 void cgroup_session_adopt(struct session *);
 /* Its group for spawn_fork_into(), yours to close; -1: it has none. */

@@ -15,6 +15,7 @@
 #include "supervisor/activation.h"
 #include "supervisor/broker.h"
 #include "supervisor/detach.h"
+#include "supervisor/proxy.h"
 #include "supervisor/spawn.h"
 #include "supervisor/supervise.h"
 
@@ -26,6 +27,18 @@ static int complain(struct conf_error *e, const char *what, const char *why)
 	return SSH_E_CONFIG;
 }
 
+/* Of a file that is missing: whoever opens it says so. */
+static int absolute(const char *file, char path[PLACE_MAX])
+{
+	char cwd[PLACE_MAX];
+
+	if (file[0] == '/')
+		return snprintf(path, PLACE_MAX, "%s", file) < (int)PLACE_MAX ? SSH_OK : SSH_E_CONFIG;
+	if (getcwd(cwd, sizeof cwd) == NULL)
+		return SSH_E_SYS;
+	return snprintf(path, PLACE_MAX, "%s/%s", cwd, file) < (int)PLACE_MAX ? SSH_OK : SSH_E_CONFIG;
+}
+
 int config_find(struct daemon *d, struct conf_error *e)
 {
 	static char path[PLACE_MAX];
@@ -33,7 +46,7 @@ int config_find(struct daemon *d, struct conf_error *e)
 	if (d->opt.conf != NULL && strcmp(d->opt.conf, "none") == 0)
 		return SSH_OK;
 	if (d->opt.conf != NULL) {
-		if (realpath(d->opt.conf, path) == NULL)
+		if (realpath(d->opt.conf, path) == NULL && (errno != ENOENT || absolute(d->opt.conf, path) < 0))
 			return complain(e, d->opt.conf, strerror(errno));
 		d->opt.conf = path;
 	} else if (access(d->places.conf, F_OK) == 0) {
@@ -81,7 +94,12 @@ static int load_once(struct daemon *d, struct conf **c, struct conf_values **v, 
 	*c = NULL;
 	*v = NULL;
 	TRY(conf_load(c, path, d->opt.keyword, d->opt.keywords, e));
-	if ((r = conf_resolve(*c, NULL, v, e)) < 0) {
+	if ((r = conf_resolve(*c, NULL, v, e)) == SSH_OK && proxy_complaint(*v) != NULL) {
+		r = complain(e, path != NULL ? path : "options", proxy_complaint(*v));
+		conf_values_free(*v);
+		*v = NULL;
+	}
+	if (r < 0) {
 		conf_free(*c);
 		*c = NULL;
 	}
@@ -90,6 +108,7 @@ static int load_once(struct daemon *d, struct conf **c, struct conf_values **v, 
 
 static int load(struct daemon *d, int generate, struct conf **c, struct conf_values **v, struct conf_error *e)
 {
+	const size_t keywords = d->opt.keywords, owneds = d->opt.owneds;
 	int r;
 
 	TRY(load_once(d, c, v, e));
@@ -101,7 +120,9 @@ static int load(struct daemon *d, int generate, struct conf **c, struct conf_val
 		return SSH_OK;
 	conf_values_free(*v);
 	conf_free(*c);
-	return load_once(d, c, v, e);
+	r = load_once(d, c, v, e);
+	options_trim(&d->opt, keywords, owneds);	/* the next file may name others */
+	return r;
 }
 
 int config_load(struct daemon *d, int generate, struct conf **c, struct conf_values **v, struct conf_error *e)
@@ -116,16 +137,118 @@ int config_load(struct daemon *d, int generate, struct conf **c, struct conf_val
 	return r;
 }
 
-int config_take(struct daemon *d, struct conf *c, struct conf_values *v, unsigned *changed)
+/* ---- a whole one ------------------------------------------------------------------------ */
+
+static int same_list(const struct conf_list *a, const struct conf_list *b)
 {
-	conf_values_free(d->values);
-	conf_free(d->conf);
-	d->conf = c;
-	d->values = v;
-	d->generation++;
+	if (a->n != b->n)
+		return 0;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i], b->v[i]) != 0)
+			return 0;
+	return 1;
+}
+
+static int same_places(const struct conf_values *a, const struct conf_values *b)
+{
+	return same_list(&a->Port, &b->Port) && same_list(&a->ListenAddress, &b->ListenAddress) && a->AddressFamily == b->AddressFamily;
+}
+
+/* What has not changed is not looked up again: names stay the addresses they were. */
+static int find_places(struct daemon *d, struct config *c, struct conf_error *e)
+{
+	c->unresolved = d->up && !same_places(d->values, c->values) && conf_listens_by_name(c->values);
+	if (c->unresolved)
+		return SSH_OK;
+	if (d->values == NULL || !same_places(d->values, c->values))
+		return conf_listeners(c->values, &c->addr, &c->addrs, e);
+	if ((c->addr = calloc(d->addrs + 1, sizeof *c->addr)) == NULL)
+		return SSH_E_NOMEM;
+	if (d->addrs > 0)
+		memcpy(c->addr, d->addr, d->addrs * sizeof *c->addr);
+	c->addrs = d->addrs;
+	return SSH_OK;
+}
+
+int config_make(struct daemon *d, struct conf *conf, struct conf_values *v, struct config **res, struct conf_error *e)
+{
+	struct config *c = calloc(1, sizeof *c);
+	int r = SSH_E_NOMEM;
+
+	snprintf(e->text, sizeof e->text, "out of memory");
+	if (c == NULL) {
+		conf_values_free(v);
+		conf_free(conf);
+		return r;
+	}
+	c->conf = conf;
+	c->values = v;
+	if ((r = find_places(d, c, e)) == SSH_OK)
+		r = broker_slices(conf, c->slice, c->slice_len);
+	if (r < 0) {
+		config_free(c);
+		return r;
+	}
+	*res = c;
+	return SSH_OK;
+}
+
+void config_free(struct config *c)
+{
+	if (c == NULL)
+		return;
+	conf_values_free(c->values);
+	conf_free(c->conf);
+	for (int role = 0; role < ROLE_COUNT; role++)
+		free(c->slice[role]);
+	free(c->addr);
+	free(c);
+}
+
+static int slice_differs(const struct daemon *d, const struct config *c, int role)
+{
+	if (c->slice[role] == NULL)
+		return 0;
+	return d->slice[role] == NULL || d->slice_len[role] != c->slice_len[role]
+	    || memcmp(d->slice[role], c->slice[role], c->slice_len[role]) != 0;
+}
+
+unsigned config_changed(const struct daemon *d, const struct config *c)
+{
+	unsigned changed = 0;
+
+	for (int role = 0; role < ROLE_COUNT; role++)
+		if (slice_differs(d, c, role))
+			changed |= 1u << role;
+	return changed;
+}
+
+void config_swap(struct daemon *d, struct config **c, uint64_t generation)
+{
+	struct config *now = *c, was = {
+		.conf = d->conf, .values = d->values, .addr = d->addr, .addrs = d->addrs, .generation = d->generation,
+	};
+
+	for (int role = 0; role < ROLE_COUNT; role++) {
+		if (slice_differs(d, now, role))
+			d->slice_since[role] = generation;
+		was.slice[role] = d->slice[role];
+		was.slice_len[role] = d->slice_len[role];
+		d->slice[role] = now->slice[role];
+		d->slice_len[role] = now->slice_len[role];
+	}
+	d->conf = now->conf;
+	d->values = now->values;
+	d->addr = now->addr;
+	d->addrs = now->addrs;
+	d->generation = generation;
 	supervise_apply(d);
-	log_set_level(v->LogLevel);
-	return broker_slices(d, changed);
+	log_set_level(d->values->LogLevel);
+	*now = was;
+	if (was.conf == NULL) {
+		free(now);
+		*c = NULL;
+	}
 }
 
 int config_keys_work(struct daemon *d, const struct conf_values *v)

@@ -25,6 +25,7 @@ struct control {
 	int fd;
 	char path[sizeof ((struct sockaddr_un *)0)->sun_path];
 	struct event *readable;
+	struct { int moves, fd; char path[sizeof ((struct sockaddr_un *)0)->sun_path]; } next;	/* fd -1: to nowhere */
 	struct list clients;
 	unsigned nclients;
 	uint64_t last_client;
@@ -278,47 +279,127 @@ static int bind_socket(const struct sockaddr_un *at)
 	return ok ? fd : -1;
 }
 
-void control_open(struct daemon *d)
+/* A listening socket at path, or -1 and a sentence. */
+static int open_socket(struct daemon *d, const char *path, char *why, size_t size)
 {
-	const char *path = detach_control_path(d);
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	struct control *c;
 	struct stat st;
-	int inherited;
+	int fd;
 
-	if (path == NULL)
-		return;
-	if (strlen(path) >= sizeof at.sun_path || (c = calloc(1, sizeof *c)) == NULL) {
-		log_ev(LOGL_ERROR, "control socket %s: path too long", path);
-		return;
+	if (strlen(path) >= sizeof at.sun_path) {
+		snprintf(why, size, "control socket %s: path too long", path);
+		return -1;
 	}
 	strcpy(at.sun_path, path);
 	detach_make_folder(path, d->privileged ? 0755 : 0700);
 	if (!folder_is_ours(path)) {
-		log_ev(LOGL_ERROR, "control socket %s: the folder is missing, belongs to somebody else or is writable by all; coppicectl will not work", path);
-		free(c);
-		return;
+		snprintf(why, size, "control socket %s: the folder is missing, belongs to somebody else or is writable by all", path);
+		return -1;
 	}
-	inherited = d->held != NULL ? held_take(d->held, KEPT_DAEMON, 0, DAEMON_CONTROL) : -1;
-	if (inherited < 0 && somebody_answers(&at)) {
-		log_ev(LOGL_ERROR, "control socket %s: another coppiced answers there; this one goes without", path);
-		free(c);
-		return;
+	if (somebody_answers(&at)) {
+		snprintf(why, size, "control socket %s: another coppiced answers there", path);
+		return -1;
 	}
-	if (inherited < 0 && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path);
-	c->d = d;
-	list_init(&c->clients);
-	strcpy(c->path, path);
-	if ((c->fd = inherited >= 0 ? inherited : bind_socket(&at)) < 0 || (c->readable = event_new(d->base, c->fd, EV_READ | EV_PERSIST, on_connect, c)) == NULL) {
-		log_ev(LOGL_ERROR, "control socket %s: %s; coppicectl will not work", path, strerror(errno));
-		if (c->fd >= 0)
-			close(c->fd);
-		free(c);
-		return;
+	if ((fd = bind_socket(&at)) < 0)
+		snprintf(why, size, "control socket %s: %s", path, strerror(errno));
+	return fd;
+}
+
+static void stop_listening(struct control *c)
+{
+	if (c->readable != NULL)
+		event_free(c->readable);
+	c->readable = NULL;
+	if (c->fd >= 0) {
+		close(c->fd);
+		unlink(c->path);
 	}
-	event_add(c->readable, NULL);
-	d->control = c;
+	c->fd = -1;
+	c->path[0] = '\0';
+}
+
+static int listen_on(struct control *c, int fd, const char *path)
+{
+	if ((c->readable = event_new(c->d->base, fd, EV_READ | EV_PERSIST, on_connect, c)) == NULL)
+		return SSH_E_NOMEM;
+	c->fd = fd;
+	strcpy(c->path, path);
+	return event_add(c->readable, NULL) < 0 ? SSH_E_NOMEM : SSH_OK;
+}
+
+static struct control *control_new(struct daemon *d)
+{
+	struct control *c = calloc(1, sizeof *c);
+
+	if (c == NULL)
+		return NULL;
+	c->d = d;
+	c->fd = c->next.fd = -1;
+	list_init(&c->clients);
+	return d->control = c;
+}
+
+void control_open(struct daemon *d)
+{
+	const char *path = detach_control_path(d, d->values);
+	struct control *c = control_new(d);
+	char why[PLACE_MAX + 200];
+	int fd;
+
+	if (path == NULL || c == NULL)
+		return;
+	fd = d->held != NULL ? held_take(d->held, KEPT_DAEMON, 0, DAEMON_CONTROL) : -1;
+	if (fd < 0 && (fd = open_socket(d, path, why, sizeof why)) < 0)
+		log_ev(LOGL_ERROR, "%s; coppicectl will not work", why);
+	else if (listen_on(c, fd, path) < 0)
+		log_ev(LOGL_ERROR, "control socket %s: %s", path, err_text(SSH_E_NOMEM));
+}
+
+/* ---- a socket that moves ---- */
+
+int control_prepare(struct daemon *d, const struct conf_values *v, char *why, size_t size)
+{
+	const char *path = detach_control_path(d, v), *was = detach_control_path(d, d->values);
+	struct control *c = d->control;
+
+	if (c == NULL || path == was || (path != NULL && was != NULL && strcmp(path, was) == 0))
+		return SSH_OK;
+	control_forget(d);
+	if (path != NULL && (c->next.fd = open_socket(d, path, why, size)) < 0)
+		return SSH_E_CONFIG;
+	snprintf(c->next.path, sizeof c->next.path, "%s", path != NULL ? path : "");
+	c->next.moves = 1;
+	return SSH_OK;
+}
+
+/* Who is connected stays. */
+void control_commit(struct daemon *d)
+{
+	struct control *c = d->control;
+
+	if (c == NULL || !c->next.moves)
+		return;
+	stop_listening(c);
+	if (c->next.fd >= 0 && listen_on(c, c->next.fd, c->next.path) < 0)
+		log_ev(LOGL_ERROR, "control socket %s: %s", c->next.path, err_text(SSH_E_NOMEM));
+	c->next.fd = -1;
+	c->next.moves = 0;
+}
+
+void control_forget(struct daemon *d)
+{
+	struct control *c = d->control;
+
+	if (c == NULL || !c->next.moves)
+		return;
+	if (c->next.fd >= 0) {
+		close(c->next.fd);
+		unlink(c->next.path);
+	}
+	c->next.fd = -1;
+	c->next.moves = 0;
 }
 
 void control_close(struct daemon *d)
@@ -329,9 +410,8 @@ void control_close(struct daemon *d)
 		return;
 	while (!list_empty(&c->clients))
 		client_free(LIST_OF(c->clients.next, struct client, link));
-	event_free(c->readable);
-	close(c->fd);
-	unlink(c->path);
+	control_forget(d);
+	stop_listening(c);
 	free(c);
 	d->control = NULL;
 }

@@ -9,6 +9,13 @@
 /* Never fatal: without it the daemon serves all the same, and says so. */
 void control_open(struct daemon *);
 void control_close(struct daemon *);
+/*
+ * A reload that moves the socket: the new one is bound, then both change, or it is forgotten. Clients stay connected.
+ * SSH_OK, also when it does not move; SSH_E_CONFIG with a sentence in why.
+ */
+int  control_prepare(struct daemon *, const struct conf_values *, char *why, size_t size);
+void control_commit(struct daemon *);
+void control_forget(struct daemon *);
 
 struct client;
 

@@ -29,6 +29,8 @@ struct held;
 struct resume;
 struct upgrade;
 struct replace;
+struct drain;
+struct reload;
 struct daemon;
 
 /* One Unix process. Made by spawn.c, nursery.c or worker.c, ended by proc.c when it was reaped. */
@@ -50,6 +52,11 @@ struct proc {
 	unsigned suspect : 1;		/* its answer is late */
 	uint32_t ping_seq;
 	uint64_t pinged_ms;		/* since then it owes PONG; 0: it does not */
+	unsigned trial : 1;		/* a successor with the configuration that is being tried */
+	unsigned voted : 1;		/* it accepted what it was asked */
+	uint64_t generation;		/* of the configuration it runs with */
+	uint64_t tried;			/* generation of the CONFIG it was asked about; 0: none */
+	uint64_t keys;			/* keysign: its set of host keys; nursery, connection: the set it shows to clients */
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
 	unsigned asked;			/* nursery: forks it has not answered */
 	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
@@ -124,6 +131,12 @@ struct daemon {
 	char *slice[ROLE_COUNT];	/* the configuration as each role got it last */
 	size_t slice_len[ROLE_COUNT];
 	uint64_t generation;
+	uint64_t slice_since[ROLE_COUNT];	/* generation that changed it last */
+	struct addr *addr;		/* where it wants to listen */
+	size_t addrs;
+	uint64_t keys;			/* number of the set of host keys in force */
+	char *fallback;			/* why the last good configuration is in force instead of the file; NULL: it is not */
+	struct reload *reload;
 	struct ids ids;
 	int privileged;
 
@@ -150,6 +163,9 @@ struct daemon {
 	struct handoffs handoffs;
 	struct list listeners;
 	uint32_t last_listener;
+	struct listener *health;	/* HealthListen; NULL */
+	struct drain *drain;		/* NULL until the first one */
+	struct list listeners_next;	/* bound for the configuration that is being tried */
 	struct event *introductions;	/* paces them */
 	struct control *control;
 	struct {			/* watchdog.c */

@@ -169,14 +169,14 @@ static const char *path_or(const struct daemon *d, const char *configured, const
 	return !d->privileged && strcmp(configured, usual) == 0 ? ours : configured;
 }
 
-const char *detach_pid_path(const struct daemon *d)
+const char *detach_pid_path(const struct daemon *d, const struct conf_values *v)
 {
-	return path_or(d, d->values->PidFile, "/run/coppiced.pid", d->places.pid_file);
+	return path_or(d, v->PidFile, "/run/coppiced.pid", d->places.pid_file);
 }
 
-const char *detach_control_path(const struct daemon *d)
+const char *detach_control_path(const struct daemon *d, const struct conf_values *v)
 {
-	return path_or(d, d->values->ControlSocket, "/run/coppice/control", d->places.control);
+	return path_or(d, v->ControlSocket, "/run/coppice/control", d->places.control);
 }
 
 void detach_make_folder(const char *file, unsigned mode)
@@ -196,7 +196,7 @@ void detach_make_folder(const char *file, unsigned mode)
 
 void detach_write_pid(struct daemon *d)
 {
-	const char *path = detach_pid_path(d);
+	const char *path = detach_pid_path(d, d->values);
 	int fd;
 
 	if (path == NULL)
@@ -210,9 +210,8 @@ void detach_write_pid(struct daemon *d)
 		close(fd);
 }
 
-void detach_remove_pid(struct daemon *d)
+static void remove_pid(const char *path)
 {
-	const char *path = d->up && d->values != NULL ? detach_pid_path(d) : NULL;
 	char text[16] = "";
 	int fd;
 
@@ -222,4 +221,69 @@ void detach_remove_pid(struct daemon *d)
 	if (read(fd, text, sizeof text - 1) > 0 && strtol(text, NULL, 10) == (long)getpid())
 		unlink(path);
 	close(fd);
+}
+
+void detach_remove_pid(struct daemon *d)
+{
+	detach_forget_pid(d);
+	if (d->up && d->values != NULL)
+		remove_pid(detach_pid_path(d, d->values));
+}
+
+/* ---- a pid file that moves ---- */
+
+static struct { int moves; char path[PLACE_MAX], beside[PLACE_MAX + 8]; } next_pid;	/* path "": to nowhere */
+
+static int write_beside(const char *path, const char *beside)
+{
+	struct stat st;
+	int fd, ok;
+
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EEXIST;
+		return SSH_E_SYS;
+	}
+	unlink(beside);
+	if ((fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644)) < 0)
+		return SSH_E_SYS;
+	ok = dprintf(fd, "%d\n", (int)getpid()) > 0;
+	close(fd);
+	return ok ? SSH_OK : SSH_E_SYS;
+}
+
+int detach_prepare_pid(struct daemon *d, const struct conf_values *v, char *why, size_t size)
+{
+	const char *was = detach_pid_path(d, d->values), *is = detach_pid_path(d, v);
+
+	detach_forget_pid(d);
+	if (was == is || (was != NULL && is != NULL && strcmp(was, is) == 0))
+		return SSH_OK;
+	snprintf(next_pid.path, sizeof next_pid.path, "%s", is != NULL ? is : "");
+	snprintf(next_pid.beside, sizeof next_pid.beside, "%s.new", next_pid.path);
+	if (is != NULL && !d->privileged)
+		detach_make_folder(is, 0700);
+	if (is != NULL && write_beside(is, next_pid.beside) < 0) {
+		snprintf(why, size, "PidFile %s cannot be written: %s", is, strerror(errno));
+		return SSH_E_CONFIG;
+	}
+	next_pid.moves = 1;
+	return SSH_OK;
+}
+
+void detach_commit_pid(struct daemon *d)
+{
+	if (!next_pid.moves)
+		return;
+	next_pid.moves = 0;
+	if (next_pid.path[0] != '\0' && rename(next_pid.beside, next_pid.path) < 0)
+		log_ev(LOGL_ERROR, "Couldn't create pid file \"%s\": %s", next_pid.path, strerror(errno));
+	remove_pid(detach_pid_path(d, d->values));
+}
+
+void detach_forget_pid(struct daemon *d)
+{
+	(void)d;
+	if (next_pid.moves && next_pid.path[0] != '\0')
+		unlink(next_pid.beside);
+	next_pid.moves = 0;
 }

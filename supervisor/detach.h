@@ -15,10 +15,17 @@ int  detach_log(struct daemon *);
 /* Own lines: to the reporter while there is one, else straight to stderr or the log file. */
 void detach_log_sink(struct daemon *);
 /* Path of the pid file and the control socket: as configured, or where an ordinary user may write; NULL: none. */
-const char *detach_pid_path(const struct daemon *);
-const char *detach_control_path(const struct daemon *);
+const char *detach_pid_path(const struct daemon *, const struct conf_values *);
+const char *detach_control_path(const struct daemon *, const struct conf_values *);
 void detach_write_pid(struct daemon *);
 void detach_remove_pid(struct daemon *);
+/*
+ * A reload that moves the pid file: the new one is written beside its place, then both change, or it is forgotten.
+ * SSH_OK, also when it does not move; SSH_E_CONFIG with a sentence in why.
+ */
+int  detach_prepare_pid(struct daemon *, const struct conf_values *, char *why, size_t size);
+void detach_commit_pid(struct daemon *);	/* before the values are swapped */
+void detach_forget_pid(struct daemon *);
 /* The folder of a file, made if it is missing (one level). */
 void detach_make_folder(const char *file, unsigned mode);
 

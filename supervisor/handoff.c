@@ -14,6 +14,7 @@
 #include "base/secret.h"
 #include "ipc/clock.h"
 #include "ipc/values.h"
+#include "supervisor/cgroup.h"
 #include "supervisor/ends.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
@@ -125,8 +126,12 @@ static void abandon(struct handoff *h, enum handoff_result result, const char *w
 
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
+	struct handoff *h = arg;
+
 	(void)fd, (void)what;
-	abandon(arg, MOVE_LATER, "it took too long");
+	if (h->next == NULL)	/* it is not asked twice: each question costs descriptors until it is heard */
+		h->s->move_unanswered = h->number;
+	abandon(h, MOVE_LATER, "it took too long");
 }
 
 /* ---- the beginning ------------------------------------------------------------------------ */
@@ -136,14 +141,16 @@ static const char *hindrance(const struct session *s)
 {
 	const struct proc *p = s->connection != NULL ? s->connection->proc : NULL;
 
-	if (p == NULL || p->link == NULL || p->pid <= 0 || !p->is_ready || p->ending || p->killed)
+	if (p == NULL || p->link == NULL || p->pid <= 0 || p->ending || p->killed)
 		return "no process";
-	if (s->grant == NULL)
+	if (!p->is_ready || s->grant == NULL)
 		return "login not finished";
 	if (s->connection->node->state != SUP_ST_UP || s->kid->node->state != SUP_ST_UP || s->d->stopping)
 		return "starting or stopping";
 	if (s->move != NULL || s->orphan_of != 0)
 		return "another move is not over";
+	if (s->move_unanswered != 0)
+		return "it does not answer";
 	if (!nursery_can_fork(s->d))
 		return "no nursery";
 	if (!ends_spare(SPARE_MOVE))
@@ -273,6 +280,8 @@ int handoff_state(struct proc *p, const struct ipc_HANDOFF_STATE *m)
 	struct session *s = p->kid->session;
 	struct handoff *h = s->move;
 
+	if (m->move == s->move_unanswered)
+		s->move_unanswered = 0;
 	if (h == NULL || h->old != p || m->move != h->number || h->next != NULL)
 		return SSH_OK;		/* of a move that was given up */
 	if (m->status > HANDOFF_FAILED || m->length > HANDOFF_SIZE || (m->status == HANDOFF_STILL) != (m->length > 0))
@@ -306,6 +315,7 @@ static void commit(struct handoff *h)
 	link_send(old->link, IPC_LEAVE, &(struct ipc_LEAVE){ .move = h->number });
 	link_give(p->link, old->link);
 	introduce_successor(p);
+	cgroup_session_moved(h->s);
 	log_ev(LOGL_VERBOSE, "ev=handoff conn=%lu pid=%d takes over from pid=%d bytes=%u us=%lu", (unsigned long)h->s->conn, (int)p->pid,
 	    (int)old->pid, h->length, (unsigned long)(clock_us() - h->began_us));
 	finish(h, MOVE_DONE, "");
@@ -339,7 +349,7 @@ int handoff_adopted(struct proc *p, const struct ipc_ADOPTED *m)
 {
 	struct handoff *h = p->adopts->move;
 
-	if (h == NULL || h->next != p || h->adopted || m->move != h->number || m->status > ADOPT_FAILED)
+	if (h == NULL || h->next != p || m->move != h->number || m->status > ADOPT_FAILED)
 		return SSH_E_RULE;
 	if (m->status != ADOPT_OK) {
 		abandon(h, MOVE_FAILED, m->status == ADOPT_STATE ? "the program cannot read its state" : "the successor could not");
@@ -423,6 +433,6 @@ void handoff_cancel(struct session *s)
 
 	if (s->move != NULL)
 		abandon(s->move, MOVE_ENDED, "it ended meanwhile");
-	else if (!list_empty(&s->wants_move))
+	else if (handoff_waits(s))
 		handoffs_outcome(s, &o);
 }

@@ -11,6 +11,10 @@
  *   ADOPTED        and FORKED: it can go on. Its process becomes the connection node's
  *   SERVE, LEAVE   to successor and predecessor; what was held back goes to the successor
  *
+ * A supervisor that takes over from another one, in place or after its death, says SERVE to every connection in its books:
+ * one that serves ignores it, the others go on. So commit() has to write the books before it says SERVE, and
+ * handoff_abandon_all() comes before an exec.
+ *
  * Until SERVE is said, whatever fails or takes longer than HANDOFF_MS is answered by SERVE to the predecessor and the
  * end of the successor. When the predecessor dies meanwhile the session ends, as it would have. So at every moment at most one of the two
  * touches the client, and one of them always will.
@@ -66,6 +70,8 @@ void handoffs_drop(struct daemon *);
 void handoff_all(struct daemon *);
 /* The same for one. */
 void handoff_want(struct session *);
+/* 1 while it is to move and does not yet. */
+int  handoff_waits(const struct session *);
 void handoff_count(const struct daemon *, struct handoff_counts *);
 /* For handoff.c: how a try went. The session is there yet. */
 void handoffs_outcome(struct session *, const struct handoff_outcome *);

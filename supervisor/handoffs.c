@@ -7,6 +7,19 @@
 
 static void pump(struct daemon *d);
 
+/* Off whatever list it is on; a record that is new, or was restored, is on none. */
+static void unlist(struct session *s)
+{
+	if (s->wants_move.next == NULL)
+		list_init(&s->wants_move);
+	list_remove(&s->wants_move);
+}
+
+int handoff_waits(const struct session *s)
+{
+	return s->wants_move.next != NULL && !list_empty(&s->wants_move);
+}
+
 static void on_again(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
@@ -31,7 +44,7 @@ static void try_later(struct session *s)
 		x->again = evtimer_new(s->d->base, on_again, s->d);
 	if (x->again == NULL || (!evtimer_pending(x->again, NULL) && event_add(x->again, &tv) < 0))
 		return;
-	list_remove(&s->wants_move);
+	unlist(s);
 	list_add_tail(&x->later, &s->wants_move);
 }
 
@@ -46,7 +59,7 @@ static void pump(struct daemon *d)
 	while (x->nactive < HANDOFFS_AT_ONCE && !list_empty(&x->wanted) && !d->stopping) {
 		struct session *s = LIST_OF(x->wanted.next, struct session, wants_move);
 
-		list_remove(&s->wants_move);
+		unlist(s);
 		handoff_session(s);
 	}
 	x->pumping--;
@@ -57,7 +70,7 @@ void handoffs_outcome(struct session *s, const struct handoff_outcome *o)
 	struct daemon *d = s->d;
 	struct handoffs *x = &d->handoffs;
 
-	list_remove(&s->wants_move);
+	unlist(s);
 	if (o->result == MOVE_DONE) {
 		x->moved++;
 		s->move_failures = 0;
@@ -68,7 +81,7 @@ void handoffs_outcome(struct session *s, const struct handoff_outcome *o)
 	}
 	if (o->result == MOVE_LATER || (o->result == MOVE_FAILED && s->move_failures < HANDOFF_FAILURES))
 		try_later(s);
-	handoffs_tell(d, o, !list_empty(&s->wants_move));
+	handoffs_tell(d, o, handoff_waits(s));
 	pump(d);
 }
 
@@ -77,7 +90,7 @@ void handoff_want(struct session *s)
 	s->move_failures = 0;
 	if (s->move != NULL)
 		return;			/* what is under way is as good */
-	list_remove(&s->wants_move);
+	unlist(s);
 	list_add_tail(&s->d->handoffs.wanted, &s->wants_move);
 	pump(s->d);
 }

@@ -5,6 +5,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/values.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
@@ -35,8 +36,8 @@ static void introduce(struct proc *a, struct proc *b, const struct session *s)
 		close(pair[1]);
 	else
 		r = link_send_fds(b->link, IPC_PEER_LINK, &to_b, &pair[1], 1);
-	if (r < 0)
-		log_ev(LOGL_WARN, "no link between %s and %s: %s", ipc_role_name(a->role), ipc_role_name(b->role), err_text(r));
+	if (r < 0)	/* one that is gone already needs none: a balancer's check, say */
+		log_ev(r == SSH_E_GONE ? LOGL_DEBUG : LOGL_WARN, "no link between %s and %s: %s", ipc_role_name(a->role), ipc_role_name(b->role), err_text(r));
 }
 
 /* Does a process of this role talk to that guard? */
@@ -48,6 +49,12 @@ static int needs(enum ipc_role role, enum ipc_role guard)
 static const struct session *about(const struct proc *p)
 {
 	return p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
+}
+
+/* A client whose PROXY header has not come yet is nobody's business: its address may still change. */
+static int unknown(const struct proc *p)
+{
+	return about(p) != NULL && about(p)->header != HEADER_NEVER;
 }
 
 static void tell_authed(struct proc *keysign, const struct session *s)
@@ -72,15 +79,59 @@ static void brief(struct proc *g, const struct session *s)
 		log_ev(LOGL_WARN, "%s: auth was not told the session id", s->kid->name);
 }
 
+/* The keysign that holds this set of host keys; after a reload the old one serves those who showed its keys. NULL: none. */
+static struct proc *keysign_of(struct daemon *d, uint64_t keys)
+{
+	struct proc *now = proc_of(d, KID_KEYSIGN);
+
+	if (now != NULL && now->keys == keys)
+		return now;
+	LIST_EACH(l, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->role == ROLE_KEY && p->keys == keys && p->is_ready && !p->ending && p->link != NULL)
+			return p;
+	}
+	return NULL;
+}
+
+static struct proc *keysign_or_any(struct daemon *d, uint64_t keys)
+{
+	struct proc *g = keysign_of(d, keys);
+
+	return g != NULL ? g : proc_of(d, KID_KEYSIGN);
+}
+
 void introduce_authed(const struct session *s)
 {
-	struct proc *keysign = proc_of(s->d, KID_KEYSIGN);
+	const struct proc *p = s->connection != NULL ? s->connection->proc : NULL;
+	struct proc *keysign = p != NULL ? keysign_or_any(s->d, p->keys) : NULL;
 
-	if (keysign != NULL && keysign->link != NULL)
+	if (keysign != NULL)
 		tell_authed(keysign, s);
 }
 
-static const enum kid_id guards[] = { KID_KEYSIGN, KID_AUTH };
+void introduce_session_id(const struct proc *keysign, const struct ipc_SESSION_ID *m)
+{
+	struct proc *auth = proc_of(keysign->d, KID_AUTH);
+
+	if (keysign->kid == NULL && auth != NULL && m->hash.len > 0 && link_send(auth->link, IPC_SESSION_ID, m) < 0)
+		log_ev(LOGL_WARN, "session %lu: auth was not told the session id", (unsigned long)m->conn);
+}
+
+static const enum ipc_role guards[] = { ROLE_KEY, ROLE_AUTH };
+
+/* The guard of that role for p now; NULL: none, it comes later. A connection has no keysign before it has host keys. */
+static struct proc *guard_of(struct proc *p, enum ipc_role role)
+{
+	if (!needs(p->role, role))
+		return NULL;
+	if (role == ROLE_AUTH || p->role == ROLE_AUTH)
+		return proc_of(p->d, role == ROLE_AUTH ? KID_AUTH : KID_KEYSIGN);
+	if (p->role == ROLE_NUR)
+		return keysign_of(p->d, p->keys);
+	return p->forked_by != 0 ? keysign_or_any(p->d, p->keys) : NULL;
+}
 
 static void on_pace(evutil_socket_t fd, short what, void *arg);
 
@@ -105,23 +156,20 @@ static void acquaint(struct proc *g, struct proc *p)
 	state_proc(p);
 }
 
+/* A guard that is gone is skipped: its successor meets everybody anyway. */
 static void on_pace(evutil_socket_t fd, short what, void *arg)
 {
 	struct daemon *d = arg;
 
 	(void)fd, (void)what;
-	for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
-		struct proc *g = proc_of(d, guards[i]);
+	LIST_EACH(l, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (g == NULL)
-			continue;	/* its successor meets everybody anyway */
-		LIST_EACH(l, &d->procs) {
-			struct proc *p = LIST_OF(l, struct proc, all);
+		for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
+			struct proc *g = p->unmet & 1u << guards[i] ? guard_of(p, guards[i]) : NULL;
 
-			if (p->unmet & 1u << g->role)
+			if (g != NULL)
 				acquaint(g, p);
-			if (link_queued(g->link) >= QUEUE_ENOUGH)
-				break;
 		}
 	}
 }
@@ -136,19 +184,29 @@ void introduce_go_on(struct daemon *d)
 		event_add(d->introductions, &now);
 }
 
+void introduce_keys(struct proc *connection)
+{
+	struct proc *g = guard_of(connection, ROLE_KEY);
+
+	if (g != NULL)
+		acquaint(g, connection);
+}
+
 void introduce_newcomer(struct proc *p)
 {
+	if (unknown(p))
+		return;
 	for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
-		struct proc *g = proc_of(p->d, guards[i]);
+		struct proc *g = guard_of(p, guards[i]);
 
-		if (g != NULL && needs(p->role, g->role))
+		if (g != NULL)
 			acquaint(g, p);
 	}
 }
 
 void introduce_successor(struct proc *p)
 {
-	struct proc *keysign = proc_of(p->d, KID_KEYSIGN);
+	struct proc *keysign = guard_of(p, ROLE_KEY);
 
 	if (keysign != NULL)		/* else the next one is introduced to everybody */
 		acquaint(keysign, p);
@@ -159,12 +217,60 @@ void introduce_guard(struct proc *g)
 	LIST_EACH(l, &g->d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		if (p != g && p->greeted && needs(p->role, g->role))
+		if (p != g && p->greeted && !unknown(p) && guard_of(p, g->role) == g)
 			acquaint(g, p);
 	}
 }
 
-void introduce_lost(struct daemon *d, enum ipc_role role)
+void introduce_take_over(struct proc *keysign)
+{
+	LIST_EACH(l, &keysign->d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->role == ROLE_AUTH && p->kid != NULL && p->greeted)
+			acquaint(keysign, p);
+	}
+}
+
+static int is_used(const struct daemon *d, uint64_t keys)
+{
+	LIST_EACH(l, &d->procs) {
+		const struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->keys == keys && p->link != NULL && ((p->role == ROLE_CONN && p->forked_by != 0) || p->role == ROLE_NUR))
+			return 1;
+	}
+	return 0;
+}
+
+void introduce_retire(struct daemon *d)
+{
+	LIST_EACH(l, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->role != ROLE_KEY || p->kid != NULL || p->trial || p->link == NULL || is_used(d, p->keys))
+			continue;
+		log_ev(LOGL_VERBOSE, "ev=keysign pid=%d: nobody shows its host keys any more; it ends", (int)p->pid);
+		proc_disown(p);
+	}
+}
+
+/* A keysign of former keys died: whoever still needs it asks the one in force, which may have the same key. */
+void introduce_orphans(struct daemon *d, uint64_t keys)
+{
+	struct proc *g = proc_of(d, KID_KEYSIGN);
+
+	if (g == NULL || keysign_of(d, keys) != NULL)
+		return;
+	LIST_EACH(l, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->role == ROLE_CONN && p->keys == keys && p->forked_by != 0 && p->link != NULL)
+			acquaint(g, p);
+	}
+}
+
+void introduce_lost(struct daemon *d, enum ipc_role role, uint64_t keys)
 {
 	if (role != ROLE_KEY && role != ROLE_AUTH)
 		return;
@@ -172,8 +278,10 @@ void introduce_lost(struct daemon *d, enum ipc_role role)
 		struct proc *p = LIST_OF(l, struct proc, all);
 		struct ipc_PEER_GONE m = { .peer_role = (uint8_t)role, .conn = about(p) != NULL ? about(p)->conn : 0 };
 
+		if (role == ROLE_KEY && p->role != ROLE_AUTH && p->keys != keys)
+			continue;	/* it has another keysign */
 		p->unmet &= ~(1u << role);
-		if (p->greeted && p->link != NULL && needs(p->role, role))
+		if (p->greeted && p->link != NULL && !unknown(p) && needs(p->role, role))
 			link_send(p->link, IPC_PEER_GONE, &m);
 	}
 }

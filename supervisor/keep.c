@@ -38,7 +38,7 @@ struct keep {
 /* Beside the control socket; two daemons that have different ones have different keepers. */
 static int path_of(const struct daemon *d, char *out, size_t size)
 {
-	const char *control = detach_control_path(d), *slash;
+	const char *control = detach_control_path(d, d->values), *slash;
 
 	if (control == NULL || d->opt.inetd || d->values->KeeperTime == 0)
 		return SSH_E_CONFIG;

@@ -15,6 +15,8 @@
 #include "supervisor/effects.h"
 #include "supervisor/keep.h"
 #include "supervisor/notify.h"
+#include "supervisor/halt.h"
+#include "supervisor/health.h"
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
 
@@ -74,39 +76,71 @@ void listen_addresses(int fd, struct addr *peer, struct addr *local)
 	from_sockaddr(peer, &sa);
 }
 
-static int same(const struct addr *a, const struct addr *b)
+int listen_same(const struct addr *a, const struct addr *b)
 {
 	return a->family == b->family && a->port == b->port && a->scope == b->scope && addr_same_ip(a, b);
 }
 
 /* ---- sockets -------------------------------------------------------------------- */
 
-static int bind_one(const struct addr *a)
+void listen_share(int fd, int on)
+{
+	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+}
+
+int listen_bind(const struct addr *a, int shared)
 {
 	union socket_address sa;
 	socklen_t len = to_sockaddr(&sa, a);
 	int fd, on = 1, saved;
-	char ip[ADDR_TEXT_MAX];
 
 	fd = socket(sa.sa.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (fd < 0) {
-		log_ev(LOGL_ERROR, "socket for %s: %s", addr_ip_text(a, ip), strerror(errno));
+	if (fd < 0)
 		return -1;
-	}
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (a->family == ADDR_IPV6)	/* 0.0.0.0 has a socket of its own */
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-	if (bind(fd, &sa.sa, len) == 0 && listen(fd, SOMAXCONN) == 0)
+	if (shared)
+		listen_share(fd, 1);
+	if (bind(fd, &sa.sa, len) == 0)
 		return fd;
 	saved = errno;
-	log_ev(LOGL_ERROR, "Bind to port %u on %s failed: %s.", addr_port(a), addr_ip_text(a, ip), strerror(saved));
 	close(fd);
 	errno = saved;
 	return -1;
 }
 
-/* NULL: no memory, fd stays the caller's. */
-static struct listener *listener_of(struct daemon *d, int fd)
+const char *listen_trouble(char *why, size_t size, const struct addr *a)
+{
+	char ip[ADDR_TEXT_MAX];
+
+	snprintf(why, size, "Bind to port %u on %s failed: %s.", addr_port(a), addr_ip_text(a, ip), strerror(errno));
+	return why;
+}
+
+int listen_open(const struct addr *a)
+{
+	int fd = listen_bind(a, 0), saved;
+
+	if (fd < 0 || listen(fd, SOMAXCONN) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}
+
+int listen_bind_one(const struct addr *a)
+{
+	char why[200];
+	int fd = listen_open(a);
+
+	if (fd < 0)
+		log_ev(LOGL_ERROR, "%s", listen_trouble(why, sizeof why, a));
+	return fd;
+}
+
+struct listener *listen_new(struct daemon *d, const struct addr *a, int fd)
 {
 	struct listener *l = calloc(1, sizeof *l);
 
@@ -116,65 +150,50 @@ static struct listener *listener_of(struct daemon *d, int fd)
 	l->fd = fd;
 	l->id = ++d->last_listener;
 	l->keep = 1;
-	local_address(l->fd, &l->local);
-	list_add_tail(&d->listeners, &l->link);
-	keep_listener(l);
-	state_listener(l);
+	local_address(fd, &l->local);
+	l->asked = a != NULL ? *a : l->local;
+	list_init(&l->link);
 	return l;
 }
 
 struct listener *listen_restore(struct daemon *d, uint32_t id, const struct saved_LISTENER *m, int fd)
 {
-	struct listener *l = calloc(1, sizeof *l);
+	struct listener *l = listen_new(d, &m->asked, fd);
 
 	if (l == NULL) {
 		close(fd);
 		return NULL;
 	}
-	l->d = d;
-	l->fd = fd;
 	l->id = id;
-	l->asked = m->asked;
-	l->local = m->local;
 	l->announced = m->announced;
 	l->activated = l->keep = m->activated;
 	snprintf(l->name, sizeof l->name, "%.*s", (int)m->name.len, (const char *)m->name.p);
 	snprintf(l->path, sizeof l->path, "%.*s", (int)m->path.len, (const char *)m->path.p);
-	if (id > d->last_listener)
-		d->last_listener = id;
 	list_add_tail(&d->listeners, &l->link);
 	return l;
 }
 
-static struct listener *listener_new(struct daemon *d, const struct addr *a)
+void listen_enlist(struct listener *l)
 {
-	int fd = activation_take_listening(a);
-	struct listener *l;
 	char name[ACTIVATION_NAME_MAX];
 
-	if (fd < 0 && (fd = bind_one(a)) < 0)
-		return NULL;
-	if ((l = listener_of(d, fd)) == NULL) {
-		close(fd);
-		return NULL;
-	}
-	l->asked = *a;
+	list_add_tail(&l->d->listeners, &l->link);
+	keep_listener(l);
 	state_listener(l);
-	notify_store(activation_listening_name(&l->local, name), &fd, 1);	/* the manager ignores what it has */
-	return l;
+	if (!l->activated && l->fd >= 0)
+		notify_store(activation_listening_name(&l->local, name), &l->fd, 1);	/* the manager ignores what it has */
 }
 
 struct listener *listen_take(struct daemon *d, int fd, const char *name, const char *path)
 {
-	struct listener *l = listener_of(d, fd);
+	struct listener *l = listen_new(d, NULL, fd);
 
 	if (l == NULL)
 		return NULL;
 	l->activated = 1;
-	l->asked = l->local;
 	snprintf(l->name, sizeof l->name, "%s", name);
 	snprintf(l->path, sizeof l->path, "%s", path);
-	state_listener(l);
+	listen_enlist(l);
 	return l;
 }
 
@@ -192,69 +211,68 @@ int listen_intact(const struct daemon *d)
 		int on = 0;
 		socklen_t len = sizeof on;
 
+		if (LIST_OF(l, struct listener, link)->halt != LISTEN_ON)
+			continue;
 		if (getsockopt(LIST_OF(l, struct listener, link)->fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) < 0 || !on)
 			return 0;
 	}
 	return 1;
 }
 
-static struct listener *find(struct daemon *d, const struct addr *a)
+/* Open since another supervisor bound it. */
+static struct listener *taken_over(struct daemon *d, const struct addr *a)
 {
 	LIST_EACH(l, &d->listeners) {
 		struct listener *at = LIST_OF(l, struct listener, link);
 
-		if (same(&at->asked, a) && !at->keep)
+		if (!at->keep && listen_same(&at->asked, a))
 			return at;
 	}
 	return NULL;
 }
 
-/* Keeps those that are there, binds those that are not. How many there are; < 0: the addresses make no sense. */
-static int bind_wanted(struct daemon *d)
-{
-	struct conf_error e;
-	struct addr *addrs;
-	size_t n;
-	int r, count = 0;
-
-	if (listen_is_activated(d))	/* they stay, whatever the file says or leaves out */
-		return 1;
-	if ((r = conf_listeners(d->values, &addrs, &n, &e)) < 0) {
-		log_ev(LOGL_ERROR, "%s", e.text);
-		return r;
-	}
-	LIST_EACH(l, &d->listeners)
-		LIST_OF(l, struct listener, link)->keep = 0;
-	for (size_t i = 0; i < n; i++) {
-		struct listener *l = find(d, &addrs[i]);
-
-		if (l != NULL)
-			l->keep = 1;
-		count += l != NULL || listener_new(d, &addrs[i]) != NULL;
-	}
-	free(addrs);
-	return count;
-}
-
 int listen_bind_all(struct daemon *d)
 {
-	int n = bind_wanted(d);
+	int count = 0;
 
-	if (n == 0)
+	if (listen_is_activated(d))	/* they stay, whatever the file says or leaves out */
+		return SSH_OK;
+	for (size_t i = 0; i < d->addrs; i++) {
+		int fd;
+		struct listener *l = taken_over(d, &d->addr[i]);
+
+		if (l != NULL) {
+			l->keep = 1;
+			count++;
+			continue;
+		}
+		fd = activation_take_listening(&d->addr[i]);
+		if (fd < 0 && (fd = listen_bind_one(&d->addr[i])) < 0)
+			continue;
+		if ((l = listen_new(d, &d->addr[i], fd)) == NULL) {
+			close(fd);
+		} else {
+			listen_enlist(l);
+			count++;
+		}
+	}
+	if (count == 0)
 		log_ev(LOGL_ERROR, "Cannot bind any address.");
-	return n > 0 ? SSH_OK : SSH_E_CONFIG;
+	return count > 0 ? SSH_OK : SSH_E_CONFIG;
 }
 
 /* ---- nodes ------------------------------------------------------------------------ */
 
-/* dynamic: its first start may fail, and then it is gone. */
-static int plant(struct listener *l, int dynamic)
+int listen_plant_one(struct listener *l, int dynamic)
 {
 	struct daemon *d = l->d;
 	char text[ADDR_TEXT_MAX], name[100];
 	struct kid *acceptor;
 
-	snprintf(name, sizeof name, "listener %.80s", l->name[0] != '\0' ? l->name : addr_text(&l->local, text));
+	if (l->place != NULL)
+		snprintf(name, sizeof name, "health %s", l->place);
+	else
+		snprintf(name, sizeof name, "listener %.80s", l->name[0] != '\0' ? l->name : addr_text(&l->local, text));
 	if ((l->kid = fx_add(d, d->kids[KID_ROOT], KID_LISTENER, name, dynamic)) == NULL)
 		return SSH_E_NOMEM;
 	l->kid->listener = l;
@@ -274,7 +292,7 @@ struct listener *listen_at(struct daemon *d, const struct addr *a)
 	LIST_EACH(at, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (same(&l->asked, a) || same(&l->local, a))
+		if (listen_same(&l->asked, a) || listen_same(&l->local, a))
 			return l;
 	}
 	return NULL;
@@ -282,12 +300,18 @@ struct listener *listen_at(struct daemon *d, const struct addr *a)
 
 int listen_add(struct daemon *d, const struct addr *a, struct listener **res)
 {
-	struct listener *l = listener_new(d, a);
+	int fd = listen_open(a);
+	struct listener *l;
 
 	*res = NULL;
-	if (l == NULL)
+	if (fd < 0)
 		return SSH_E_SYS;
-	if (plant(l, 1) < 0) {
+	if ((l = listen_new(d, a, fd)) == NULL) {
+		close(fd);
+		return SSH_E_NOMEM;
+	}
+	listen_enlist(l);
+	if (listen_plant_one(l, 1) < 0) {
 		listen_forget(l);
 		return SSH_E_NOMEM;
 	}
@@ -302,44 +326,13 @@ int listen_plant(struct daemon *d, int start)
 	LIST_EACH_SAFE(at, next, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (l->kid != NULL)
+		if (l->kid != NULL || halt_holds(l, start))
 			continue;
 		/* Not dynamic: a configured address that cannot be served yet is tried again. */
-		if (plant(l, 0) < 0 || (start && fx_start(l->kid) < 0))
+		if (listen_plant_one(l, 0) < 0 || (start && fx_start(l->kid) < 0))
 			r = SSH_E_NOMEM;
 	}
 	return r;
-}
-
-void listen_prune(struct daemon *d)
-{
-	int again = 1;
-
-	while (again) {
-		again = 0;
-		LIST_EACH(at, &d->listeners) {
-			struct listener *l = LIST_OF(at, struct listener, link);
-			char ip[ADDR_TEXT_MAX], name[ACTIVATION_NAME_MAX];
-
-			if (l->keep || l->kid == NULL || l->kid->node->removing)
-				continue;
-			log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
-			notify_unstore(activation_listening_name(&l->local, name));
-			fx_stop(l->kid);
-			again = 1;	/* the list may have changed */
-			break;
-		}
-	}
-}
-
-int listen_reload(struct daemon *d)
-{
-	if (bind_wanted(d) <= 0) {	/* better the old ones than none */
-		log_ev(LOGL_ERROR, "no listening address of the new configuration can be used; the old ones stay");
-		return SSH_E_CONFIG;
-	}
-	listen_prune(d);
-	return listen_plant(d, 1);
 }
 
 int listen_give(struct proc *p)
@@ -351,6 +344,8 @@ int listen_give(struct proc *p)
 
 	if (l == NULL || (fd = fcntl(l->fd, F_DUPFD_CLOEXEC, 3)) < 0)
 		return SSH_E_SYS;
+	if (l->place != NULL)
+		return health_give(p, fd);
 	m = (struct ipc_LISTEN){ .listener = l->id, .local = l->local };
 	return link_send_fds(p->link, IPC_LISTEN, &m, &fd, 1);
 }
@@ -363,25 +358,32 @@ void listen_announce(struct listener *l)
 		return;
 	l->announced = 1;
 	state_listener(l);
-	if (l->path[0] != '\0') {
+	if (l->place != NULL)
+		log_ev(LOGL_INFO, "Health is told on %s.", l->place);
+	else if (l->path[0] != '\0')
 		log_ev(LOGL_INFO, "Server listening on %s.", l->path);
-		return;
-	}
-	log_ev(LOGL_INFO, "Server listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+	else
+		log_ev(LOGL_INFO, "Server listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
 }
 
 void listen_forget(struct listener *l)
 {
-	if (l == NULL)
+	char name[ACTIVATION_NAME_MAX];
+
+	if (l == NULL || halt_keeps(l))
 		return;
+	if (!l->d->stopping && !l->activated)	/* at the end of the daemon the next one may want it */
+		notify_unstore(activation_listening_name(&l->local, name));
 	list_remove(&l->link);
 	state_forget_listener(l);
-	close(l->fd);
+	if (l->fd >= 0)
+		close(l->fd);
 	free(l);
 }
 
 void listen_drop(struct daemon *d)
 {
+	listen_cancel(d);
 	while (!list_empty(&d->listeners))
 		listen_forget(LIST_OF(d->listeners.next, struct listener, link));
 }

@@ -41,25 +41,24 @@ void manager_open(void)
 	unsetenv("WATCHDOG_PID");
 }
 
-void manager_put_back(void)
-{
-	char text[24];
-
-	notify_put_back();
-	if (m.watchdog_us == 0)
-		return;
-	snprintf(text, sizeof text, "%" PRIu64, m.watchdog_us);
-	setenv("WATCHDOG_USEC", text, 1);
-	snprintf(text, sizeof text, "%d", (int)getpid());
-	setenv("WATCHDOG_PID", text, 1);
-}
-
 /* ---- STATUS ------------------------------------------------------------------------------- */
+
+/* Nodes whose next start is put off; sessions have none. */
+static unsigned put_off(const struct daemon *d, const struct sup_node *n)
+{
+	unsigned sum = n->state == SUP_ST_WAITING;
+
+	if (d->kids[KID_SESSIONS] != NULL && n == d->kids[KID_SESSIONS]->node)
+		return 0;
+	LIST_EACH(l, &n->children)
+		sum += put_off(d, LIST_OF(l, struct sup_node, link));
+	return sum;
+}
 
 /* In s, at most size: one line, as the manager shows it. */
 static void describe(const struct daemon *d, char *s, size_t size)
 {
-	unsigned in = 0, before = 0;
+	unsigned in = 0, before = 0, waiting;
 	const struct session *at;
 	size_t walk = 0;
 
@@ -67,6 +66,8 @@ static void describe(const struct daemon *d, char *s, size_t size)
 		*(at->grant != NULL ? &in : &before) += 1;
 	snprintf(s, size, "%s%s%s%u sessions, %u authenticating, %u restarts", d->stopping ? "stopping: " : "", m.note,
 	    m.note[0] != '\0' ? "; " : "", in, before, m.restarts);
+	if (d->tree != NULL && (waiting = put_off(d, sup_root(d->tree))) > 0)
+		snprintf(s + strlen(s), size - strlen(s), ", %u throttled", waiting);
 }
 
 static void arm(struct event *ev, uint32_t ms)

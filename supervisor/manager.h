@@ -9,8 +9,6 @@
 
 /* Takes $NOTIFY_SOCKET, $WATCHDOG_USEC and $WATCHDOG_PID out of the environment. Once, before any child. */
 void manager_open(void);
-/* Puts them back, right before this process becomes its successor by execve(2). */
-void manager_put_back(void);
 /* Every part of the tree serves. */
 void manager_ready(struct daemon *);
 /* What STATUS tells may have changed: it is sent at most once a second, and only when it did. */

@@ -15,7 +15,7 @@
 
 #define FDS_AT_ONCE 16
 
-static struct { int fd; struct sockaddr_un to; socklen_t len; unsigned lost; char *name; } manager = { .fd = -1 };
+static struct { int fd; struct sockaddr_un to; socklen_t len; unsigned lost; } manager = { .fd = -1 };
 
 void notify_open(void)
 {
@@ -28,17 +28,10 @@ void notify_open(void)
 		if (path[0] == '@')
 			manager.to.sun_path[0] = '\0';
 		manager.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n + (path[0] == '/'));
-		manager.name = strdup(path);
 		if (manager.fd < 0)
 			manager.fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	}
 	unsetenv("NOTIFY_SOCKET");
-}
-
-void notify_put_back(void)
-{
-	if (manager.name != NULL)
-		setenv("NOTIFY_SOCKET", manager.name, 1);
 }
 
 int notify_is_on(void)

@@ -11,8 +11,6 @@ struct daemon;
 /* Remembers $NOTIFY_SOCKET and takes it out of the environment, so that no child inherits it. Once, at start. */
 void notify_open(void);
 int  notify_is_on(void);
-/* Puts $NOTIFY_SOCKET back: right before this process becomes its successor by execve(2). */
-void notify_put_back(void);
 /* One datagram: lines of KEY=value. SSH_OK, SSH_E_NOT_NOW (no manager, or it does not read just now). */
 int  notify_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*

@@ -12,6 +12,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "supervisor/effects.h"
+#include "supervisor/introduce.h"
 #include "supervisor/handoff.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
@@ -32,6 +33,9 @@ static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, 
 	if (r < 0)
 		return r;
 	c->forked_by = n->serial;
+	c->keys = n->keys;
+	if (c->adopts == NULL)	/* else when it has taken over */
+		introduce_keys(c);
 	n->asked++;
 	state_proc(c);
 	state_proc(n);

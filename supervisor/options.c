@@ -40,6 +40,13 @@ int options_add(struct options *o, const char *keyword, const char *value)
 	return keep(o, line);
 }
 
+void options_trim(struct options *o, size_t keywords, size_t owneds)
+{
+	while (o->owneds > owneds)
+		free(o->owned[--o->owneds]);
+	o->keywords = keywords;
+}
+
 void options_drop(struct options *o)
 {
 	for (size_t i = 0; i < o->owneds; i++)

@@ -31,6 +31,8 @@ struct options {
 int  options_parse(struct options *, int argc, char **argv, char *why, size_t size);
 /* A keyword line behind the others; a copy is kept. */
 int  options_add(struct options *, const char *keyword, const char *value);
+/* Takes back what options_add() added last, until so many are left. */
+void options_trim(struct options *, size_t keywords, size_t owneds);
 void options_drop(struct options *);
 extern const char options_usage[];
 

@@ -46,6 +46,7 @@ static int of_root(struct places *p, const char *prefix)
 	TRY(join(etc, strcmp(prefix, "/usr") == 0 ? "" : prefix, "/etc/coppice"));
 	TRY(join(p->conf, etc, "/coppiced.conf"));
 	TRY(join(p->keys, etc, ""));
+	TRY(join(p->state, strcmp(prefix, "/usr") == 0 ? "" : prefix, "/var/lib/coppice"));
 	TRY(join(p->pid_file, "/run/coppiced.pid", ""));
 	return join(p->control, "/run/coppice/control", "");
 }
@@ -61,12 +62,24 @@ static int of_user(struct places *p, const char *prefix, unsigned uid, const cha
 	TRY(join(p->conf, dir, "/coppice/coppiced.conf"));
 	TRY(xdg(dir, env, "XDG_STATE_HOME", "/.local/state"));
 	TRY(join(p->keys, dir, "/coppice"));
+	TRY(join(p->state, dir, "/coppice"));
 	if (run != NULL && run[0] == '/')
 		TRY(join(dir, run, "/coppice"));
 	else
 		snprintf(dir, sizeof dir, "/tmp/coppice-%u", uid);
 	TRY(join(p->pid_file, dir, "/coppiced.pid"));
 	return join(p->control, dir, "/control");
+}
+
+/* One directory, or several with colons between: the first. */
+static int state_of_manager(struct places *p, const char *dirs)
+{
+	if (dirs == NULL || dirs[0] != '/')
+		return SSH_OK;
+	if (strcspn(dirs, ":") >= PLACE_MAX)
+		return SSH_E_CONFIG;
+	snprintf(p->state, sizeof p->state, "%.*s", (int)strcspn(dirs, ":"), dirs);
+	return SSH_OK;
 }
 
 int places_find(struct places *p, const char *exe, unsigned uid, const char *(*env)(const char *))
@@ -78,7 +91,9 @@ int places_find(struct places *p, const char *exe, unsigned uid, const char *(*e
 	TRY(join(prefix, exe, ""));
 	up(prefix, 2);
 	TRY(join(p->libexec, prefix, "/libexec/coppice"));
-	return uid == 0 ? of_root(p, prefix) : of_user(p, prefix, uid, env);
+	if ((r = uid == 0 ? of_root(p, prefix) : of_user(p, prefix, uid, env)) < 0)
+		return r;
+	return state_of_manager(p, env("STATE_DIRECTORY"));
 }
 
 static const char *environment(const char *name)

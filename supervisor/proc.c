@@ -21,6 +21,7 @@
 #include "supervisor/keep.h"
 #include "supervisor/nursery.h"
 #include "supervisor/replace.h"
+#include "supervisor/reload.h"
 #include "supervisor/report.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
@@ -123,7 +124,7 @@ void proc_ended(struct proc *p, int wstatus)
 	struct kid *k = p->kid;
 	int crashed = has_crashed(p, wstatus);
 	enum sup_reason reason = p->broke_rules || p->killed ? SUP_ABNORMAL : report_reason(wstatus);
-	uint64_t serial = p->serial;
+	uint64_t serial = p->serial, keys = p->keys;
 	enum ipc_role role = p->role;
 	int heir;
 
@@ -141,6 +142,7 @@ void proc_ended(struct proc *p, int wstatus)
 		else if (role == ROLE_CONN)
 			session_connection_ended(k->session, crashed);
 	}
+	reload_lost(p);
 	if (d->nursery.next == p)
 		nursery_successor_died(d);
 	heir = p->heir_of != NULL;
@@ -148,12 +150,19 @@ void proc_ended(struct proc *p, int wstatus)
 	proc_free(p);
 	if (heir)
 		replace_died(d);
+	if (role == ROLE_CONN || role == ROLE_NUR)
+		introduce_retire(d);
+	else if (role == ROLE_KEY && k == NULL)
+		introduce_orphans(d, keys);
 	if (role == ROLE_CONN && crashed)
 		nursery_taint(d);
 	if (role == ROLE_NUR)
 		proc_nursery_died(d, serial);
 	if (k != NULL) {
-		introduce_lost(d, role);
+		introduce_lost(d, role, keys);
+		/* A client that left at once: its connection ended well, and its READY has not been read. */
+		if (role == ROLE_CONN && reason == SUP_NORMAL && k->node->state == SUP_ST_STARTING)
+			fx_event(k, SUP_EV_READY, SUP_NORMAL);
 		fx_event(k, SUP_EV_EXITED, reason);
 	}
 }

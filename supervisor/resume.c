@@ -238,6 +238,12 @@ static void ask_connections(struct daemon *d)
 	}
 }
 
+/* After a reload with other host keys the old keysign stays for those who began with its keys. */
+static int serves_old_keys(const struct proc *p)
+{
+	return p->role == ROLE_KEY && p->is_ready && p->keys != p->d->keys;
+}
+
 /* A helper that was not ready has heard half of what it needs, and nobody knows which half. */
 static void end_the_unready(struct daemon *d)
 {
@@ -248,7 +254,7 @@ static void end_the_unready(struct daemon *d)
 			proc_disown(p);		/* a successor nobody knows yet: it sees its link end */
 		else if (p->pid > 0 && (p->broke_rules || p->killed || ((p->role == ROLE_WRK || p->role == ROLE_CONN) && p->kid == NULL) || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
 			proc_kill(p);
-		else if (p->pid > 0 && (p->kid == NULL || p->ending || (p->link == NULL && p->role != ROLE_WRK)))
+		else if (p->pid > 0 && ((p->kid == NULL && !serves_old_keys(p)) || p->ending || (p->link == NULL && p->role != ROLE_WRK)))
 			proc_set_deadline(p);
 	}
 }

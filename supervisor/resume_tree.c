@@ -258,6 +258,7 @@ static void restore_flags(struct proc *p, const struct saved *s)
 	p->forked_by = s->u.PROC.forked_by;
 	p->asked = s->u.PROC.asked;
 	p->unmet = s->u.PROC.unmet;
+	p->keys = s->u.PROC.keys;
 	p->replay = !p->d->resume->by_exec;
 	p->asked_ends = p->role == ROLE_CONN;
 	if (p->link != NULL && (s->u.PROC.when == W_UP || s->u.PROC.when == W_AUTHED))
@@ -317,6 +318,7 @@ int resume_tree(struct daemon *d)
 
 	d->generation += was->generation;
 	d->last_serial = was->last_serial;
+	d->keys = was->keys;
 	d->began = was->began;
 	d->upgraded = was->upgraded;
 	d->upgrades = was->upgrades;
@@ -345,7 +347,6 @@ static void start_missing(struct daemon *d)
 		if (k != NULL && k->node->state == SUP_ST_DOWN && journal_find(&d->resume->im, STATE_NODE, k->node->id) == NULL)
 			fx_start(k);
 	}
-	listen_plant(d, 1);
 }
 
 void resume_go_on(struct daemon *d)
@@ -362,7 +363,7 @@ void resume_go_on(struct daemon *d)
 			worker_restore_parked(se, s.u.PARKED.message);
 	introduce_go_on(d);
 	start_missing(d);
-	listen_prune(d);
+	listen_commit(d);
 	if (rs->by_exec)
 		proc_reap(d);
 	else

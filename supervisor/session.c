@@ -14,6 +14,7 @@
 #include "ipc/clock.h"
 #include "ipc/values.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
@@ -25,6 +26,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
 #include "supervisor/watchdog.h"
+#include "supervisor/proxy.h"
 #include "supervisor/worker.h"
 
 #define FORK_TRIES 4
@@ -107,6 +109,7 @@ void session_forget(struct session *s)
 		event_base_once(s->d->base, -1, EV_TIMEOUT, on_only_one_gone, s->d, &now);
 	state_forget_session(s);
 	table_remove(&s->d->sessions, s->conn);
+	drain_look_again(s->d);
 	if (s->grace != NULL)
 		event_free(s->grace);
 	if (s->park != NULL)
@@ -132,7 +135,6 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 	s->peer = *peer, s->local = *local;
 	list_init(&s->parked);
 	list_init(&s->works);
-	list_init(&s->wants_move);
 	if (d->kids[KID_SESSIONS] == NULL || (s->kid = fx_add(d, d->kids[KID_SESSIONS], KID_SESSION, "session", 1)) == NULL)
 		goto fail;
 	s->conn = s->kid->node->id;
@@ -230,6 +232,7 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 		s->acceptor = acceptor->serial;
 		s->slot = m->u.CONN_NEW.slot;
 		state_session(s);
+		s->header = proxy_header_of(d->values, &s->peer);
 		if ((r = fx_start(s->kid)) < 0)
 			fx_stop(s->kid);	/* its end tells the fate */
 	} else {
@@ -257,7 +260,7 @@ int session_only(struct daemon *d, int in, int out)
 /* CONN_START with duplicates of what the client is on. */
 static int send_start(struct session *s, struct proc *p)
 {
-	struct ipc_CONN_START m = { .conn = s->conn, .peer = s->peer, .local = s->local };
+	struct ipc_CONN_START m = { .conn = s->conn, .peer = s->peer, .local = s->local, .proxy = s->header };
 	int fds[2], n = s->sock[1] >= 0 ? 2 : 1;
 
 	for (int i = 0; i < n; i++)
@@ -317,6 +320,20 @@ void session_connection_ended(struct session *s, int crashed)
 {
 	if (s != NULL)
 		tell_fate(s, crashed ? FATE_CRASHED : FATE_ENDED);
+}
+
+int session_peer(struct session *s, const struct ipc_CONN_PEER *m)
+{
+	if (s->header == HEADER_NEVER || s->grant != NULL || m->proxied > 1 || (m->proxied && m->peer.family == ADDR_NONE))
+		return SSH_E_RULE;
+	s->header = HEADER_NEVER;
+	if (m->proxied) {
+		s->via = s->peer;
+		s->peer = m->peer;
+		s->local = m->local;
+	}
+	introduce_newcomer(s->connection->proc);
+	return SSH_OK;
 }
 
 int session_identified(struct daemon *d, const struct ipc_SESSION_ID *m)

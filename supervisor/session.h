@@ -27,6 +27,8 @@ struct session {
 	struct kid *kid, *connection;
 	int sock[2];			/* the client; sock[1] is -1 unless it came on two pipes */
 	struct addr peer, local;
+	struct addr via;		/* the proxy it came through; ADDR_NONE: none */
+	uint8_t header;			/* HEADER_*: what is still to be heard of it (CONN_PEER); no guard knows it before */
 	uint64_t acceptor;		/* serial of the process that accepted it, 0: none */
 	uint32_t slot;
 	int fate_told;
@@ -48,6 +50,7 @@ struct session {
 	uint64_t orphan_of;		/* serial of a nursery that still owes the pid of a successor we gave up; 0 */
 	struct list wants_move;		/* in daemon.handoffs.wanted or .later */
 	unsigned move_failures;
+	uint32_t move_unanswered;	/* number of a HANDOFF its process has not answered in time; 0: none */
 	char cgroup[CGROUP_NAME_MAX];	/* its control group below UNIT/sessions; "" : none */
 };
 
@@ -62,6 +65,8 @@ int  session_connect(struct kid *connection);
 /* Its nursery died before the worker came of it. SSH_OK, or an error when that happened too often. */
 int  session_connect_again(struct kid *connection);
 void session_connection_ended(struct session *, int crashed);
+/* CONN_PEER: who the client is. SSH_E_RULE when it was not asked, or says nonsense. */
+int  session_peer(struct session *, const struct ipc_CONN_PEER *);
 /* From keysign: what user signatures of this client must cover; kept for an auth that comes later. */
 int  session_identified(struct daemon *, const struct ipc_SESSION_ID *);
 int  session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *);

@@ -53,7 +53,7 @@ static struct saved of_daemon(const struct daemon *d, unsigned margin)
 {
 	return (struct saved){ .kind = STATE_DAEMON, .u.DAEMON = {
 		.generation = d->generation, .last_serial = d->last_serial + margin,
-		.last_node = (d->tree != NULL ? d->tree->last_id : 0) + margin, .last_listener = d->last_listener + margin,
+		.last_node = (d->tree != NULL ? d->tree->last_id : 0) + margin, .last_listener = d->last_listener + margin, .keys = d->keys,
 		.stopping = d->stopping || !d->up, .began = d->began, .upgraded = d->upgraded, .upgrades = d->upgrades,
 		.adoptions = d->adoptions, .came_from = view_str(d->came_from) } };
 }
@@ -87,10 +87,10 @@ static struct saved of_proc(const struct proc *p)
 {
 	struct saved s = { .kind = STATE_PROC, .id = p->serial, .u.PROC = {
 		.pid = p->pid, .role = (uint8_t)p->role, .node = p->kid != NULL ? p->kid->node->id : 0,
-		.when = p->link != NULL ? (uint8_t)link_state(p->link) : 0, .born_ms = p->born_ms, .forked_by = p->forked_by, .asked = p->asked, .unmet = p->unmet } };
+		.when = p->link != NULL ? (uint8_t)link_state(p->link) : 0, .born_ms = p->born_ms, .forked_by = p->forked_by, .asked = p->asked, .unmet = p->unmet, .keys = p->keys } };
 
 	s.u.PROC.flags = (p->greeted ? PROC_GREETED : 0) | (p->is_ready ? PROC_READY : 0) | (p->ending ? PROC_ENDING : 0)
-	    | (p->killed ? PROC_KILLED : 0) | (p->broke_rules ? PROC_BROKE : 0) | (p->d->nursery.next == p || p->heir_of != NULL ? PROC_NEXT : 0)
+	    | (p->killed ? PROC_KILLED : 0) | (p->broke_rules ? PROC_BROKE : 0) | (p->d->nursery.next == p || p->heir_of != NULL || p->trial ? PROC_NEXT : 0)
 	    | (p->link != NULL ? PROC_LINKED : 0);
 	return s;
 }

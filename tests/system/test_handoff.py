@@ -351,9 +351,8 @@ def test_a_login_under_way_moves_later():
     with Server() as server:
         with Stopped(children(server, "auth")[0]):
             p = server.popen("alice", "cat")
-            wait_until(lambda: connections(server), 10)
-            rows = handoff(server)
-            same([(r["result"], r["why"]) for r in rows], [("later", "login not finished")])
+            rows = wait_until(lambda: [r for r in handoff(server) if r["why"] == "login not finished"], 10, text="no login is under way")
+            same([r["result"] for r in rows], ["later"])
         p.stdin.write(b"hello\n")
         p.stdin.flush()
         same(p.stdout.readline(), b"hello\n")
@@ -414,6 +413,22 @@ def test_the_nursery_sleeps():
         wait_until(lambda: cat.pid != pid, 15, text="it never moved")
         cat.line("moved")
         wait_until(lambda: len(children(server, "connection")) == 1, 10, text="the successor that came too late is there")
+        cat.end()
+
+
+@coppiced_only
+def test_a_connection_that_sleeps():
+    """It is asked once, and again when it has answered."""
+    with Server() as server:
+        cat = Cat(server)
+        pid, before = cat.pid, descriptors(server)["coppiced"]
+        with Stopped(pid):
+            same(handoff(server)[0]["why"], "it took too long")
+            for _ in range(5):
+                same(handoff(server)[0]["why"], "it does not answer")
+            check(descriptors(server)["coppiced"] <= before, "descriptors", descriptors(server)["coppiced"], before)
+        cat.line("awake")
+        wait_until(lambda: cat.pid != pid, 15, text="it never moved")
         cat.end()
 
 

@@ -258,6 +258,10 @@ def test_group_of_a_session(m):
     session = next(n["parent"] for n in nodes if n["pid"] == int(shell))
     connection = next(n for n in nodes if n["parent"] == session and n["name"] == "connection")
     wait_until(lambda: m.group_of(connection["pid"]) == mine, 5, text="the connection is not in the group of its session")
+    m.out("coppicectl", "handoff")
+    moved = next(n for n in m.tree_nodes() if n["parent"] == session and n["name"] == "connection")
+    check(moved["pid"] != connection["pid"], "it did not move")
+    wait_until(lambda: m.group_of(moved["pid"]) == mine, 5, text="a connection that moved is not in the group of its session")
     for x in (p, q):
         x.stdin.close()
         x.wait(20)
@@ -305,3 +309,47 @@ def test_journal(m):
     same(line["_SYSTEMD_UNIT"], UNIT, "_SYSTEMD_UNIT")
     check(line.get("SYSLOG_IDENTIFIER", "").startswith("coppiced"), "SYSLOG_IDENTIFIER", line)
     same(line["PRIORITY"], "6", "PRIORITY")
+
+
+def test_journal_fields(m):
+    """What happened as fields of its own, by the journal's native protocol."""
+    m.start()
+    m.ssh("true")
+    m.kill("SEGV", m.node("keysign")["pid"])
+    wait_until(lambda: m.journal("-u", UNIT, "--grep", "how=signal:SEGV"), 10)
+    invocation = "_SYSTEMD_INVOCATION_ID=" + m.show("InvocationID")
+    rows = m.journal(invocation, "SSH_USER=alice")
+    if not rows:
+        raise NotHere("no native fields")
+    login = rows[0]
+    check(login["MESSAGE"].startswith("Accepted publickey for alice from 127.0.0.1 port "), "MESSAGE", login)
+    check(re.match(r"127\.0\.0\.1:\d+$", login["SSH_REMOTE"]) and re.search(r"SHA256:\S{43}", login["SSH_KEY_FP"]) and
+          re.match(r"[0-9a-f]{32}$", login["MESSAGE_ID"]), "fields of a login", login)
+    same((login["SSH_METHOD"], login["PRIORITY"], login["SYSLOG_IDENTIFIER"], login["_TRANSPORT"]), ("publickey", "6", "coppiced", "journal"), "fields")
+    check(m.journal(invocation, "SSH_CONN_ID=" + login["SSH_CONN_ID"]), "SSH_CONN_ID finds nothing")
+    crash = m.journal(invocation, "NODE=guards/keysign", "HOW=signal:SEGV")
+    check(crash and crash[0]["EXIT_SIGNAL"] == "SIGSEGV" and crash[0]["PRIORITY"] == "4" and "\n" in crash[0]["MESSAGE"], "the crash report", crash)
+
+
+def test_journal_that_stands_still(m):
+    m.start()
+    p, _ = m.session("echo here; cat")
+    journald = m.show("MainPID", "systemd-journald.service")
+    m.kill("STOP", journald)
+    try:
+        for _ in range(15):
+            m.ssh("true")
+        check(m.main_pid() > 0 and m.state() == "active", "the daemon waits for the journal")
+    finally:
+        m.kill("CONT", journald)
+    p.stdin.write(b"still here\n")
+    p.stdin.flush()
+    same(p.stdout.readline(), b"still here\n", "the session")
+    p.stdin.close()
+    same(p.wait(20), 0, "status of the session")
+    m.ssh("true")
+    invocation = "_SYSTEMD_INVOCATION_ID=" + m.show("InvocationID")
+    rows = wait_until(lambda: m.journal(invocation, "--grep", "^Accepted publickey for alice"), 20)
+    if rows[0]["_TRANSPORT"] == "journal":      # what did not fit its socket is counted
+        wait_until(lambda: len(m.journal(invocation, "--grep", "^Accepted publickey for alice")) >= 17 or m.journal(invocation, "--grep", "dropped="),
+                   20, text="lines are missing, and nothing says so")

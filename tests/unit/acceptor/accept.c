@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "ipc/child.h"
+#include "ipc/values.h"
 
 static struct child self;
 static struct acceptor acceptor;
@@ -200,4 +201,52 @@ Test(accept, out_of_descriptors)
 	cr_assert_eq(m.nfds, 1);
 	ipc_close_fds(&m);
 	cr_assert_str_eq(farewell(second), "");
+}
+
+Test(accept, told_to_stop_it_takes_who_waits_and_closes)
+{
+	struct ipc_msg m;
+	int waiting[3], types[4] = { 0 }, fd;
+
+	begin(10, 30, 100);
+	close(listening);	/* the supervisor's copy; in life it goes after the answer */
+	for (int i = 0; i < 3; i++)
+		waiting[i] = client();
+	cr_assert_eq(link_say(sup, ROLE_SUP, ROLE_ACC, W_UP, IPC_ACCEPT_STOP, &(struct ipc_ACCEPT_STOP){ .listener = 1 }, NULL, 0), SSH_OK);
+	for (int i = 0, n = 0; i < 200 && n < 4; i++) {
+		turn();
+		if (link_wait(sup, ROLE_SUP, ROLE_ACC, W_UP, 5, &m, storage) == SSH_OK) {
+			types[n++] = (int)m.type;
+			ipc_close_fds(&m);
+		}
+	}
+	for (int i = 0; i < 3; i++)
+		cr_assert_eq(types[i], IPC_CONN_NEW);
+	cr_assert_eq(types[3], IPC_ACCEPT_STOPPED, "the answer comes behind all it took");
+	fd = socket(AF_INET, SOCK_STREAM, 0);
+	cr_assert_eq(connect(fd, (struct sockaddr *)&where, sizeof where), -1, "the socket is still open");
+	close(fd);
+	for (int i = 0; i < 3; i++)
+		close(waiting[i]);
+}
+
+Test(accept, health_is_one_word)
+{
+	struct ipc_HEALTH_LISTEN m = { .word = HEALTH_READY };
+	int other;
+
+	begin(10, 30, 100);
+	close(listening);
+	other = socket(AF_INET, SOCK_STREAM, 0);
+	where.sin_port = 0;
+	cr_assert_eq(bind(other, (struct sockaddr *)&where, sizeof where), 0);
+	cr_assert_eq(listen(other, 16), 0);
+	cr_assert_eq(getsockname(other, (struct sockaddr *)&where, &(socklen_t){ sizeof where }), 0);
+	cr_assert_eq(link_say(sup, ROLE_SUP, ROLE_ACC, W_UP, IPC_HEALTH_LISTEN, &m, &other, 1), SSH_OK);
+	turn();
+	cr_assert_str_eq(farewell(client()), "ready\n");
+	cr_assert_eq(link_say(sup, ROLE_SUP, ROLE_ACC, W_UP, IPC_READINESS, &(struct ipc_READINESS){ .word = HEALTH_DRAIN }, NULL, 0), SSH_OK);
+	turn();
+	cr_assert_str_eq(farewell(client()), "drain\n");
+	cr_assert_eq(link_wait(sup, ROLE_SUP, ROLE_ACC, W_UP, 5, &(struct ipc_msg){ 0 }, storage), SSH_E_TIMEOUT, "nobody was passed on");
 }

@@ -257,6 +257,23 @@ Test(handover, the_predecessor_goes_on)
 	world_drop(&w);
 }
 
+/* Not even the supervisor may have it do something then. */
+Test(handover, nothing_happens_to_one_that_stands_still)
+{
+	struct world w;
+	int p[3], fds[3];
+
+	running(&w, p);
+	cr_assert_eq(world_stop(&w, fds), HANDOFF_STILL);
+	close_all(fds);
+	world_exit(&w, 5, 0, 0, 0);
+	world_run(&w);
+	cr_assert(w.conn.over);
+	expect("client", w.heard, "");
+	close_all(p);
+	world_drop(&w);
+}
+
 Test(handover, the_successor_waits_for_the_word)
 {
 	struct world w;

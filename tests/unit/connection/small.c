@@ -100,15 +100,37 @@ Test(farewell, sentences_of_sshd)
 	line(&f, 2, NULL);
 	f.kind = BYE_ERROR, f.number = SSH_E_TIMEOUT;
 	line(&f, 0, "Timeout, client not responding from user ada 192.0.2.7 port 50122");
-	f.number = SSH_E_MAC;
+	f.number = SSH_E_MAC, f.text = view_of(NULL, 0);
 	line(&f, 0, "Disconnecting user ada 192.0.2.7 port 50122: message failed authentication");
 	f.authed = 0, f.user = view_of(NULL, 0);
 	f.number = SSH_E_IDENT;
 	line(&f, 0, "banner exchange: Connection from 192.0.2.7 port 50122: invalid format");
 	f.number = SSH_E_NO_ALG;
 	line(&f, 0, "Unable to negotiate with 192.0.2.7 port 50122: no algorithm in common [preauth]");
+	f.text = view_str("no matching cipher found. Their offer: 3des-cbc");
+	line(&f, 0, "Unable to negotiate with 192.0.2.7 port 50122: no matching cipher found. Their offer: 3des-cbc [preauth]");
+	f.kind = BYE_PROXY, f.text = view_str("wrong checksum");
+	line(&f, 0, "Bad PROXY header from 192.0.2.7 port 50122: wrong checksum [preauth]");
 	f.kind = BYE_SENT, f.text = view_str("Too many authentication failures");
 	line(&f, 0, "Disconnecting 192.0.2.7 port 50122: Too many authentication failures [preauth]");
+}
+
+Test(farewell, invalid_users_and_quiet_checks)
+{
+	struct farewell f = { .kind = BYE_CLOSED, .unknown = 1, .user = view_str("eve") };
+	char out[1000];
+
+	addr_parse_ip(&f.peer, "192.0.2.7");
+	f.peer.port = 50122;
+	line(&f, 0, "Connection closed by invalid user eve 192.0.2.7 port 50122 [preauth]");
+	f.kind = BYE_RECEIVED, f.number = 11, f.text = view_str("bye");
+	line(&f, 1, "Disconnected from invalid user eve 192.0.2.7 port 50122 [preauth]");
+	f.quiet = 1;
+	cr_assert_eq(farewell_line(&f, 1, out, sizeof out), LOGL_INFO, "who logs in from the proxy's machine is no check");
+	f.user = view_of(NULL, 0);
+	cr_assert_eq(farewell_line(&f, 1, out, sizeof out), LOGL_VERBOSE);
+	f.kind = BYE_CLOSED;
+	cr_assert_eq(farewell_line(&f, 0, out, sizeof out), LOGL_VERBOSE);
 }
 
 Test(policy, slice)

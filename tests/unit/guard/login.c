@@ -81,7 +81,9 @@ static void make(void)
 	cr_assert_eq(crypto_init(), SSH_OK);
 	rig_make(&rig, ROLE_AUTH);
 	rig.self.message = authd_message;
-	rig.self.reconfigure = authd_reconfigure;
+	rig.self.prepare = authd_prepare;
+	rig.self.commit = authd_commit;
+	rig.self.forget = authd_forget;
 	rig.self.ctx = &authd;
 	cr_assert_eq(proc_watch(rig.self.base), SSH_OK);
 	cr_assert_eq(privkey_generate(&key, KEY_ED25519, 0), SSH_OK);
@@ -321,7 +323,8 @@ Test(login, answers_tell_nothing_about_the_account)
 			char conf[400];
 
 			snprintf(conf, sizeof conf, "DenyUsers %s\nStrictModes no\nAuthorizedKeysFile %s/keys\nBanner %s/banner\nLogLevel VERBOSE\n", me, base, base);
-			cr_assert_eq(authd_reconfigure(&rig.self, conf, strlen(conf), log_text, 100), SSH_OK);
+			cr_assert_eq(authd_prepare(&rig.self, conf, strlen(conf), log_text, 100), SSH_OK);
+			authd_commit(&rig.self);
 			authorise("", key);
 		}
 		c = rig_peer(&rig, ROLE_CONN, i);

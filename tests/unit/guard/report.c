@@ -23,12 +23,12 @@ Test(report, sentences)
 	cr_assert_eq(crypto_init(), SSH_OK);
 	cr_assert_str_eq(report_result_text(&r, 1, t), "Accepted password for ada from 192.0.2.7 port 50122 ssh2");
 	cr_assert_str_eq(report_result_text(&r, 0, t), "Failed password for ada from 192.0.2.7 port 50122 ssh2");
-	cr_assert_str_eq(report_tries_text(&r, t), "maximum authentication attempts exceeded for ada from 192.0.2.7 port 50122 ssh2");
+	cr_assert_str_eq(report_tries_text(&r, t), "maximum authentication attempts exceeded for ada from 192.0.2.7 port 50122 ssh2 [preauth]");
 	cr_assert_str_eq(report_root_text(&r, t), "ROOT LOGIN REFUSED FROM 192.0.2.7 port 50122");
 	r = who("bob", 0, METHOD_INTERACTIVE);
 	cr_assert_str_eq(report_result_text(&r, 0, t), "Failed keyboard-interactive for invalid user bob from 192.0.2.7 port 50122 ssh2");
 	cr_assert_str_eq(report_invalid_text(&r, t), "Invalid user bob from 192.0.2.7 port 50122");
-	cr_assert_str_eq(report_tries_text(&r, t), "maximum authentication attempts exceeded for invalid user bob from 192.0.2.7 port 50122 ssh2");
+	cr_assert_str_eq(report_tries_text(&r, t), "maximum authentication attempts exceeded for invalid user bob from 192.0.2.7 port 50122 ssh2 [preauth]");
 	r = who("", 0, METHOD_NONE);
 	cr_assert_str_eq(report_result_text(&r, 0, t), "Failed none for invalid user  from 192.0.2.7 port 50122 ssh2");
 }

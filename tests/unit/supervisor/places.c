@@ -86,3 +86,24 @@ Test(places, a_path_that_is_too_long)
 	exe[0] = '/';
 	cr_assert_lt(places_find(&p, exe, 0, none), 0);
 }
+
+static const char *managed(const char *name)
+{
+	return strcmp(name, "STATE_DIRECTORY") == 0 ? "/var/lib/here:/second" : home_only(name);
+}
+
+Test(places, state_outlives_the_daemon)
+{
+	static const struct { const char *exe; unsigned uid; const char *(*env)(const char *); const char *state; } rows[] = {
+		{ "/usr/sbin/coppiced", 0, none, "/var/lib/coppice" },
+		{ "/opt/c/sbin/coppiced", 0, none, "/opt/c/var/lib/coppice" },
+		{ "/usr/sbin/coppiced", 0, managed, "/var/lib/here" },
+		{ "/usr/sbin/coppiced", 1000, home_only, "/home/ada/.local/state/coppice" },
+		{ "/usr/sbin/coppiced", 1000, managed, "/var/lib/here" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		cr_assert_eq(places_find(&p, rows[i].exe, rows[i].uid, rows[i].env), 0);
+		cr_assert_str_eq(p.state, rows[i].state, "row %zu: %s", i, p.state);
+	}
+}
