@@ -1,5 +1,4 @@
 #include "supervisor/reload.h"
-#include "supervisor/state.h"
 
 #include <event2/event.h>
 #include <stdarg.h>
@@ -24,6 +23,7 @@
 #include "supervisor/reload_internal.h"
 #include "supervisor/manager.h"
 #include "supervisor/spawn.h"
+#include "supervisor/state.h"
 #include "supervisor/watchdog.h"
 
 static void begin(struct daemon *, const struct request *);
