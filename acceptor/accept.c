@@ -15,10 +15,12 @@
 #include "base/log.h"
 #include "ipc/child.h"
 #include "ipc/clock.h"
+#include "ipc/values.h"
 
 #define ACCEPTS_PER_WAKE 16	/* then the supervisor's messages have their turn */
 #define ACCEPTS_AT_END 512	/* a queue can hold more, but not for long (SOMAXCONN) */
 #define REST_MS 100		/* without descriptors: as long as others may need to close some */
+#define UNTOLD_MOST 1000000u
 #define DRAIN_MS 10		/* until we look again whether the supervisor took what we sent */
 
 struct listener {
@@ -97,20 +99,43 @@ static void on_resume(evutil_socket_t fd, short what, void *arg)
 
 /* ---- one connection ---- */
 
+static void on_tell(evutil_socket_t fd, short what, void *arg)
+{
+	struct acceptor *a = arg;
+
+	(void)fd, (void)what;
+	link_send(a->self->sup, IPC_COUNT, &(struct ipc_COUNT){ .counter = COUNT_DROPPED_STARTUPS, .by = a->untold });
+	a->untold = 0;
+}
+
+/* A flood is told once a second, whatever its size. */
+static void count_drop(struct acceptor *a)
+{
+	static const struct timeval second = { 1, 0 };
+
+	if (a->untold < UNTOLD_MOST)
+		a->untold++;
+	if (!event_pending(a->tell, EV_TIMEOUT, NULL))
+		event_add(a->tell, &second);
+}
+
 static void turn_away(struct acceptor *a, int fd, const struct addr *peer, const struct addr *local)
 {
 	static const char words[] = "Not allowed at this time\r\n";
-	char from[ADDR_TEXT_MAX], on[ADDR_TEXT_MAX];
+	char from[ADDR_TEXT_MAX], on[ADDR_TEXT_MAX], line[300], at[ADDR_TEXT_MAX];
+	struct tell fields[] = { TELL_TEXT("peer", addr_text(peer, at)), TELL_TEXT("reason", "max_startups"), TELL_END };
 	unsigned hidden;
 
 	(void)!send(fd, words, sizeof words - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
 	close(fd);
+	count_drop(a);
 	if (!limits_count_drop(&a->limits, clock_ms(), &hidden))
 		return;
 	if (hidden > 0)
 		log_ev(LOGL_INFO, "%u more connections were dropped past MaxStartups", hidden);
-	log_ev(LOGL_INFO, "drop connection #%u from [%s]:%u on [%s]:%u past MaxStartups", limits_held(&a->limits),
+	snprintf(line, sizeof line, "drop connection #%u from [%s]:%u on [%s]:%u past MaxStartups", limits_held(&a->limits),
 	    addr_ip_text(peer, from), addr_port(peer), addr_ip_text(local, on), addr_port(local));
+	child_tell(HAPPENS_DROP, LOGL_INFO, line, fields);
 }
 
 /* The socket leaves this process. */
@@ -285,7 +310,9 @@ int accept_init(struct acceptor *a, struct child *self, const struct conf_startu
 	a->told_ms = 0;
 	a->reserve = fcntl(link_fd(a->self->sup), F_DUPFD_CLOEXEC, 0);
 	a->resume = event_new(self->base, -1, 0, on_resume, a);
-	if (a->resume == NULL)
+	a->tell = event_new(self->base, -1, 0, on_tell, a);
+	a->untold = 0;
+	if (a->resume == NULL || a->tell == NULL)
 		return SSH_E_NOMEM;
 	return a->reserve >= 0 ? SSH_OK : SSH_E_SYS;
 }

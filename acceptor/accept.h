@@ -18,6 +18,8 @@ struct acceptor {
 	struct event *resume;	/* runs while accepting is stopped */
 	int resting;		/* out of descriptors: no accept until the timer */
 	int reserve;		/* a descriptor to give up when there are none left; -1 */
+	struct event *tell;	/* runs while there are drops the supervisor does not know of */
+	uint32_t untold;
 	uint64_t told_ms;	/* when that was last logged */
 };
 

@@ -2,8 +2,8 @@
  * acceptor - takes connections from one listening address and passes them to the supervisor
  *
  * RUNS AS     coppice-net, empty root directory; accept, setsockopt, sendmsg, epoll_wait and little else
- * HEARS       LISTEN CONN_FATE ACCEPT_STOP HEALTH_LISTEN READINESS WELCOME CONFIG CONFIG_COMMIT PING (supervisor)
- * SAYS        CONN_NEW ACCEPT_STOPPED HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
+ * HEARS       LISTEN CONN_FATE ACCEPT_STOP HEALTH_LISTEN READINESS WELCOME CONFIG CONFIG_COMMIT PING LOGLEVEL (supervisor)
+ * SAYS        CONN_NEW COUNT ACCEPT_STOPPED HELLO CONFIG_OK READY PONG (supervisor); LOG EVENT (reporter)
  * NEVER       reads a byte a client sent; holds a connection it has passed on
  * IF IT DIES  the supervisor restarts it; the listening socket stays open there, so clients wait in its queue
  */

@@ -6,6 +6,8 @@
 static log_sink *sink;
 static void *sink_ctx;
 static enum log_level level = LOGL_INFO;
+static log_tap_fn *tap;
+static log_note_fn *noter;
 
 void log_to(log_sink *fn, void *ctx)
 {
@@ -16,6 +18,13 @@ void log_to(log_sink *fn, void *ctx)
 void log_set_level(enum log_level l)
 {
 	level = l;
+}
+
+static unsigned long long about;
+
+void log_about(uint64_t conn)
+{
+	about = conn;
 }
 
 enum log_level log_get_level(void)
@@ -71,15 +80,63 @@ const char *log_clean(char *out, size_t size, const void *p, size_t n)
 	return escape(out, size, p, n, 0);
 }
 
-void log_vev(enum log_level l, const char *fmt, va_list ap)
+void log_tap(log_tap_fn *lines, log_note_fn *notes)
+{
+	tap = lines;
+	noter = notes;
+}
+
+void log_note(enum log_note kind, unsigned number, size_t bytes)
+{
+	if (noter != NULL)
+		noter(kind, number, bytes);
+}
+
+void log_tapped(enum log_level l, const char *line)
+{
+	if (tap != NULL && l <= LOGL_DEBUG)
+		tap(l, line);
+}
+
+const char *log_worded(char *out, const char *line)
+{
+	char raw[LOG_LINE_MAX + 1];
+	int n = about != 0 ? snprintf(raw, sizeof raw, "conn=%llu ", about) : 0;
+
+	snprintf(raw + n, sizeof raw - (size_t)n, "%s", line);
+	return log_clean(out, LOG_LINE_MAX + 1, raw, strlen(raw));
+}
+
+static void put(enum log_level l, int private, const char *fmt, va_list ap)
 {
 	char raw[LOG_LINE_MAX + 1], line[LOG_LINE_MAX + 1];
+	int heard = sink != NULL && l <= level, tapped = tap != NULL && l <= LOGL_DEBUG && !private;
+	int n = 0;
 
-	if (sink == NULL || l > level || l == LOGL_QUIET)
+	if (l == LOGL_QUIET || (!heard && !tapped))
 		return;
-	vsnprintf(raw, sizeof raw, fmt, ap);
+	if (about != 0)
+		n = snprintf(raw, sizeof raw, "conn=%llu ", about);
+	vsnprintf(raw + n, sizeof raw - (size_t)n, fmt, ap);
 	log_clean(line, sizeof line, raw, strlen(raw));	/* names inside were escaped by their caller */
-	sink(sink_ctx, l, line);
+	if (tapped)
+		tap(l, line);
+	if (heard)
+		sink(sink_ctx, l, line);
+}
+
+void log_vev(enum log_level l, const char *fmt, va_list ap)
+{
+	put(l, 0, fmt, ap);
+}
+
+void log_private(enum log_level l, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put(l, 1, fmt, ap);
+	va_end(ap);
 }
 
 void log_ev(enum log_level l, const char *fmt, ...)

@@ -25,6 +25,7 @@ enum conf_reader {
 };
 
 enum conf_root { ROOT_NO, ROOT_PROHIBIT_PASSWORD, ROOT_FORCED_COMMANDS_ONLY, ROOT_YES };
+enum conf_log_format { LOG_FORMAT_AUTO, LOG_FORMAT_TEXT, LOG_FORMAT_JSON, LOG_FORMAT_JOURNAL, LOG_FORMAT_SYSLOG };
 enum conf_proxy { PROXY_NO, PROXY_YES, PROXY_REQUIRED };
 enum conf_family { FAMILY_ANY, FAMILY_INET, FAMILY_INET6 };
 
@@ -70,6 +71,7 @@ struct conf_supervise { struct conf_child child[CONF_NODES]; };
 #define CONF_C_FAMILY   enum conf_family
 #define CONF_C_LEVEL    enum log_level
 #define CONF_C_FACILITY int			/* LOG_AUTH ... of syslog.h */
+#define CONF_C_FORMAT   enum conf_log_format
 #define CONF_C_STARTUPS struct conf_startups
 #define CONF_C_PROXY    enum conf_proxy
 #define CONF_C_SUPERVISE struct conf_supervise
@@ -127,6 +129,11 @@ int  conf_listeners(const struct conf_values *, struct addr **addrs, size_t *n, 
 
 /* 1 when a ListenAddress is a name, so that conf_listeners() asks name services. */
 int  conf_listens_by_name(const struct conf_values *);
+/*
+ * Metrics as a place to listen on: 1 and *path (borrowed; of a Unix socket, else NULL) or *addr; 0: none. The parser has refused
+ * what is no loopback address.
+ */
+int  conf_metrics_place(const struct conf_values *, struct addr *, const char **path);
 
 /* RekeyLimit (kept as "BYTES SECONDS", "default" and "none" for 0) as numbers; 0: the cipher's own limit, and no limit in time. */
 int  conf_rekey_limit(const struct conf_values *, uint64_t *bytes, uint32_t *seconds);

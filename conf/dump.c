@@ -134,6 +134,8 @@ static int put_value(struct buf *b, const struct keyword *k, const void *p)
 		return put_line(b, k, names_word(names_level, (int)*(const enum log_level *)p));
 	case TYPE_FACILITY:
 		return put_line(b, k, names_word(names_facility, *(const int *)p));
+	case TYPE_FORMAT:
+		return put_line(b, k, names_word(names_format, (int)*(const enum conf_log_format *)p));
 	case TYPE_STARTUPS:
 		return put_startups(b, k, p);
 	case TYPE_PROXY:

@@ -65,7 +65,7 @@ int keyword_appends(const struct keyword *k)
 
 int keyword_is_path(const struct keyword *k)
 {
-	return k->key == KEY_HostKey || k->key == KEY_PidFile || k->key == KEY_ControlSocket || k->key == KEY_Banner;
+	return k->key == KEY_HostKey || k->key == KEY_PidFile || k->key == KEY_ControlSocket || k->key == KEY_CrashDirectory || k->key == KEY_Banner;
 }
 
 const char *keyword_other(const char *name, const char **accepted)

@@ -34,6 +34,11 @@ const struct name names_facility[] = {
 	{ NULL, 0 },
 };
 
+const struct name names_format[] = {
+	{ "auto", LOG_FORMAT_AUTO }, { "text", LOG_FORMAT_TEXT }, { "json", LOG_FORMAT_JSON }, { "journal", LOG_FORMAT_JOURNAL },
+	{ "syslog", LOG_FORMAT_SYSLOG }, { NULL, 0 },
+};
+
 int names_value(const struct name *table, const char *word, int *value)
 {
 	for (; table->word != NULL; table++)

@@ -184,6 +184,48 @@ static int set_rekey(char **to, const struct words *w, struct why *why)
 	return (*to = strdup(text)) != NULL ? SSH_OK : SSH_E_NOMEM;
 }
 
+/* "unix:/path" or a loopback address with its port: numbers about users are not for the network. */
+static int metrics_place(const char *text, struct addr *a, const char **path)
+{
+	char host[256];
+	int port;
+
+	memset(a, 0, sizeof *a);
+	*path = NULL;
+	if (strncmp(text, "unix:/", 6) == 0) {
+		*path = text + 5;
+		return SSH_OK;
+	}
+	if (listen_split(text, host, sizeof host, &port) < 0 || port <= 0 || addr_parse_ip(a, strcmp(host, "localhost") == 0 ? "127.0.0.1" : host) < 0)
+		return SSH_E_FORMAT;
+	a->port = (uint16_t)port;
+	return SSH_OK;
+}
+
+static int is_loopback(const struct addr *a)
+{
+	static const uint8_t six[16] = { [15] = 1 };
+
+	return a->family == ADDR_IPV4 ? a->ip[0] == 127 : a->family == ADDR_IPV6 && memcmp(a->ip, six, sizeof six) == 0;
+}
+
+static int check_metrics(const char *text, struct why *why)
+{
+	const char *path;
+	struct addr a;
+
+	if (strcasecmp(text, "none") == 0)
+		return SSH_OK;
+	if (metrics_place(text, &a, &path) < 0)
+		return bad(why, "bad Metrics place '%.120s': unix:/PATH or a loopback ADDRESS:PORT", text);
+	return path != NULL || is_loopback(&a) ? SSH_OK : bad(why, "Metrics are served on loopback addresses only, not on '%.120s'", text);
+}
+
+int conf_metrics_place(const struct conf_values *v, struct addr *a, const char **path)
+{
+	return v->Metrics != NULL && metrics_place(v->Metrics, a, path) == SSH_OK;
+}
+
 static int bad_place(const char *text)
 {
 	char host[256];
@@ -196,6 +238,8 @@ static int bad_place(const char *text)
 
 static int set_string(const struct keyword *k, char **to, const struct words *w, const char *text, struct why *why)
 {
+	int r;
+
 	switch (keyword_form(k)) {
 	case FORM_REKEY:
 		return set_rekey(to, w, why);
@@ -211,6 +255,8 @@ static int set_string(const struct keyword *k, char **to, const struct words *w,
 		if (k->key == KEY_HealthListen && bad_place(text))
 			return bad(why, "%s is ADDRESS:PORT, unix:PATH or none, not '%.120s'", k->name, text);
 	}
+	if (k->key == KEY_Metrics)
+		TRY(check_metrics(text, why));
 	*to = NULL;
 	if (strcasecmp(text, "none") != 0 && (*to = strdup(text)) == NULL)
 		return SSH_E_NOMEM;
@@ -290,6 +336,10 @@ static int set_one(const struct keyword *k, void *to, const char *word, struct w
 		return SSH_OK;
 	case TYPE_FACILITY:
 		return set_name(names_facility, word, to, "log facility", "'", why);
+	case TYPE_FORMAT:
+		TRY(set_name(names_format, word, &value, "log format", "'", why));
+		*(enum conf_log_format *)to = (enum conf_log_format)value;
+		return SSH_OK;
 	case TYPE_INT:
 		return set_int(k, to, word, why);
 	case TYPE_TIME:

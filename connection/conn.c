@@ -14,6 +14,8 @@
 #include "connection/chan_session.h"
 #include "connection/ends.h"
 #include "connection/handover.h"
+#include "connection/notice.h"
+#include "connection/stats.h"
 #include "ssh/crypto/crypto.h"
 #include "ipc/clock.h"
 
@@ -167,10 +169,23 @@ static int on_start(struct conn *c, struct ipc_msg *m)
 	TRY(conn_add_hostkeys(c));
 	TRY(link_send(c->sup, IPC_READY, &(struct ipc_READY){ 0 }));
 	link_enter(c->sup, W_UP);
+	c->input_ms = clock_ms();
 	TRY(proxy_start(c, m->u.CONN_START.proxy));
 	if (!proxy_awaited(c))
 		conn_log_start(c);
 	loop_turn(c);
+	return SSH_OK;
+}
+
+/* An operator ends it (coppicectl kick, drain). */
+static int on_end(struct conn *c, const struct ipc_CONN_END *m)
+{
+	char text[LOG_LINE_MAX];
+
+	if (c->ssh == NULL)
+		return SSH_E_RULE;
+	log_clean(text, sizeof text, m->text.p, m->text.len);
+	conn_disconnect(c, m->reason, text);
 	return SSH_OK;
 }
 
@@ -204,6 +219,16 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 		return handover_leave(c);
 	case IPC_SPAWNED:
 		r = session_spawned(c, m);
+		break;
+	case IPC_STATS_ASK:
+		return stats_tell(c, m->u.STATS_ASK.req);
+	case IPC_LOGLEVEL:
+		log_set_level((enum log_level)m->u.LOGLEVEL.level);
+		return SSH_OK;
+	case IPC_CONN_END:
+		return on_end(c, &m->u.CONN_END);
+	case IPC_CONN_NOTICE:
+		r = notice_show(c, &m->u.CONN_NOTICE);
 		break;
 	case IPC_WORKER_EXIT:
 		r = session_worker_exit(c, &m->u.WORKER_EXIT);

@@ -20,6 +20,7 @@
  *   handover.c  from one process to another, with export.c and import.c
  *   answers.c   the core's needs ⇄ keysign and auth
  *   chan_session.c  one session channel's state machine
+ *   stats.c     what coppicectl wants to know of it
  *   relay.c     its descriptors ⇄ windows
  */
 
@@ -46,6 +47,7 @@ struct conn {
 	struct table sessions;		/* struct session by channel number */
 	unsigned session_count;		/* those that are not closed by us */
 	uint32_t last_req;
+	uint64_t input_ms;		/* when the user last sent something */
 	int over;			/* flush and leave */
 	/* moving (handover.h) */
 	int still;			/* another process may be this connection: nothing is read or written */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "connection/conn.h"
 #include "connection/chan_session.h"
+#include "ipc/values.h"
 
 /* RFC 4254 5.1 */
 #define OPEN_PROHIBITED     1
@@ -55,7 +56,7 @@ static void on_debug(const struct ssh_event *ev)
 {
 	char text[256];
 
-	log_ev(LOGL_DEBUG, "ev=debug text=%s", log_escape(text, sizeof text, ev->text.p, ev->text.len));
+	log_private(LOGL_DEBUG, "ev=debug text=%s", log_escape(text, sizeof text, ev->text.p, ev->text.len));
 }
 
 void events_take(struct conn *c, const struct ssh_event *ev)
@@ -91,7 +92,11 @@ void events_take(struct conn *c, const struct ssh_event *ev)
 	case SSH_EV_DEBUG:
 		on_debug(ev);
 		break;
+	case SSH_EV_KEX_DONE:
+		if (!ev->first)
+			link_send(c->sup, IPC_COUNT, &(struct ipc_COUNT){ .counter = COUNT_REKEYS, .by = 1 });
+		break;
 	default:
-		break;	/* KEX_DONE, OPEN, ROOM: seen in the core's own state; DISCONNECT: loop.c asks ssh_error() */
+		break;	/* OPEN, ROOM: seen in the core's own state; DISCONNECT: loop.c asks ssh_error() */
 	}
 }

@@ -40,6 +40,8 @@ static void put_relay(const struct session *s, struct wr *w)
 	wr_u8(w, (uint8_t)r->out.iovecs);
 	wr_u8(w, (uint8_t)r->err.iovecs);
 	wr_string(w, buf_head(&r->pending), buf_len(&r->pending));
+	wr_u64(w, r->bytes_in);
+	wr_u64(w, r->bytes_out);
 }
 
 static void put_session(const struct session *s, struct wr *w)
@@ -93,6 +95,7 @@ static int put_all(struct conn *c, struct buf *to)
 	wr_bool(&w, c->openssh);
 	wr_bool(&w, c->no_more_sessions);
 	wr_u32(&w, c->last_req);
+	wr_u64(&w, c->input_ms);
 	put_user(c, &w);
 	put_allowed(c, &w);
 	put_sessions(c, &w);

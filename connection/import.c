@@ -115,6 +115,8 @@ static int get_relay(struct session *s, struct rd *in, unsigned *ends)
 	r->out.iovecs = rd_u8(in);
 	r->err.iovecs = rd_u8(in);
 	pending = rd_string(in, SIZE_MAX);
+	r->bytes_in = rd_u64(in);
+	r->bytes_out = rd_u64(in);
 	if (in->bad || *ends > (CARRY_IN | CARRY_OUT | CARRY_ERR))
 		return SSH_E_STATE;
 	if (r->out.iovecs > RELAY_IOVECS_MAX || r->err.iovecs > RELAY_IOVECS_MAX)
@@ -210,6 +212,7 @@ static int get_head(struct conn *c, struct rd *in)
 	c->openssh = rd_bool(in);
 	c->no_more_sessions = rd_bool(in);
 	c->last_req = rd_u32(in);
+	c->input_ms = rd_u64(in);
 	return SSH_OK;
 }
 

@@ -2,7 +2,7 @@
  * nursery - forks one warmed connection worker per client, as a child of the supervisor
  *
  * RUNS AS     coppice-net, empty root directory, no new privileges; its filter lets it clone and nothing new be opened
- * HEARS       FORK CONFIG PEER_LINK PEER_GONE PING (supervisor); HOSTKEYS (keysign)
+ * HEARS       FORK CONFIG PEER_LINK PEER_GONE PING LOGLEVEL (supervisor); HOSTKEYS (keysign)
  * SAYS        HELLO CONFIG_OK READY FORKED PONG (supervisor)
  * NEVER       reads a byte from a client; holds a private key
  * IF IT DIES  the supervisor execs a fresh one; running connections do not notice, new clients wait for it
@@ -10,11 +10,11 @@
  * Its workers (conn.c) are called "connection":
  *
  * RUNS AS     the same, with a narrower filter: no fork, no exec, no file
- * HEARS       CONN_START PEER_LINK PEER_GONE PING SPAWNED WORKER_EXIT HANDOFF ADOPT SERVE LEAVE (supervisor);
- *             SIGNED (keysign); CARRY_ENDS (the connection it takes over);
+ * HEARS       CONN_START PEER_LINK PEER_GONE PING SPAWNED WORKER_EXIT HANDOFF ADOPT SERVE LEAVE STATS_ASK LOGLEVEL CONN_END
+ *             CONN_NOTICE (supervisor); SIGNED (keysign); CARRY_ENDS (the connection it takes over);
  *             AUTH_VERDICT AUTH_PROMPT AUTH_POLICY (auth); SSH (the client)
- * SAYS        READY PONG CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED (supervisor); SIGN (keysign);
- *             CARRY_ENDS (the connection that takes over);
+ * SAYS        READY PONG CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL HANDOFF_STATE ADOPTED CHAN_STATS CONN_STATS NOTICE_SHOWN COUNT (supervisor);
+ *             SIGN (keysign); CARRY_ENDS (the connection that takes over);
  *             AUTH_BEGIN AUTH_KEY_OK AUTH_KEY AUTH_PASSWORD AUTH_INTERACT AUTH_REPLY (auth)
  * NEVER       decides who is authenticated; opens anything
  * IF IT DIES  its session ends: the supervisor hangs up its programs; nobody else notices
@@ -35,13 +35,14 @@
 #include "connection/hostkeys.h"
 #include "connection/policy.h"
 #include "connection/warm.h"
+#include "ipc/box.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
 #include "ssh/crypto/crypto.h"
 
 #define FORKS_MAX 64		/* a link hands over no more messages at a time */
 
-struct fork_order { uint64_t conn; int fd; };
+struct fork_order { uint64_t conn; uint32_t box; int fd; };
 
 static struct {
 	struct child self;
@@ -50,6 +51,7 @@ static struct {
 	struct link *key;
 	struct fork_order orders[FORKS_MAX];	/* forked outside the event loop */
 	unsigned order_count;
+	void *boxes;		/* the pages of all workers; each keeps only its own */
 } nursery;
 
 /* ---- the worker --------------------------------------------------------------------- */
@@ -71,6 +73,7 @@ static void worker(unsigned order)
 
 	leave_nursery(order);
 	crypto_forked();
+	box_enter(nursery.boxes, CHILD_SLAB_SLOTS, nursery.orders[order].box > 0 ? nursery.orders[order].box : CHILD_SLAB_SLOTS);
 	prctl(PR_SET_NAME, "connection");
 	child_log_to(CHILD_LOG_FD, ROLE_CONN, id);
 	sandbox_connection(&nursery.self);
@@ -137,7 +140,7 @@ static int on_fork(struct ipc_msg *m)
 {
 	if (nursery.order_count == FORKS_MAX)
 		return SSH_E_FULL;
-	nursery.orders[nursery.order_count++] = (struct fork_order){ m->u.FORK.conn, ipc_take_fd(m, 0) };
+	nursery.orders[nursery.order_count++] = (struct fork_order){ m->u.FORK.conn, m->u.FORK.box, ipc_take_fd(m, 0) };
 	return SSH_OK;
 }
 
@@ -181,6 +184,8 @@ static void begin(void)
 	tune_malloc();
 	signal(SIGPIPE, SIG_IGN);	/* programs close their stdin when they like */
 	nursery.self.message = on_message;
+	nursery.boxes = box_map(CHILD_SLAB_FD, CHILD_SLAB_SLOTS);
+	close(CHILD_SLAB_FD);
 	child_begin(&nursery.self, ROLE_NUR);
 	if (conn_policy_read(&nursery.policy, nursery.self.conf, nursery.self.conf_len, why, sizeof why) < 0) {
 		log_ev(LOGL_ERROR, "configuration: %s", why);

@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "connection/conn.h"
 #include "connection/chan_session.h"
+#include "ipc/clock.h"
 #include "ipc/values.h"
 
 #define SMALL 4096		/* one pty read; keystrokes should not make the output grow */
@@ -120,6 +121,9 @@ void relay_input(struct relay *r, struct view data)
 {
 	size_t done = 0;
 
+	r->bytes_in += data.len;
+	r->c->input_ms = clock_ms();
+
 	if (r->started && buf_len(&r->pending) == 0)
 		done = put(r, data.p, data.len);
 	if (r->started && r->in.fd < 0)
@@ -212,6 +216,7 @@ static int read_stream(struct stream *s)
 	n = s->iovecs > 0 ? bulk_read(s) : small_read(s, room);
 	if (n > 0) {
 		r->c->loop.active = 1;
+		r->bytes_out += (uint64_t)n;
 		return 1;
 	}
 	if (n < 0 && errno == EINTR)

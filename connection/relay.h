@@ -36,6 +36,7 @@ struct relay {
 	int draining;		/* the worker is gone: an empty pty is a finished one */
 	int eof;		/* the client has no more; stdin closes when pending is written */
 	int widened;		/* stdin's pipe has been made larger */
+	uint64_t bytes_in, bytes_out;	/* of data, from and to the client */
 	struct buf pending;	/* for stdin; keeps its storage until relay_shrink() */
 	struct stream in, out, err;
 };

@@ -1,158 +1,158 @@
 /* coppicectl - shows and steers a running coppiced, over its control socket; see coppicectl(1). */
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/err.h"
-#include "ctl/rows.h"
-#include "ctl/tree.h"
-#include "ipc/link.h"
+#include "ctl/ask.h"
+#include "ctl/print.h"
+#include "ctl/top.h"
+#include "ctl/words.h"
 #include "ipc/values.h"
 
-#define ANSWER_TIMEOUT_MS 15000
+#define TEXT_MAX 1001	/* CTL_REQUEST.text */
 
-enum { EXIT_USAGE = 2, EXIT_NO_DAEMON = 3 };
-
-static const struct verb { const char *name, *arguments, *meaning; uint8_t number; } verbs[] = {
-#define VERB(number, NAME, name, arguments, meaning) { name, arguments, meaning, number },
-#include "ipc/verbs.def"
-#undef VERB
-};
+static void usage_line(FILE *f, const struct verb *v)
+{
+	fprintf(f, "  %s%s%-*s %s\n", v->name, v->arguments[0] != '\0' ? " " : "", 36 - (int)strlen(v->name) - (v->arguments[0] != '\0'),
+	    v->arguments, v->meaning);
+}
 
 static int usage(FILE *f)
 {
-	fputs("usage: coppicectl [-s SOCKET] [--json] COMMAND\n", f);
-	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-		fprintf(f, "  %s%s%-*s %s\n", verbs[i].name, verbs[i].arguments[0] != '\0' ? " " : "",
-		    24 - (int)strlen(verbs[i].name), verbs[i].arguments, verbs[i].meaning);
+	fputs("usage: coppicectl [-s SOCKET] [--json] COMMAND [ARGUMENT...]\n", f);
+	for (unsigned i = 0; verb_at(i) != NULL; i++)
+		usage_line(f, verb_at(i));
 	return EXIT_USAGE;
 }
 
-static const char *default_socket(void)
+static int verb_usage(FILE *f, const struct verb *v)
 {
-	static char path[256];
-	const char *dir = getenv("XDG_RUNTIME_DIR");
-
-	if (geteuid() == 0)
-		return "/run/coppice/control";
-	if (dir != NULL && dir[0] == '/')
-		snprintf(path, sizeof path, "%s/coppice/control", dir);
-	else
-		snprintf(path, sizeof path, "/tmp/coppice-%u/control", (unsigned)geteuid());
-	return path;
+	fprintf(f, "usage: coppicectl [-s SOCKET] [--json] %s%s%s\n", v->name, v->arguments[0] != '\0' ? " " : "", v->arguments);
+	return EXIT_USAGE;
 }
 
-static int dial(const char *path)
+static int help(int argc, char **argv)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	const struct verb *v;
 
-	if (strlen(path) >= sizeof to.sun_path) {
-		errno = ENAMETOOLONG;
-	} else {
-		memcpy(to.sun_path, path, strlen(path) + 1);
-		if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-			return fd;
+	if (argc == 0) {
+		usage(stdout);
+		return 0;
 	}
-	fprintf(stderr, "coppicectl: %s: %s\n", path, strerror(errno));
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	if ((v = verb_find(argv[0])) == NULL) {
+		fprintf(stderr, "coppicectl: unknown command '%s'\n", argv[0]);
+		return usage(stderr);
+	}
+	verb_usage(stdout, v);
+	printf("%s: %s.\n", v->name, v->meaning);
+	if (verb_is(v->number, VERB_CHANGES) || verb_is(v->number, VERB_SETS))
+		puts("The daemon's log says who asked for it.");
+	puts("More: coppicectl(1).");
+	return 0;
 }
 
-/* What the answer is made of. */
-struct answer { struct ctl_tree tree; unsigned rows; uint8_t status; int json; };
+/* ---- answers -------------------------------------------------------------------------------- */
 
-/* The stream's bytes as they come, to its end. */
+/* The stream's bytes as they come, to its end or to that of whoever reads us. */
 static void copy_stream(int fd)
 {
 	char block[4096];
 	ssize_t n;
 
 	while ((n = read(fd, block, sizeof block)) > 0 || (n < 0 && errno == EINTR))
-		if (n > 0 && fwrite(block, 1, (size_t)n, stdout) != (size_t)n)
+		if (n > 0 && (fwrite(block, 1, (size_t)n, stdout) != (size_t)n || fflush(stdout) != 0))
 			break;
-	close(fd);
 }
 
-static int take(struct answer *a, struct ipc_msg *m, int *stream)
+static size_t screen_width(void)
 {
-	int r = SSH_OK;
+	struct winsize w;
 
-	switch (m->type) {
-	case IPC_CTL_NODE:
-		return ctl_tree_add(&a->tree, &m->u.CTL_NODE);
-	case IPC_CTL_ROW:
-		if (a->json)
-			fputs(a->rows > 0 ? ",\n" : "[\n", stdout);
-		r = (a->json ? ctl_row_json : ctl_row_text)(&m->u.CTL_ROW, stdout);
-		a->rows++;
-		return r;
-	case IPC_CTL_STREAM:
-		*stream = ipc_take_fd(m, 0);
-		return SSH_OK;
-	default:
-		return SSH_E_RULE;
+	return isatty(STDOUT_FILENO) && ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 ? w.ws_col : 0;
+}
+
+static void show(const struct verb *v, struct answer *a, int json)
+{
+	struct print_how how = { .list = verb_is(v->number, VERB_LIST), .utf8 = words_utf8(), .width = screen_width() };
+
+	if (v->number == CTL_TREE && a->status == 0) {
+		a->tree.ascii = !how.utf8;
+		(json ? ctl_tree_json : ctl_tree_text)(&a->tree, stdout);
+	} else if (!json) {
+		print_text(&a->rows, &how, stdout);
+	} else if (a->stream < 0) {
+		print_json(&a->rows, stdout);
 	}
 }
 
-/* Reads the answer to its end. SSH_OK, or an error that was printed. */
-static int hear(int fd, struct answer *a)
+static void show_row(const struct ctl_row *row)
 {
-	static uint8_t storage[IPC_MESSAGE_MAX];
-	struct ipc_msg m;
-	int stream = -1, r;
-
-	while ((r = link_wait(fd, ROLE_CTL, ROLE_SUP, W_UP, ANSWER_TIMEOUT_MS, &m, storage)) == SSH_OK) {
-		if (m.type != IPC_CTL_DONE) {
-			if ((r = take(a, &m, &stream)) < 0)
-				break;
-			continue;
-		}
-		a->status = m.u.CTL_DONE.status;
-		if (m.u.CTL_DONE.text.len > 0)
-			fprintf(stderr, "coppicectl: %.*s\n", (int)m.u.CTL_DONE.text.len, (const char *)m.u.CTL_DONE.text.p);
-		if (stream >= 0)
-			copy_stream(stream);
-		return SSH_OK;
-	}
-	if (stream >= 0)
-		close(stream);
-	fprintf(stderr, "coppicectl: no answer from the daemon: %s\n", err_text(r));
-	return r;
+	print_line(row, words_utf8(), stdout);
+	fflush(stdout);
 }
 
-static int ask(const char *path, const struct verb *v, const char *text, int json)
+static int ask_and_show(const char *path, const struct verb *v, const char *text, int json)
 {
-	struct ipc_CTL_REQUEST q = { .verb = v->number, .text = view_str(text) };
-	struct answer a = { .status = 1, .json = json };
-	int fd = dial(path), r;
+	int fd = ask_dial(path), r;
+	struct answer a;
 
-	if (fd < 0)
+	if (fd < 0) {
+		fprintf(stderr, "coppicectl: %s: %s\n", path, strerror(errno));
 		return EXIT_NO_DAEMON;
-	r = link_say(fd, ROLE_CTL, ROLE_SUP, W_UP, IPC_CTL_REQUEST, &q, NULL, 0);
-	if (r < 0)
-		fprintf(stderr, "coppicectl: %s: %s\n", path, err_text(r));
-	else
-		r = hear(fd, &a);
+	}
+	ask_for_json(json);
+	if ((r = ask(fd, v, text, !json && verb_is(v->number, VERB_LIVE) ? show_row : NULL, &a)) < 0) {
+		fprintf(stderr, "coppicectl: no answer from the daemon: %s\n", err_text(r));
+	} else {
+		show(v, &a, json);
+		if (a.text[0] != '\0') {
+			char clean[4 * sizeof a.text];
+
+			fprintf(stderr, "coppicectl: %s\n", words_clean(clean, sizeof clean, a.text, words_utf8()));
+		}
+		if (a.stream >= 0)
+			copy_stream(a.stream);
+		r = a.status == 0 ? 0 : EXIT_REFUSED;
+	}
+	ask_drop(&a);
 	close(fd);
-	if (r == SSH_OK && a.status == 0 && v->number == CTL_TREE)
-		(json ? ctl_tree_json : ctl_tree_text)(&a.tree, stdout);
-	else if (json && a.rows > 0)
-		fputs("\n]\n", stdout);
-	else if (r == SSH_OK && a.status == 0 && json && v->number != CTL_STOP)
-		fputs("[]\n", stdout);
-	ctl_tree_free(&a.tree);
-	return r < 0 ? EXIT_NO_DAEMON : a.status == 0 ? 0 : 1;
+	return r < 0 ? EXIT_NO_DAEMON : r;
 }
 
-/* What stands behind the command, with one blank between. */
-static int arguments(char *out, size_t size, int argc, char **argv)
+/* ---- the command line ------------------------------------------------------------------------ */
+
+struct line { const char *path; int json, help; };
+
+/* Options may stand behind the command too, up to "--"; what is left moves together. How many words are left. */
+static int strip(struct line *l, int argc, char **argv)
+{
+	int n = 0, i;
+
+	for (i = 0; i < argc; i++) {
+		if (strcmp(argv[i], "--") == 0) {
+			i++;
+			break;
+		}
+		if (strcmp(argv[i], "--json") == 0)
+			l->json = 1;
+		else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			l->help = 1;
+		else
+			argv[n++] = argv[i];
+	}
+	while (i < argc)
+		argv[n++] = argv[i++];
+	return n;
+}
+
+/* The arguments with one blank between. */
+static int joined(char *out, size_t size, int argc, char **argv)
 {
 	size_t n = 0;
 
@@ -167,39 +167,67 @@ static int arguments(char *out, size_t size, int argc, char **argv)
 	return SSH_OK;
 }
 
+static int run(struct line *l, const char *name, int argc, char **argv)
+{
+	const struct verb *v = verb_find(name);
+	char text[TEXT_MAX];
+	int least, most;
+
+	if (v == NULL) {
+		fprintf(stderr, "coppicectl: unknown command '%s'\n", name);
+		return usage(stderr);
+	}
+	argc = strip(l, argc, argv);
+	if (l->help)
+		return help(1, &(char *){ (char *)v->name });
+	if (v->number == 0 && strcmp(name, "top") == 0)
+		return top_main(l->path, l->json, argc, argv);
+	verb_arity(v, &least, &most);
+	if (argc < least || (most >= 0 && argc > most)) {
+		fprintf(stderr, "coppicectl: %s: %s\n", name, argc < least ? "something is missing" : "too many arguments");
+		return verb_usage(stderr, v);
+	}
+	if (v->number == 0)
+		return help(argc, argv);
+	if (joined(text, sizeof text, argc, argv) < 0) {
+		fprintf(stderr, "coppicectl: %s: more than %d bytes of arguments\n", name, TEXT_MAX - 1);
+		return EXIT_USAGE;
+	}
+	return ask_and_show(l->path, v, text, l->json);
+}
+
 int main(int argc, char **argv)
 {
 	static const struct option longs[] = { { "json", no_argument, NULL, 'j' }, { "socket", required_argument, NULL, 's' },
-		{ "help", no_argument, NULL, 'h' }, { 0 } };
-	const char *path = default_socket();
-	char text[1001];
-	int json = 0, c;
+		{ "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' }, { 0 } };
+	struct line l = { .path = ask_default_socket() };
+	int c, status;
 
-	while ((c = getopt_long(argc, argv, "+s:jh", longs, NULL)) != -1) {
+	setlocale(LC_ALL, "");
+	while ((c = getopt_long(argc, argv, "+s:jhV", longs, NULL)) != -1) {
 		switch (c) {
 		case 's':
-			path = optarg;
+			l.path = optarg;
 			break;
 		case 'j':
-			json = 1;
+			l.json = 1;
 			break;
 		case 'h':
 			usage(stdout);
+			return 0;
+		case 'V':
+			puts("coppicectl " COPPICE_VERSION);
 			return 0;
 		default:
 			return usage(stderr);
 		}
 	}
-	for (int i = optind; i < argc; i++)
-		json |= strcmp(argv[i], "--json") == 0;
-	if (optind == argc || arguments(text, sizeof text, argc - optind - 1, argv + optind + 1) < 0)
+	if (optind == argc)
 		return usage(stderr);
-	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
-		if (strcmp(argv[optind], verbs[i].name) == 0) {
-			if (text[0] != '\0' && verbs[i].arguments[0] == '\0')
-				return usage(stderr);
-			return ask(path, &verbs[i], text, json);
-		}
-	fprintf(stderr, "coppicectl: unknown command '%s'\n", argv[optind]);
-	return usage(stderr);
+	status = run(&l, argv[optind], argc - optind - 1, argv + optind + 1);
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		fprintf(stderr, "coppicectl: output: %s\n", strerror(errno));
+		return status != 0 ? status : EXIT_REFUSED;
+	}
+	return status;
 }

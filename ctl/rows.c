@@ -1,79 +1,108 @@
 #include "ctl/rows.h"
 
-#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "ctl/tree.h"
-#include "ipc/row.h"
 
-/* A C string of at most size - 1 bytes; a NUL inside ends it. */
-static const char *as_text(char *out, size_t size, struct view v)
+static void row_free(struct ctl_row *row)
 {
-	size_t n = v.len < size - 1 ? v.len : size - 1;
-
-	if (n > 0)
-		memcpy(out, v.p, n);
-	out[n] = '\0';
-	return out;
-}
-
-static void put_value(const struct row_field *f, int json, FILE *out)
-{
-	static char text[ROW_BYTES_MAX + 1];
-
-	switch (f->kind) {
-	case ROW_NUMBER:
-		fprintf(out, "%" PRId64, f->number);
-		break;
-	case ROW_BOOL:
-		fputs(json ? f->number ? "true" : "false" : f->number ? "yes" : "no", out);
-		break;
-	case ROW_TEXT:
-		as_text(text, sizeof text, f->text);
-		if (json || text[0] == '\0' || strpbrk(text, " \"") != NULL)
-			ctl_json_string(out, text);
-		else
-			fputs(text, out);
-		break;
+	for (size_t i = 0; i < row->n; i++) {
+		free(row->v[i].name);
+		free(row->v[i].text);
 	}
+	free(row->v);
+	free(row->kind);
 }
 
-static int put(const struct ipc_CTL_ROW *m, int json, FILE *out)
+static char *copy(struct view v)
 {
-	struct rd r = rd_view(m->fields);
-	char name[ROW_NAME_MAX + 1];
+	return strndup(v.len > 0 ? (const char *)v.p : "", v.len);
+}
+
+static int add_field(struct ctl_row *row, const struct row_field *f)
+{
+	struct ctl_field *v = realloc(row->v, (row->n + 1) * sizeof *v), *at;
+
+	if (v == NULL)
+		return SSH_E_NOMEM;
+	row->v = v;
+	at = &v[row->n++];
+	*at = (struct ctl_field){ .name = copy(f->name), .kind = f->kind, .number = f->number, .text = copy(f->text) };
+	return at->name == NULL || at->text == NULL ? SSH_E_NOMEM : SSH_OK;
+}
+
+static int read_row(struct ctl_row *row, const struct ipc_CTL_ROW *m)
+{
+	struct rd in = rd_view(m->fields);
 	struct row_field f;
-	int more;
+	int more, r;
 
-	as_text(name, sizeof name, m->kind);
-	if (json) {
-		fputs("{\"kind\":", out);
-		ctl_json_string(out, name);
-	} else {
-		fputs(name, out);
-	}
-	while ((more = row_next(&r, &f)) > 0) {
-		as_text(name, sizeof name, f.name);
-		if (json) {
-			putc(',', out);
-			ctl_json_string(out, name);
-			putc(':', out);
-		} else {
-			fprintf(out, " %s=", name);
-		}
-		put_value(&f, json, out);
-	}
-	fputs(json ? "}" : "\n", out);
+	if ((row->kind = copy(m->kind)) == NULL)
+		return SSH_E_NOMEM;
+	while ((more = row_next(&in, &f)) > 0)
+		TRY(add_field(row, &f));
 	return more;
 }
 
-int ctl_row_text(const struct ipc_CTL_ROW *m, FILE *f)
+int ctl_rows_add(struct ctl_rows *rows, const struct ipc_CTL_ROW *m)
 {
-	return put(m, 0, f);
+	struct ctl_row row = { 0 };
+	int r;
+
+	if (rows->n == rows->room) {
+		size_t room = rows->room > 0 ? rows->room * 2 : 16;
+		struct ctl_row *v = realloc(rows->v, room * sizeof *v);
+
+		if (v == NULL)
+			return SSH_E_NOMEM;
+		rows->v = v;
+		rows->room = room;
+	}
+	if ((r = read_row(&row, m)) < 0) {
+		row_free(&row);
+		return r;
+	}
+	rows->v[rows->n++] = row;
+	return SSH_OK;
 }
 
-int ctl_row_json(const struct ipc_CTL_ROW *m, FILE *f)
+void ctl_rows_free(struct ctl_rows *rows)
 {
-	return put(m, 1, f);
+	for (size_t i = 0; i < rows->n; i++)
+		row_free(&rows->v[i]);
+	free(rows->v);
+	memset(rows, 0, sizeof *rows);
+}
+
+const struct ctl_field *ctl_field(const struct ctl_row *row, const char *name)
+{
+	for (size_t i = 0; i < row->n; i++)
+		if (strcmp(row->v[i].name, name) == 0)
+			return &row->v[i];
+	return NULL;
+}
+
+int64_t ctl_number(const struct ctl_row *row, const char *name)
+{
+	const struct ctl_field *f = ctl_field(row, name);
+
+	return f != NULL ? f->number : 0;
+}
+
+const char *ctl_text(const struct ctl_row *row, const char *name)
+{
+	const struct ctl_field *f = ctl_field(row, name);
+
+	return f != NULL ? f->text : "";
+}
+
+int ctl_same_shape(const struct ctl_row *a, const struct ctl_row *b)
+{
+	if (a->n != b->n || strcmp(a->kind, b->kind) != 0)
+		return 0;
+	for (size_t i = 0; i < a->n; i++)
+		if (strcmp(a->v[i].name, b->v[i].name) != 0)
+			return 0;
+	return 1;
 }

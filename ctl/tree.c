@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "ctl/words.h"
 
 /* The words of supervisor/tree.h, by number: they travel as numbers in CTL_NODE. */
 static const char *const strategies[] = { "one_for_one", "one_for_all", "rest_for_one", "simple_one_for_one" };
@@ -78,27 +79,13 @@ static size_t branches(const struct ctl_tree *t, size_t at, FILE *f)
 	if (parent_of(t, up) == up)
 		return 1;
 	depth = branches(t, up, f);
-	fputs(last_of_its_parent(t, up) ? "  " : "│ ", f);
+	fputs(last_of_its_parent(t, up) ? "  " : t->ascii ? "| " : "│ ", f);
 	return depth + 1;
-}
-
-static void put_duration(uint64_t ms, FILE *f)
-{
-	unsigned long long s = ms / 1000;
-
-	if (s >= 86400)
-		fprintf(f, "%llud%lluh", s / 86400, s % 86400 / 3600);
-	else if (s >= 3600)
-		fprintf(f, "%lluh%llum", s / 3600, s % 3600 / 60);
-	else if (s >= 60)
-		fprintf(f, "%llum%llus", s / 60, s % 60);
-	else
-		fprintf(f, "%llus", s);
 }
 
 static void put_text(const struct ctl_node *n, int root, FILE *f)
 {
-	char text[ADDR_TEXT_MAX];
+	char text[ADDR_TEXT_MAX], time[WORDS_MAX];
 
 	if (n->pid > 0)
 		fprintf(f, "  pid %u", n->pid);
@@ -107,8 +94,7 @@ static void put_text(const struct ctl_node *n, int root, FILE *f)
 	if (strcmp(WORD(states, n->state), "up") != 0)
 		fprintf(f, "  %s", WORD(states, n->state));
 	else if (n->kind == 1 || root || n->user[0] != '\0') {
-		fputs("  up ", f);
-		put_duration(n->up_ms, f);
+		fprintf(f, "  up %s", n->up_ms < 1000 ? "0s" : words_duration(time, (int64_t)n->up_ms));
 	}
 	if (n->user[0] != '\0')
 		fprintf(f, "  %s@%s", n->user, addr_text(&n->peer, text));
@@ -121,42 +107,34 @@ static void put_text(const struct ctl_node *n, int root, FILE *f)
 	putc('\n', f);
 }
 
+void ctl_tree_label(const struct ctl_tree *t, size_t at, FILE *f)
+{
+	if (parent_of(t, at) != at) {
+		branches(t, at, f);
+		fputs(last_of_its_parent(t, at) ? t->ascii ? "`-" : "└ " : t->ascii ? "|-" : "├ ", f);
+	}
+	fputs(t->v[at].name, f);
+}
+
+const char *ctl_tree_state(const struct ctl_node *n)
+{
+	return WORD(states, n->state);
+}
+
 void ctl_tree_text(const struct ctl_tree *t, FILE *f)
 {
 	for (size_t i = 0; i < t->n; i++) {
-		int root = parent_of(t, i) == i;
-
-		if (!root) {
-			branches(t, i, f);
-			fputs(last_of_its_parent(t, i) ? "└ " : "├ ", f);
-		}
-		fputs(t->v[i].name, f);
-		put_text(&t->v[i], root, f);
+		ctl_tree_label(t, i, f);
+		put_text(&t->v[i], parent_of(t, i) == i, f);
 	}
 }
 
 /* ---- JSON ------------------------------------------------------------------------ */
 
-void ctl_json_string(FILE *f, const char *s)
-{
-	putc('"', f);
-	for (; *s != '\0'; s++) {
-		unsigned char c = (unsigned char)*s;
-
-		if (c == '"' || c == '\\')
-			fprintf(f, "\\%c", c);
-		else if (c < 0x20 || c > 0x7e)
-			fprintf(f, "\\u%04x", c);
-		else
-			putc(c, f);
-	}
-	putc('"', f);
-}
-
 static void member(FILE *f, const char *name, const char *value)
 {
 	fprintf(f, ",\"%s\":", name);
-	ctl_json_string(f, value);
+	words_json(f, value);
 }
 
 static void put_json(const struct ctl_node *n, FILE *f)
@@ -182,7 +160,7 @@ static void put_json(const struct ctl_node *n, FILE *f)
 		fputs(",\"pid\":null", f);
 	fprintf(f, ",\"uptime_ms\":%llu,\"restarts\":%u,\"last_exit\":", (unsigned long long)n->up_ms, n->restarts);
 	if (n->last_exit[0] != '\0')
-		ctl_json_string(f, n->last_exit);
+		words_json(f, n->last_exit);
 	else
 		fputs("null", f);
 	if (n->user[0] != '\0')

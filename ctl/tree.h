@@ -15,16 +15,17 @@ struct ctl_node {
 	struct addr peer;
 };
 
-struct ctl_tree { struct ctl_node *v; size_t n, room; };
+struct ctl_tree { struct ctl_node *v; size_t n, room; int ascii; };	/* ascii: draw without line characters */
 
 /* A copy of a CTL_NODE, in the order of arrival (depth first). SSH_OK or SSH_E_NOMEM. */
 int  ctl_tree_add(struct ctl_tree *, const struct ipc_CTL_NODE *);
 void ctl_tree_free(struct ctl_tree *);
 /* The drawing of architecture documents: branches, uptime, pid, restarts, last exit, user and peer. */
+/* The branches and the name of the at-th node alone. */
+void ctl_tree_label(const struct ctl_tree *, size_t at, FILE *);
+const char *ctl_tree_state(const struct ctl_node *);	/* "up" */
 void ctl_tree_text(const struct ctl_tree *, FILE *);
 /* One JSON object per daemon: {"nodes":[...]} with every field, ids as numbers, names as words. */
 void ctl_tree_json(const struct ctl_tree *, FILE *);
-/* A JSON string with its quotes; bytes that are not printable ASCII become \u00XX. */
-void ctl_json_string(FILE *, const char *);
 
 #endif

@@ -6,9 +6,10 @@
  *             Its forks: a key helper for each connection that offers keys, which becomes the user, reads
  *             authorized_keys and verifies signatures there; a child for each password, which hashes it
  * HEARS       AUTH_BEGIN AUTH_KEY_OK AUTH_KEY AUTH_PASSWORD AUTH_INTERACT AUTH_REPLY (connection);
- *             SESSION_ID (keysign, supervisor); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING (supervisor)
+ *             SESSION_ID (keysign, supervisor); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING LOGLEVEL
+ *             (supervisor)
  * SAYS        AUTH_VERDICT AUTH_PROMPT AUTH_POLICY (connection); AUTH_GRANTED (supervisor), before the VERDICT;
- *             HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
+ *             COUNT HELLO CONFIG_OK READY PONG (supervisor); LOG EVENT (reporter)
  * NEVER       parses a key or a signature; touches a network socket; tells who exists by its answers or their time
  * IF IT DIES  the supervisor restarts it; keysign tells the session ids again, connections repeat their open
  *             question; whoever is logged in notices nothing

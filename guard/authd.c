@@ -195,6 +195,16 @@ static int add_login(struct authd *a, int fd, const struct ipc_PEER_LINK *m)
 	return SSH_OK;
 }
 
+/* A client that has logged in meanwhile, or left, has no more lines here. */
+static int on_log_level(struct authd *a, const struct ipc_LOGLEVEL *m)
+{
+	struct login *l = table_get(&a->logins, m->conn);
+
+	if (l != NULL)
+		login_log_level(l, m->level);
+	return SSH_OK;
+}
+
 int authd_message(struct child *self, struct ipc_msg *m)
 {
 	struct authd *a = self->ctx;
@@ -203,6 +213,8 @@ int authd_message(struct child *self, struct ipc_msg *m)
 		return SSH_OK;	/* the socket says so itself */
 	if (m->type == IPC_SESSION_ID)
 		return on_session_id(a, m);
+	if (m->type == IPC_LOGLEVEL)
+		return on_log_level(a, &m->u.LOGLEVEL);
 	if (m->type != IPC_PEER_LINK)
 		return SSH_E_RULE;
 	switch (m->u.PEER_LINK.peer_role) {

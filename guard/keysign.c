@@ -5,7 +5,7 @@
  *             keysign --generate DIR      makes the host keys that are missing in DIR
  *             keysign --check FILE...     exit 0 when at least one of them can be loaded
  * RUNS AS     coppice-key, empty root directory; a few system calls on descriptors it has, nothing else
- * HEARS       SIGN (connection); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING (supervisor)
+ * HEARS       SIGN (connection); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING LOGLEVEL (supervisor)
  * SAYS        SIGNED (connection); SESSION_ID (auth, supervisor); HOSTKEYS (nursery);
  *             HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
  * NEVER       touches a network socket; opens a file after READY; holds a key that was encrypted on disk

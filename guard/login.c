@@ -51,6 +51,7 @@ struct login {
 	enum login_state state;
 	uint8_t id[SSH_HASH_MAX];
 	size_t id_len;
+	int log_level;				/* coppicectl wants to know more (or less) about this one; -1: no */
 	/* from AUTH_BEGIN on */
 	char user[SSH_USER_MAX * 4 + 1];	/* what logs and patterns see */
 	int valid;				/* may log in, if the proof is right */
@@ -61,6 +62,7 @@ struct login {
 	unsigned methods;
 	uint32_t jitter;
 	struct policy_tries tries;
+	uint64_t born_ms;
 	struct helper *helper;
 	struct password *password;
 	/* the question of now */
@@ -79,6 +81,20 @@ static void set_timer(struct login *l, uint64_t us)
 	/* From now, not from when the loop woke: what was done since must not show. */
 	event_base_update_cache_time(l->authd->self->base);
 	evtimer_add(l->timer, &t);
+}
+
+/* The line, and what it says as named values. */
+static void tell(const struct login *l, enum happening kind, enum log_level level, const char *line, const struct report *r)
+{
+	char ip[ADDR_TEXT_MAX], key[REPORT_KEY_MAX], user[4 * SSH_USER_MAX + 1];
+	struct tell fields[] = {
+		TELL_NUMBER("session", l->conn), TELL_TEXT("user", log_escape(user, sizeof user, l->user, strlen(l->user))),
+		TELL_TEXT("peer", addr_text(&l->peer, ip)), TELL_TEXT("method", policy_method_name(l->method)),
+		TELL_TEXT("key", report_key_text(r, key)), TELL_BOOL("valid", l->valid),
+		TELL_NUMBER("login_ms", clock_ms() - l->born_ms), TELL_END,
+	};
+
+	child_tell(kind, level, line, fields);
 }
 
 static struct view all(const struct buf *b)
@@ -100,6 +116,35 @@ static int violation(const struct login *l, const char *what)
 	return SSH_E_RULE;
 }
 
+/* Lines from here to speak_of_all() are as loud as was asked for this client, and name it. */
+static enum log_level speak_of(const struct login *l)
+{
+	enum log_level was = log_get_level();
+
+	if (l->log_level >= 0) {
+		log_set_level((enum log_level)l->log_level);
+		log_about(l->conn);
+	}
+	return was;
+}
+
+static void speak_of_all(enum log_level was)
+{
+	log_set_level(was);
+	log_about(0);
+}
+
+static void count(const struct login *l, enum counter counter)
+{
+	link_send(l->authd->self->sup, IPC_COUNT, &(struct ipc_COUNT){ .counter = (uint8_t)counter, .by = 1 });
+}
+
+static enum counter failure_of(enum policy_method m)
+{
+	return m == METHOD_KEY ? COUNT_FAILED_KEY : m == METHOD_PASSWORD ? COUNT_FAILED_PASSWORD :
+	    m == METHOD_INTERACTIVE ? COUNT_FAILED_INTERACTIVE : COUNT_FAILED_NONE;
+}
+
 /* ---- answers ------------------------------------------------------------------------ */
 
 static int say_verdict(struct login *l, int verdict, const char *banner)
@@ -112,8 +157,10 @@ static int say_verdict(struct login *l, int verdict, const char *banner)
 	};
 	struct report r = report_of(l);
 
-	if (last)
+	if (last) {
 		log_ev(LOGL_ERROR, "%s", report_tries_text(&r, text));
+		count(l, COUNT_TRIES_EXCEEDED);
+	}
 	l->state = last || verdict == VERDICT_YES ? L_OVER : L_IDLE;
 	l->counted = 0;
 	return link_send(l->link, IPC_AUTH_VERDICT, &m);
@@ -133,7 +180,8 @@ static void fail(struct login *l)
 	char text[REPORT_MAX];
 
 	l->counted = policy_tries_count(&l->tries, TRY_FAILED);
-	log_ev(report_result_level(&r, 0, policy_tries_half(&l->tries)), "%s", report_result_text(&r, 0, text));
+	count(l, failure_of(l->method));
+	tell(l, HAPPENS_LOGIN_FAILED, report_result_level(&r, 0, policy_tries_half(&l->tries)), report_result_text(&r, 0, text), &r);
 	l->state = L_DELAYED;
 	set_timer(l, delay_left(clock_us() - l->since, l->jitter));
 }
@@ -159,7 +207,7 @@ static int send_grant(struct login *l, struct grant *g)
 	/* The supervisor first: SPAWN must not overtake it. */
 	if ((e = link_send(l->authd->self->sup, IPC_AUTH_GRANTED, &g->granted)) < 0)
 		return e;
-	log_ev(LOGL_INFO, "%s", report_result_text(&r, 1, text));
+	tell(l, HAPPENS_LOGIN, LOGL_INFO, report_result_text(&r, 1, text), &r);
 	if ((e = link_send(l->link, IPC_AUTH_POLICY, &g->policy)) < 0)
 		return e;
 	return say_verdict(l, VERDICT_YES, NULL);
@@ -187,11 +235,17 @@ static void forget_question(struct login *l)
 
 static void grant(struct login *l, uint32_t permits, const char *forced)
 {
+	struct report who = report_of(l);
+	char key[REPORT_KEY_MAX];
 	struct grant g;
 	int r;
 
-	if ((r = grant_fill(&g, l->conn, l->account, l->values, permits, forced)) == SSH_OK)
+	report_key_text(&who, key);
+	if ((r = grant_fill(&g, l->conn, l->account, l->values, permits, forced)) == SSH_OK) {
+		g.granted.method = view_str(policy_method_name(l->method));
+		g.granted.key = view_str(key);
 		r = send_grant(l, &g);
+	}
 	grant_drop(&g);
 	if (r < 0) {
 		log_ev(LOGL_ERROR, "login of connection %llu cannot be granted: %s", (unsigned long long)l->conn, err_text(r));
@@ -203,7 +257,7 @@ static void grant(struct login *l, uint32_t permits, const char *forced)
 
 /* ---- keys ------------------------------------------------------------------------------- */
 
-static void on_key_answer(void *ctx, int error, const struct helper_answer *a)
+static void take_key_answer(void *ctx, int error, const struct helper_answer *a)
 {
 	struct login *l = ctx;
 	char text[HELPER_LINE_MAX * 4 + 1], command[AUTHOPTS_TEXT_MAX + 1];
@@ -229,6 +283,14 @@ static void on_key_answer(void *ctx, int error, const struct helper_answer *a)
 		command[a->command.len] = '\0';
 		grant(l, a->permits, a->has_command ? command : NULL);
 	}
+}
+
+static void on_key_answer(void *ctx, int error, const struct helper_answer *a)
+{
+	enum log_level was = speak_of(ctx);
+
+	take_key_answer(ctx, error, a);
+	speak_of_all(was);
 }
 
 static int new_helper(struct login *l)
@@ -317,7 +379,7 @@ void login_session_id(struct login *l, struct view id)
 
 /* ---- passwords ---------------------------------------------------------------------------- */
 
-static void on_password_result(void *ctx, enum password_result result)
+static void take_password_result(void *ctx, enum password_result result)
 {
 	struct login *l = ctx;
 
@@ -330,6 +392,14 @@ static void on_password_result(void *ctx, enum password_result result)
 	} else {
 		grant(l, PERMIT_ALL, NULL);
 	}
+}
+
+static void on_password_result(void *ctx, enum password_result result)
+{
+	enum log_level was = speak_of(ctx);
+
+	take_password_result(ctx, result);
+	speak_of_all(was);
 }
 
 static void check_password(struct login *l, struct view password)
@@ -379,8 +449,10 @@ static void judge_account(struct login *l)
 		log_ev(LOGL_INFO, "%s", why);
 	else
 		l->valid = l->service_ok;
-	if (!l->valid)
-		account_disown(l->account, &l->authd->nobody);
+	if (l->valid)
+		return;
+	account_disown(l->account, &l->authd->nobody);
+	count(l, COUNT_INVALID_USERS);
 }
 
 /* The name's account is known: what applies to it, and the answer to method none. */
@@ -407,7 +479,7 @@ static int settle(struct login *l)
 }
 
 /* No answer is taken for "nobody has this name": the login goes on, and fails as such a login does. */
-static void on_account(void *ctx, struct account *account)
+static void take_account(void *ctx, struct account *account)
 {
 	struct login *l = ctx;
 	int r = SSH_OK;
@@ -416,6 +488,14 @@ static void on_account(void *ctx, struct account *account)
 	if ((l->account = account) == NULL)
 		r = account_unknown(&l->account, l->user, &l->authd->nobody);
 	finish(l, r < 0 ? r : settle(l));
+}
+
+static void on_account(void *ctx, struct account *account)
+{
+	enum log_level was = speak_of(ctx);
+
+	take_account(ctx, account);
+	speak_of_all(was);
 }
 
 static int begin(struct login *l, struct view user, struct view service)
@@ -453,7 +533,7 @@ static void ask(struct login *l, uint32_t req, enum policy_method method, int qu
 	l->counted = 0;
 }
 
-static int on_message(struct link *link, struct ipc_msg *m, void *ctx)
+static int take_message(struct link *link, struct ipc_msg *m, void *ctx)
 {
 	struct login *l = ctx;
 
@@ -489,9 +569,19 @@ static int on_message(struct link *link, struct ipc_msg *m, void *ctx)
 	}
 }
 
+static int on_message(struct link *link, struct ipc_msg *m, void *ctx)
+{
+	enum log_level was = speak_of(ctx);
+	int r = take_message(link, m, ctx);
+
+	speak_of_all(was);
+	return r;
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct login *l = arg;
+	enum log_level was = speak_of(l);
 
 	(void)fd, (void)what;
 	if (l->state == L_DELAYED) {
@@ -500,12 +590,18 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 		log_ev(LOGL_ERROR, "no session id for connection %llu", (unsigned long long)l->conn);
 		fail(l);
 	}
+	speak_of_all(was);
 }
 
 static void on_gone(struct link *link, int error, void *ctx)
 {
 	(void)link, (void)error;
 	login_free(ctx);
+}
+
+void login_log_level(struct login *l, unsigned level)
+{
+	l->log_level = level <= LOGL_TRACE ? (int)level : -1;
 }
 
 int login_new(struct login **res, struct authd *a, int fd, uint64_t conn, const struct addr *peer, const struct addr *local)
@@ -522,7 +618,9 @@ int login_new(struct login **res, struct authd *a, int fd, uint64_t conn, const 
 	}
 	l->authd = a;
 	l->conf = authd_conf_hold(a);
+	l->born_ms = clock_ms();
 	l->conn = conn;
+	l->log_level = -1;
 	l->peer = *peer;
 	l->local = *local;
 	buf_init(&l->blob, SSH_BLOB_MAX, NULL);

@@ -18,5 +18,7 @@ int  login_new(struct login **, struct authd *a, int fd, uint64_t conn, const st
 void login_free(struct login *);	/* NULL is fine */
 /* What signatures must cover; the first holds for ever. */
 void login_session_id(struct login *, struct view id);
+/* How loud lines about this client are; a number that is no level: as loud as the others. */
+void login_log_level(struct login *, unsigned level);
 
 #endif

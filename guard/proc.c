@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/box.h"
 #include "ssh/crypto/crypto.h"
 
 #define CHILD_FD 3
@@ -33,6 +34,7 @@ static void forget_parent(int fd)
 	sigset_t none;
 
 	log_to(NULL, NULL);
+	box_leave(NULL, 0);
 	for (size_t i = 0; i < sizeof reset / sizeof reset[0]; i++)
 		signal(reset[i], SIG_DFL);
 	sigemptyset(&none);

@@ -17,18 +17,27 @@ static struct where where_of(const struct report *r)
 	return w;
 }
 
+const char *report_key_text(const struct report *r, char text[REPORT_KEY_MAX])
+{
+	const struct sig_alg *row = r->method == METHOD_KEY ? sig_alg_find(r->alg) : NULL;
+	char print[64];
+
+	text[0] = '\0';
+	if (row == NULL)
+		return text;
+	key_fingerprint(r->blob, print);	/* a hash of bytes: nothing in them is parsed */
+	snprintf(text, REPORT_KEY_MAX, "%s %s", key_kind_word(row->kind), print);
+	return text;
+}
+
 const char *report_result_text(const struct report *r, int accepted, char text[REPORT_MAX])
 {
 	struct where w = where_of(r);
-	const struct sig_alg *row = r->method == METHOD_KEY ? sig_alg_find(r->alg) : NULL;
-	char key[96] = "", print[64];
+	char key[REPORT_KEY_MAX];
 
-	if (row != NULL) {
-		key_fingerprint(r->blob, print);	/* a hash of bytes: nothing in them is parsed */
-		snprintf(key, sizeof key, ": %s %s", key_kind_word(row->kind), print);
-	}
-	snprintf(text, REPORT_MAX, "%s %s for %s%s from %s port %u ssh2%s", accepted ? "Accepted" : "Failed",
-	    policy_method_name(r->method), w.invalid, w.user, w.ip, w.port, key);
+	report_key_text(r, key);
+	snprintf(text, REPORT_MAX, "%s %s for %s%s from %s port %u ssh2%s%s", accepted ? "Accepted" : "Failed",
+	    policy_method_name(r->method), w.invalid, w.user, w.ip, w.port, *key != '\0' ? ": " : "", key);
 	return text;
 }
 

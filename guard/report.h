@@ -13,6 +13,7 @@
  */
 
 #define REPORT_MAX 500u
+#define REPORT_KEY_MAX 100u	/* AUTH_GRANTED.key */
 
 struct report {
 	const char *user;
@@ -23,6 +24,8 @@ struct report {
 };
 
 /* "Accepted publickey for ada from 192.0.2.7 port 50122 ssh2: ED25519 SHA256:..." */
+/* "ED25519 SHA256:...", "" for other methods than keys. */
+const char *report_key_text(const struct report *, char text[REPORT_KEY_MAX]);
 const char *report_result_text(const struct report *, int accepted, char text[REPORT_MAX]);
 /* INFO, or VERBOSE for what sshd keeps quiet about; half: policy_tries_half(). */
 enum log_level report_result_level(const struct report *, int accepted, int half);

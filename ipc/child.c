@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/secret.h"
+#include "ipc/box.h"
 #include "ipc/datagram.h"
 
 #define BEGIN_TIMEOUT_MS 30000
@@ -56,6 +57,27 @@ static void to_log_socket(void *ctx, enum log_level level, const char *line)
 	}
 	if (say(level, line) < 0)
 		logger.dropped++;
+}
+
+void child_tell(enum happening kind, enum log_level level, const char *line, const struct tell *fields)
+{
+	char text[LOG_LINE_MAX + 1];
+	struct buf b;
+
+	if (logger.fd < 0) {
+		if (line != NULL)
+			log_ev(level, "%s", line);
+		return;
+	}
+	if (line != NULL) {
+		line = log_worded(text, line);
+		log_tapped(level, line);
+	}
+	buf_init(&b, TELL_MAX, NULL);
+	if (tell_encode(&b, logger.role, logger.node, kind, level, level <= log_get_level() ? line : NULL, fields, view_of("", 0)) < 0
+	    || datagram_send(logger.fd, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT) < 0)
+		logger.dropped++;
+	buf_drop(&b);
 }
 
 void child_log_to(int fd, enum ipc_role role, uint64_t node)
@@ -114,7 +136,7 @@ static void get_config(struct child *c, struct ipc_msg *m)
 
 static void expect(struct child *c, struct ipc_msg *m, uint8_t *storage, enum ipc_type type)
 {
-	int r = link_wait(CHILD_LINK_FD, c->role, ROLE_SUP, W_NEW, BEGIN_TIMEOUT_MS, m, storage);
+	int r = link_wait(c->fds.link, c->role, ROLE_SUP, W_NEW, BEGIN_TIMEOUT_MS, m, storage);
 
 	if (r < 0)
 		give_up(ipc_role_name(c->role), "must be started by coppiced", err_text(r));
@@ -132,7 +154,7 @@ static void shake_hands(struct child *c)
 
 	if (storage == NULL)
 		give_up(ipc_role_name(c->role), "start", "out of memory");
-	if (link_say(CHILD_LINK_FD, c->role, ROLE_SUP, W_NEW, IPC_HELLO, &hello, NULL, 0) < 0)
+	if (link_say(c->fds.link, c->role, ROLE_SUP, W_NEW, IPC_HELLO, &hello, NULL, 0) < 0)
 		give_up(ipc_role_name(c->role), "must be started by coppiced", "no link on descriptor 3");
 	expect(c, &m, storage, IPC_WELCOME);
 	if (m.u.WELCOME.proto != IPC_PROTO)
@@ -143,7 +165,7 @@ static void shake_hands(struct child *c)
 	c->gid = m.u.WELCOME.gid;
 	c->sink = ipc_take_fd(&m, 0);
 	log_set_level((enum log_level)m.u.WELCOME.log_level);
-	child_log_to(CHILD_LOG_FD, c->role, c->node);
+	child_log_to(c->fds.log, c->role, c->node);
 	expect(c, &m, storage, IPC_CONFIG);
 	get_config(c, &m);
 	free(storage);
@@ -224,6 +246,11 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 		return on_config(c, m);
 	case IPC_CONFIG_COMMIT:
 		return on_commit(c, &m->u.CONFIG_COMMIT);
+	case IPC_LOGLEVEL:
+		if (m->u.LOGLEVEL.conn != 0)	/* about one client: who serves more than one knows how */
+			return c->message != NULL ? c->message(c, m) : SSH_E_RULE;
+		log_set_level((enum log_level)m->u.LOGLEVEL.level);
+		return SSH_OK;
 	default:
 		return c->message != NULL ? c->message(c, m) : SSH_E_RULE;
 	}
@@ -256,19 +283,27 @@ int child_take_over(struct child *c, int fd)
 
 void child_begin(struct child *c, enum ipc_role role)
 {
+	child_begin_on(c, role, (struct child_fds){ CHILD_LINK_FD, CHILD_LOG_FD, CHILD_BOX_FD });
+}
+
+void child_begin_on(struct child *c, enum ipc_role role, struct child_fds fds)
+{
 	struct rlimit none = { 0, 0 };
 
 	c->role = role;
 	c->sink = -1;
+	c->fds = fds;
+	box_enter(box_map(fds.box, 1), 1, 0);
+	close(fds.box);
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	shake_hands(c);
 	if ((c->base = event_base_new()) == NULL)
 		give_up(ipc_role_name(role), "start", "no event loop");
-	if (link_new(&c->sup, c->base, CHILD_LINK_FD, role, ROLE_SUP, &ops, c) < 0)
+	if (link_new(&c->sup, c->base, fds.link, role, ROLE_SUP, &ops, c) < 0)
 		give_up(ipc_role_name(role), "start", "no link");
-	fcntl(CHILD_LINK_FD, F_SETFD, FD_CLOEXEC);
-	fcntl(CHILD_LOG_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(fds.link, F_SETFD, FD_CLOEXEC);
+	fcntl(fds.log, F_SETFD, FD_CLOEXEC);
 }
 
 void child_lock(struct child *c, void (*sandbox)(const struct child *))

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include "ipc/link.h"
+#include "ipc/tell.h"
 
 /*
  * child - the life every exec'd helper shares: descriptor 3 is the link to the supervisor,
@@ -12,11 +13,22 @@
 
 #define CHILD_LINK_FD 3
 #define CHILD_LOG_FD  4
+#define REPORTER_TRUSTED_FD   5	/* log sockets */
+#define REPORTER_UNTRUSTED_FD 6
+#define REPORTER_CRASHES_FD   7	/* directory of the crash reports; may be missing */
+#define REPORTER_METRICS_FD   8	/* listening socket; may be missing */
+#define CHILD_BOX_FD  9	/* the page of its last events (box.h), closed once it is mapped */
+#define CHILD_SLAB_FD 10	/* nursery: the pages of its workers */
+#define CHILD_SLAB_SLOTS 4096u	/* page 0 is nobody's */
 
 #define CHILD_PRIVILEGED 1u	/* WELCOME.flags: the daemon is root, the child must drop to uid and gid */
 
+/* Which descriptors are which; -1: there is none. */
+struct child_fds { int link, log, box; };
+
 struct child {
 	enum ipc_role role;
+	struct child_fds fds;
 	uint64_t node;		/* its place in the tree */
 	unsigned flags;
 	uid_t uid;		/* to become */
@@ -48,12 +60,19 @@ struct child {
  * not started by the supervisor. Sets PR_SET_DUMPABLE 0 and the log sink. The event base exists after it.
  */
 void child_begin(struct child *, enum ipc_role);
+/* The same on other descriptors than the usual ones. */
+void child_begin_on(struct child *, enum ipc_role, struct child_fds);
 /* Drops to the role's ids, empty root, limits and seccomp filter (ipc/sandbox.h); exits on failure when privileged. */
 void child_lock(struct child *, void (*sandbox)(const struct child *));
 /* READY: untrusted input from here on. The link becomes UP. */
 void child_ready(struct child *);
 /* Serves until the supervisor's end closes (returns 0) or a handler fails (returns 1). */
 int  child_run(struct child *);
+/*
+ * An event of events.def with its log line (NULL or above the log level: the event alone) to the reporter; never blocks,
+ * counted as a line when it is lost. For trusted roles; before child_log_to() it is a log line only.
+ */
+void child_tell(enum happening, enum log_level, const char *line, const struct tell *fields);
 /* Sends the process's log lines to fd as LOG datagrams stamped with role and node; never blocks, counts what it drops. */
 void child_log_to(int fd, enum ipc_role, uint64_t node);
 

@@ -111,6 +111,7 @@ static int receive_one(struct link *l)
 	if (r == SSH_OK)
 		r = datagram_accept(&m, storage, n, l->peer, l->me, l->when);
 	if (r == SSH_OK) {
+		log_note(NOTE_LINK_IN, m.type, n);
 		r = l->ops->message(l, &m, l->ctx);
 		ipc_close_fds(&m);
 		if ((rule = ipc_rule(m.type)) != NULL && rule->secret)
@@ -266,6 +267,8 @@ static int try_send(struct link *l, enum ipc_type type, const void *body, const 
 		r = SSH_E_GONE;
 	else if ((r = ipc_check(type, l->me, l->peer, l->when, nfds)) == SSH_OK)
 		r = ipc_encode(&b, type, body);
+	if (r == SSH_OK)
+		log_note(NOTE_LINK_OUT, type, buf_len(&b));
 	if (r == SSH_OK)
 		r = list_empty(&l->queue) && !l->hold ? datagram_send(l->fd, buf_head(&b), buf_len(&b), fds, nfds, MSG_DONTWAIT)
 		    : SSH_E_NOT_NOW;

@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "ipc/child.h"
+#include "ipc/landlock.h"
 #include "ipc/seccomp.h"
 
 /* ---- the calls ------------------------------------------------------------------- */
@@ -215,16 +216,28 @@ void sandbox_connection(const struct child *c)
 
 void sandbox_reporter(const struct child *c)
 {
-	static const int allow[] = { CALLS_LOOP, SYS_socket, SYS_connect, SYS_sendto, SYS_openat, SYS_getsockopt,
-		SYS_recvfrom, SYS_stat, SYS_ioctl, -1 };
-	static const int no[] = { SYS_open, SYS_access, SYS_readlink, SYS_prlimit64, SYS_uname, -1 };
+	static const int allow[] = { CALLS_LOOP, SYS_socket, SYS_connect, SYS_sendto, SYS_openat, SYS_getsockopt, SYS_setsockopt,
+		SYS_recvfrom, SYS_ioctl, SYS_accept4, SYS_shutdown, SYS_unlinkat, SYS_renameat, SYS_renameat2, -1 };
+	static const int no[] = { SYS_open, SYS_access, SYS_faccessat2, SYS_readlink, SYS_stat, SYS_statx, SYS_sysinfo, SYS_prlimit64, SYS_uname, -1 };
+	/* New sockets reach a log only, and files are those of the crash directory; a path that leads out of it meets Landlock. */
+	static const struct seccomp_check checks[] = {
+		CHECKS_LOOP, { SYS_socket, 0, SECCOMP_EXACT, AF_UNIX }, { SYS_setsockopt, 2, SECCOMP_EXACT, SO_SNDBUF },
+		{ SYS_openat, 0, SECCOMP_EXACT, REPORTER_CRASHES_FD }, { SYS_unlinkat, 0, SECCOMP_EXACT, REPORTER_CRASHES_FD },
+		{ SYS_renameat, 0, SECCOMP_EXACT, REPORTER_CRASHES_FD }, { SYS_renameat2, 0, SECCOMP_EXACT, REPORTER_CRASHES_FD },
+		{ .call = -1 } };
+	int dir = fcntl(REPORTER_CRASHES_FD, F_GETFD) >= 0 && fcntl(REPORTER_CRASHES_FD, F_GETFL) >= 0 ? REPORTER_CRASHES_FD : -1;
+	struct stat st;
 
 	if (privileged(c))
 		drop_ids(c);	/* the journal's and syslog's sockets are found by path: no empty root */
 	limit(c, RLIMIT_CORE, 0);
 	limit(c, RLIMIT_NPROC, 0);
 	no_new_privileges(c);
-	filter(c, seccomp_compile(allow, checks_loop, no));
+	if (dir >= 0 && (fstat(dir, &st) != 0 || !S_ISDIR(st.st_mode)))
+		dir = -1;
+	if (landlock_files_below(dir) != 0)
+		log_ev(LOGL_VERBOSE, "reporter: no Landlock here: %s", strerror(errno));
+	filter(c, seccomp_compile(allow, checks, no));
 }
 
 static void keep_capabilities(const struct child *c, uint64_t keep)

@@ -36,6 +36,20 @@ enum { ENDS_CLIENT = 0, ENDS_CHANNEL = 1, ENDS_ALL = 2 };
 #define END_STDERR 4u
 #define END_PTY    8u
 
+/* SHOW.what */
+enum { SHOW_EVENTS = 0, SHOW_CRASHES = 1, SHOW_CRASH = 2 };
+
+/* CONN_STATS.phase */
+enum { PHASE_IDENT = 0, PHASE_KEX = 1, PHASE_LOGIN = 2, PHASE_OPEN = 3 };
+
+/* COUNT.counter */
+enum counter {
+#define COUNTER(NAME, family, label, value, from, meaning) COUNT_##NAME,
+#include "ipc/counters.def"
+#undef COUNTER
+	COUNTERS
+};
+
 /* HANDOFF_STATE.status: it stands still; a login, or a key exchange, is not finished; more is under way than fits; it could not */
 enum { HANDOFF_STILL = 0, HANDOFF_LOGIN = 1, HANDOFF_KEX = 2, HANDOFF_FULL = 3, HANDOFF_FAILED = 4 };
 

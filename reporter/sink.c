@@ -9,6 +9,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/buf.h"
+#include "base/err.h"
+#include "ipc/tell.h"
+#include "reporter/render.h"
+
 #define LINE_ROOM (LOG_LINE_MAX + 160u)
 
 const char *record_ident(char *out, size_t size, const struct record *r)
@@ -67,59 +72,68 @@ size_t record_syslog_line(char *out, size_t size, const struct record *r, int fa
 	    record_ident(ident, sizeof ident, r), r->level == LOGL_ERROR ? "error: " : "", r->line), size);
 }
 
-static void connect_syslog(struct sink *s)
+static int to_where(const struct sink *s, struct sockaddr_un *to)
 {
-	struct sockaddr_un to = { .sun_family = AF_UNIX, .sun_path = "/dev/log" };
-
-	s->syslog_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (s->syslog_fd >= 0 && connect(s->syslog_fd, (struct sockaddr *)&to, sizeof to) != 0) {
-		close(s->syslog_fd);
-		s->syslog_fd = -1;
-	}
+	*to = (struct sockaddr_un){ .sun_family = AF_UNIX };
+	strcpy(to->sun_path, s->format == LOG_FORMAT_JOURNAL ? SINK_JOURNAL : SINK_SYSLOG);
+	return socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 }
 
-void sink_open(struct sink *s, int fd, int facility)
+static void connect_socket(struct sink *s)
+{
+	struct sockaddr_un to;
+	int size = 8 << 20;	/* as sd_journal_send(3): journald may be busy for a while */
+
+	s->socket_fd = to_where(s, &to);
+	if (s->socket_fd >= 0 && connect(s->socket_fd, (struct sockaddr *)&to, sizeof to) != 0) {
+		close(s->socket_fd);
+		s->socket_fd = -1;
+	}
+	if (s->socket_fd >= 0)
+		setsockopt(s->socket_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+void sink_open(struct sink *s, int fd, enum conf_log_format format, int facility)
 {
 	memset(s, 0, sizeof *s);
 	s->fd = fd;
 	s->facility = facility;
-	s->syslog_fd = -1;
+	s->socket_fd = -1;
 	tzset();		/* reads /etc/localtime while that is still allowed */
+	if (fd >= 0)
+		s->format = format == LOG_FORMAT_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT;
+	else if (format == LOG_FORMAT_JOURNAL || format == LOG_FORMAT_SYSLOG)
+		s->format = format;
+	else
+		s->format = access(SINK_JOURNAL, F_OK) == 0 ? LOG_FORMAT_JOURNAL : LOG_FORMAT_SYSLOG;
 	if (fd < 0)
-		connect_syslog(s);
+		connect_socket(s);
 }
 
-/* One try, and one more on a fresh connection: syslog may have been restarted. */
-static int to_syslog(struct sink *s, const struct record *r)
+/* One try, and one more on a fresh connection: the other end may have been restarted. */
+static int to_socket(struct sink *s, const void *p, size_t n)
 {
-	char line[LINE_ROOM];
-	size_t n = record_syslog_line(line, sizeof line, r, s->facility, (int64_t)time(NULL));
-
 	for (int tries = 0; tries < 2; tries++) {
-		if (s->syslog_fd < 0)
-			connect_syslog(s);
-		if (s->syslog_fd < 0)
+		if (s->socket_fd < 0)
+			connect_socket(s);
+		if (s->socket_fd < 0)
 			return -1;
-		if (send(s->syslog_fd, line, n, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
+		if (send(s->socket_fd, p, n, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0)
 			return 0;
-		if (errno == EAGAIN || errno == ENOBUFS)
+		if (errno == EAGAIN || errno == ENOBUFS || errno == EMSGSIZE)
 			return -1;
-		close(s->syslog_fd);
-		s->syslog_fd = -1;
+		close(s->socket_fd);
+		s->socket_fd = -1;
 	}
 	return -1;
 }
 
-static int to_file(struct sink *s, const struct record *r)
+static int to_file(struct sink *s, const uint8_t *p, size_t n)
 {
-	char line[LINE_ROOM];
-	struct timespec now;
-	size_t n, done = 0;
+	size_t done = 0;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	n = record_file_line(line, sizeof line, r, now.tv_sec, now.tv_nsec / 1000);
 	while (done < n) {
-		ssize_t w = write(s->fd, line + done, n - done);
+		ssize_t w = write(s->fd, p + done, n - done);
 
 		if (w < 0 && errno != EINTR)
 			return -1;
@@ -128,21 +142,55 @@ static int to_file(struct sink *s, const struct record *r)
 	return 0;
 }
 
+static int is_report(const struct record *r)
+{
+	return r->kind == HAPPENS_CRASH || r->kind == HAPPENS_SUPERVISOR;
+}
+
+static int render(const struct sink *s, const struct record *r, struct buf *b)
+{
+	char line[LINE_ROOM];
+	int e;
+
+	switch (s->format) {
+	case LOG_FORMAT_JSON:
+		return render_json(b, r, 0, 1);
+	case LOG_FORMAT_JOURNAL:
+		return render_journal(b, r, s->facility);
+	case LOG_FORMAT_SYSLOG:
+		return buf_append(b, line, record_syslog_line(line, sizeof line, r, s->facility, r->sec));
+	case LOG_FORMAT_TEXT:
+	case LOG_FORMAT_AUTO:
+		break;
+	}
+	if ((e = buf_append(b, line, record_file_line(line, sizeof line, r, r->sec, r->usec))) == SSH_OK && is_report(r))
+		e = render_report(b, r);
+	return e;
+}
+
 static int put(struct sink *s, const struct record *r)
 {
-	return s->fd >= 0 ? to_file(s, r) : to_syslog(s, r);
+	struct buf b;
+	int failed;
+
+	buf_init(&b, RENDER_MAX, NULL);
+	failed = render(s, r, &b) < 0 || (s->fd >= 0 ? to_file(s, buf_head(&b), buf_len(&b)) : to_socket(s, buf_head(&b), buf_len(&b))) < 0;
+	buf_drop(&b);
+	return failed ? -1 : 0;
 }
 
 void sink_write(struct sink *s, const struct record *r)
 {
 	if (s->dropped > 0) {
 		char text[64];
-		struct record told = { .level = LOGL_WARN, .role = ROLE_REP, .trusted = 1, .pid = getpid(), .line = text };
+		struct record told = { .level = LOGL_WARN, .role = ROLE_REP, .trusted = 1, .pid = getpid(), .line = text,
+			.kind = HAPPENS_LOG_DROPPED, .sec = r->sec, .usec = r->usec };
 
 		snprintf(text, sizeof text, "ev=log dropped=%u", s->dropped);
 		if (put(s, &told) == 0)
 			s->dropped = 0;
 	}
+	s->lines++;
 	if (put(s, r) != 0)
-		s->dropped++;
+		s->dropped++, s->lost++;
 }

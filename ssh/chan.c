@@ -157,6 +157,16 @@ static size_t room_or_starve(const struct ssh *s, struct chan *c)
 	return room;
 }
 
+int ssh_chan_get_info(const struct ssh *s, uint32_t chan, struct ssh_chan_info *i)
+{
+	const struct chan *c = mux_find(s, chan);
+
+	if (c == NULL)
+		return SSH_E_NOT_NOW;
+	*i = (struct ssh_chan_info){ .window_in = c->room, .window_out = c->peer_room, .unread = c->unread };
+	return SSH_OK;
+}
+
 size_t ssh_chan_room(const struct ssh *s, uint32_t chan)
 {
 	struct chan *c = mux_usable(s, chan);

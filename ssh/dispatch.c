@@ -85,6 +85,7 @@ static int one_packet(struct ssh *s)
 
 	if ((r = packet_take(s, &payload)) <= 0)
 		return r;
+	log_note(NOTE_SSH_IN, payload.p[0], payload.len);
 	mux_heard(s);
 	TRY(handle(s, payload));
 	return 1;

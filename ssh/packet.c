@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/log.h"
 #include "ssh/transport.h"
 
 /* Shape of a direction's packets; what RFC 4253 6 says of the "none" cipher before the first keys. */
@@ -123,6 +124,7 @@ static int seal(struct ssh *s, const struct shape *sh, uint8_t *p, size_t payloa
 
 	put_u32(p, (uint32_t)(n - 4));
 	p[4] = (uint8_t)pad;
+	log_note(NOTE_SSH_OUT, p[PACKET_HEAD], payload_len);
 	if (d->cipher != NULL) {
 		s->env.random(s->env.ctx, p + PACKET_HEAD + payload_len, pad);
 		TRY(cipher_seal(d->cipher, d->seq, p, n));

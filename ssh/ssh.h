@@ -237,6 +237,9 @@ struct ssh_info {
 	uint32_t rekeys, channels;
 };
 void ssh_get_info(const struct ssh *, struct ssh_info *);
+/* window_in: the peer may still send; window_out: we may still send; unread: handed to us, not yet consumed. */
+struct ssh_chan_info { uint64_t window_in, window_out, unread; };
+int  ssh_chan_get_info(const struct ssh *, uint32_t chan, struct ssh_chan_info *);	/* SSH_OK or SSH_E_NOT_NOW: no such channel */
 
 /*
  * Moves a live connection: everything as bytes, between two packets, no key exchange and no

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -78,6 +79,7 @@ int adopt_status(int pidfd, pid_t pid)
 static void on_pidfd(evutil_socket_t fd, short what, void *arg)
 {
 	struct proc *p = arg;
+	static const struct rusage unknown;	/* whoever reaped it knows */
 	int wstatus = adopt_status(p->pidfd, p->pid);
 
 	(void)fd, (void)what;
@@ -85,7 +87,7 @@ static void on_pidfd(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (wstatus == STATUS_UNKNOWN)
 		log_ev(LOGL_WARN, "ev=adopted role=%s pid=%d ended; this kernel does not tell how", ipc_role_name(p->role), (int)p->pid);
-	proc_ended(p, wstatus);
+	proc_ended(p, wstatus, &unknown);
 }
 
 int adopt_watch(struct proc *p)

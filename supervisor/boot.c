@@ -15,8 +15,10 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/become.h"
 #include "supervisor/activation.h"
+#include "supervisor/boxes.h"
 #include "supervisor/broker.h"
 #include "supervisor/command_child.h"
 #include "supervisor/cgroup.h"
@@ -32,10 +34,12 @@
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
+#include "supervisor/observe.h"
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 #include "supervisor/reload.h"
 #include "supervisor/resume.h"
+#include "supervisor/reports.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
@@ -165,6 +169,7 @@ void daemon_stop(struct daemon *d)
 
 	if (root == NULL || d->stopping)
 		return;
+	reports_tell(d, HAPPENS_STOP, LOGL_INFO, NULL, (struct tell[]){ TELL_NUMBER("pid", getpid()), TELL_END });
 	d->stopping = 1;
 	state_daemon(d);
 	if (root->node->state == SUP_ST_DOWN)
@@ -208,6 +213,7 @@ void boot_done(struct daemon *d)
 	if (d->ids.made_up)
 		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
+	reports_tell(d, HAPPENS_START, LOGL_INFO, NULL, (struct tell[]){ TELL_TEXT("version", program_version.name), TELL_NUMBER("pid", getpid()), TELL_END });
 	detach_write_pid(d);
 	detach_done(d);
 	reload_booted(d);
@@ -266,6 +272,8 @@ static int prepare(struct daemon *d)
 		return BAD_CONFIG;
 	if (detach_log(d) < 0)
 		return BAD_CONFIG;
+	boxes_open(d);
+	observe_open(d);
 	if (!d->opt.foreground && d->opt.resume_fd <= 0 && detach(d) < 0) {
 		log_ev(LOGL_ERROR, "cannot go to the background: %s", strerror(errno));
 		return 1;
@@ -315,6 +323,8 @@ static void clean_up(struct daemon *d)
 			event_free(d->signals[i]);
 	if (d->base != NULL)
 		event_base_free(d->base);
+	boxes_close(d);
+	observe_close(d);
 	broker_drop_slices(d);
 	table_drop(&d->by_pid);
 	table_drop(&d->sessions);
@@ -399,11 +409,14 @@ static void init(struct daemon *d)
 	table_init(&d->by_pid);
 	table_init(&d->sessions);
 	d->sink = d->start_pipe = d->socks[0] = d->socks[1] = -1;
+	d->boxes.fd = d->crash_dir = d->metrics = -1;
 	d->log_trusted = d->log_untrusted = (struct log_pair){ -1, -1 };
 	for (int i = 0; i < PROG_COUNT; i++)
 		d->program[i] = -1;
 	d->privileged = geteuid() == 0;
 	d->began = (uint64_t)time(NULL);
+	d->born_ms = clock_ms();
+	d->log_level = -1;
 }
 
 /* The configuration cannot be used: says so to whoever started us. */

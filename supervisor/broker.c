@@ -10,6 +10,8 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/child.h"
+#include "supervisor/command.h"
+#include "supervisor/counters.h"
 #include "supervisor/config.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
@@ -22,8 +24,10 @@
 #include "supervisor/replace.h"
 #include "supervisor/resume.h"
 #include "supervisor/reload.h"
+#include "supervisor/samples.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
+#include "supervisor/stats.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/worker.h"
 
@@ -157,6 +161,7 @@ static int on_ready(struct proc *p)
 	if (link_state(p->link) == W_NEW)
 		link_enter(p->link, p->role == ROLE_CONN && p->kid != NULL && p->kid->session->grant != NULL ? W_AUTHED : W_UP);
 	state_proc(p);
+	command_tell_level(p);
 	if (p->trial) {
 		reload_ready(p);
 		return SSH_OK;
@@ -198,6 +203,7 @@ static int hear(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_HELLO:         return on_hello(p, &m->u.HELLO);
 	case IPC_READY:         return on_ready(p);
 	case IPC_CONFIG_OK:     return reload_answer(p, &m->u.CONFIG_OK);
+	case IPC_SAMPLES_ASK:   return samples_tell(p, m->u.SAMPLES_ASK.seq);
 	case IPC_PONG:          return watchdog_pong(p, m->u.PONG.seq);
 	case IPC_CONN_NEW:      return session_accept(p, m);
 	case IPC_FORKED:        return nursery_forked(p, &m->u.FORKED);
@@ -207,6 +213,10 @@ static int hear(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_AUTH_GRANTED:  return session_granted(p, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; state_session(s); return SSH_OK;
 	case IPC_ADOPTED:       return SSH_OK;	/* by a supervisor that took over: the move was complete */
+	case IPC_CHAN_STATS:    return stats_channel(s, &m->u.CHAN_STATS);
+	case IPC_CONN_STATS:    return stats_taken(s, &m->u.CONN_STATS);
+	case IPC_NOTICE_SHOWN:  return command_notice_shown(s, &m->u.NOTICE_SHOWN);
+	case IPC_COUNT:         return counter_told(p->role, &m->u.COUNT);
 	case IPC_HANDOFF_STATE: return handoff_state(p, &m->u.HANDOFF_STATE);
 	case IPC_ACCEPT_STOPPED: return halt_stopped(p, &m->u.ACCEPT_STOPPED);
 	case IPC_CONN_PEER:     return session_peer(s, &m->u.CONN_PEER);

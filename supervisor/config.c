@@ -243,7 +243,8 @@ void config_swap(struct daemon *d, struct config **c, uint64_t generation)
 	d->addrs = now->addrs;
 	d->generation = generation;
 	supervise_apply(d);
-	log_set_level(d->values->LogLevel);
+	if (d->log_level < 0)	/* else coppicectl loglevel said otherwise */
+		log_set_level(d->values->LogLevel);
 	*now = was;
 	if (was.conf == NULL) {
 		free(now);

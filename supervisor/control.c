@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/verbs.h"
 #include "supervisor/command.h"
 #include "supervisor/detach.h"
 #include "supervisor/held.h"
@@ -42,12 +44,27 @@ struct client {
 	int (*tell)(struct client *, uint64_t id);
 	uint64_t *ids;			/* still to tell */
 	size_t n, at;
+	struct ucred who;
+	void *kept;
+	void (*drop)(void *);
 };
+
+void client_keep(struct client *k, void *ctx, void (*drop)(void *))
+{
+	void *old = k->kept;
+	void (*old_drop)(void *) = k->drop;
+
+	k->kept = ctx;
+	k->drop = drop;
+	if (old_drop != NULL)
+		old_drop(old);
+}
 
 static void client_free(struct client *k)
 {
 	list_remove(&k->link);
 	k->c->nclients--;
+	client_keep(k, NULL, NULL);
 	if (k->pace != NULL)
 		event_free(k->pace);
 	link_free(k->wire);
@@ -70,6 +87,26 @@ struct link *client_link(const struct client *k)
 uint64_t client_id(const struct client *k)
 {
 	return k->id;
+}
+
+void client_end(struct client *k)
+{
+	client_free(k);
+}
+
+/* The system's own list is enough, and no name service is asked. */
+const char *client_who(const struct client *k, char *out, size_t size)
+{
+	FILE *f = k->who.uid == 0 ? NULL : fopen("/etc/passwd", "re");
+	const struct passwd *p = NULL;
+
+	while (f != NULL && (p = fgetpwent(f)) != NULL && p->pw_uid != k->who.uid)
+		;
+	snprintf(out, size, "%.40s (uid %u, pid %d)", k->who.uid == 0 ? "root" : p != NULL ? p->pw_name : "unknown",
+	    (unsigned)k->who.uid, (int)k->who.pid);
+	if (f != NULL)
+		fclose(f);
+	return out;
 }
 
 struct client *client_find(struct daemon *d, uint64_t id)
@@ -148,6 +185,21 @@ static command_fn *const commands[] = {
 #undef VERB
 };
 
+/* Who changes something stands in the log, also when it is refused. */
+static void note(const struct client *k, const struct ipc_CTL_REQUEST *q)
+{
+	const struct verb *v = verb_by_number(q->verb);
+	char who[80], text[200];
+	size_t n = q->text.len;
+
+	if (v == NULL || !(verb_is(q->verb, VERB_CHANGES) || (n > 0 && verb_is(q->verb, VERB_SETS))))
+		return;
+	if (verb_is(q->verb, VERB_QUIET) && n > 0 && memchr(q->text.p, ' ', n) != NULL)
+		n = (size_t)((const uint8_t *)memchr(q->text.p, ' ', n) - q->text.p);
+	log_ev(LOGL_INFO, "ev=ctl verb=%s by=\"%s\"%s%s", v->name, client_who(k, who, sizeof who), n > 0 ? " args=" : "",
+	    log_escape(text, sizeof text, q->text.p, n));
+}
+
 static int on_request(struct link *l, struct ipc_msg *m, void *ctx)
 {
 	struct client *k = ctx;
@@ -159,6 +211,7 @@ static int on_request(struct link *l, struct ipc_msg *m, void *ctx)
 	k->asked = 1;
 	if (q->verb >= sizeof commands / sizeof commands[0] || commands[q->verb] == NULL)
 		return client_done(k, 1, "this daemon does not know that command");
+	note(k, q);
 	return commands[q->verb](k, q);
 }
 
@@ -168,16 +221,15 @@ static void on_gone(struct link *l, int error, void *ctx)
 	client_free(ctx);
 }
 
-static int may_speak(int fd)
+static int may_speak(int fd, struct ucred *who)
 {
-	struct ucred who;
-	socklen_t len = sizeof who;
+	socklen_t len = sizeof *who;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) == 0 && (who.uid == 0 || who.uid == geteuid());
+	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &len) == 0 && (who->uid == 0 || who->uid == geteuid());
 }
 
 /* fd is taken, also on failure. */
-static struct client *client_new(struct control *c, int s)
+static struct client *client_new(struct control *c, int s, const struct ucred *who)
 {
 	static const struct link_ops ops = { on_request, on_gone };
 	struct client *k = calloc(1, sizeof *k);
@@ -187,6 +239,7 @@ static struct client *client_new(struct control *c, int s)
 		return NULL;
 	}
 	k->c = c;
+	k->who = *who;
 	k->id = ++c->last_client;
 	list_add_tail(&c->clients, &k->link);
 	c->nclients++;
@@ -203,14 +256,15 @@ static void on_connect(evutil_socket_t fd, short what, void *arg)
 {
 	struct control *c = arg;
 	int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	struct ucred who;
 
 	(void)what;
 	if (s < 0)
 		return;
-	if (c->nclients >= CONTROL_CLIENTS_MAX || !may_speak(s))
+	if (c->nclients >= CONTROL_CLIENTS_MAX || !may_speak(s, &who))
 		close(s);
 	else
-		client_new(c, s);
+		client_new(c, s, &who);
 }
 
 int control_fd(const struct daemon *d)
@@ -227,7 +281,14 @@ int control_client_fd(struct daemon *d, uint64_t id)
 
 struct client *control_take_client(struct daemon *d, int fd)
 {
-	struct client *k = client_new(d->control, fd);
+	struct ucred who = { 0 };
+	struct client *k;
+
+	if (!may_speak(fd, &who)) {
+		close(fd);
+		return NULL;
+	}
+	k = client_new(d->control, fd, &who);
 
 	if (k != NULL)
 		k->asked = 1;

@@ -1,6 +1,7 @@
 #ifndef SUPERVISOR_DAEMON_H
 #define SUPERVISOR_DAEMON_H
 #include <stdint.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "base/list.h"
@@ -68,6 +69,8 @@ struct proc {
 	unsigned adopted : 1;
 	unsigned asked_ends : 1;	/* adopted connection: it has not told all of its ends */
 	unsigned replay : 1;		/* adopted: its first message may be one that was handled before */
+	int box;			/* helper: the page of its last events; -1 */
+	uint32_t slot;			/* connection: its page in daemon.boxes; 0: none */
 	struct session *adopts;		/* connection: the session it is to take over (handoff.h); NULL otherwise */
 };
 
@@ -92,10 +95,14 @@ struct kid {
 	struct session *session;	/* of a session, connection or worker */
 	struct listener *listener;	/* of a listener or acceptor */
 	struct work *work;		/* of a worker */
+	struct kept *kept;		/* between an end and its report (reports.c) */
 };
 
 /* Both ends of the log sockets live as long as the daemon, so that lines wait while a reporter is replaced. */
 struct log_pair { int send, receive; };
+
+/* The pages of the last events of connections (boxes.c). */
+struct box_slab { int fd; uint32_t *free; unsigned nfree; };
 
 /* A client's link that waits for a nursery. */
 struct fork_wait { struct list link; uint64_t conn; int fd; };
@@ -150,10 +157,13 @@ struct daemon {
 	int stopping;
 	int up;				/* the tree has been complete once */
 	int status;			/* of the process, at the end */
+	uint64_t born_ms;
+	int log_level;			/* set by coppicectl; -1: as configured */
+	struct { uint64_t at_ms; int ok; char text[200]; } last_reload;	/* at_ms 0: never */
 
 	struct list procs;
 	struct table by_pid;
-	struct { pid_t pid; int wstatus; } strangers[64];	/* reaped before the nursery told us of them */
+	struct { pid_t pid; int wstatus; struct rusage used; } strangers[64];	/* reaped before the nursery told us of them */
 	unsigned stranger_at;
 	uint64_t last_serial;
 	int program[PROG_COUNT];	/* descriptors; -1 */
@@ -191,6 +201,9 @@ struct daemon {
 	char came_from[40];		/* version before the last upgrade */
 
 	struct log_pair log_trusted, log_untrusted;
+	unsigned untold;		/* records the log socket did not take */
+	struct box_slab boxes;
+	int crash_dir, metrics;		/* for the reporter: where it keeps reports, where it is asked for metrics; -1 */
 	int sink;			/* for the reporter; -1: syslog */
 	int detached;
 	int start_pipe;			/* to the process the user started; -1 */

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/datagram.h"
+#include "supervisor/observe.h"
 #include "supervisor/proc.h"
 
 /* ---- background ---------------------------------------------------------------------- */
@@ -107,6 +108,9 @@ int detach_log(struct daemon *d)
 		return SSH_OK;		/* it came over the exec */
 	if (d->opt.log_file != NULL)
 		d->sink = open(d->opt.log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
+	else if (d->opt.to_stderr && (d->values->LogFormat == LOG_FORMAT_AUTO || d->values->LogFormat == LOG_FORMAT_JOURNAL)
+	    && observe_stderr_is_journal())
+		return SSH_OK;		/* what is written there lands in the journal anyway: native records say more */
 	else if (d->opt.to_stderr)
 		d->sink = fcntl(2, F_DUPFD_CLOEXEC, 3);
 	else
@@ -142,14 +146,39 @@ static void direct(struct daemon *d, enum log_level level, const char *line)
 		dprintf(2, "%s\n", line);
 }
 
-static void own_line(void *ctx, enum log_level level, const char *line)
+/* Is there somebody to take a line, or will there be soon? */
+static int heard(const struct daemon *d, enum log_level level)
 {
-	struct daemon *d = ctx;
-	int reporter = d->tree != NULL && proc_of(d, KID_REPORTER) != NULL;
+	int reporter = d->tree != NULL && proc_of((struct daemon *)(uintptr_t)d, KID_REPORTER) != NULL;
 	/* While it is replaced daily lines wait for the next one; an error may be the reason that none comes. */
 	int waits = level != LOGL_ERROR && d->log_trusted.send >= 0 && !d->stopping && (d->up || d->sink < 0);
 
-	if (reporter || waits)
+	return reporter || waits;
+}
+
+void detach_tell(struct daemon *d, enum happening kind, enum log_level level, const char *line, const struct tell *fields,
+    struct view box)
+{
+	const char *shown = line != NULL && level <= log_get_level() ? line : NULL;
+	struct buf b;
+
+	if (!heard(d, level)) {
+		if (shown != NULL)
+			direct(d, level, shown);
+		return;
+	}
+	buf_init(&b, TELL_MAX, NULL);
+	if (tell_encode(&b, ROLE_SUP, 1, kind, level, shown, fields, box) < 0
+	    || datagram_send(d->log_trusted.send, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT) < 0)
+		d->untold++;
+	buf_drop(&b);
+}
+
+static void own_line(void *ctx, enum log_level level, const char *line)
+{
+	struct daemon *d = ctx;
+
+	if (heard(d, level))
 		to_reporter(d, level, line);
 	else
 		direct(d, level, line);

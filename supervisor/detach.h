@@ -1,5 +1,6 @@
 #ifndef SUPERVISOR_DETACH_H
 #define SUPERVISOR_DETACH_H
+#include "ipc/tell.h"
 #include "supervisor/daemon.h"
 
 /* detach - the life of the process itself: background, pid file, its own log lines. */
@@ -14,6 +15,8 @@ void detach_done(struct daemon *);
 int  detach_log(struct daemon *);
 /* Own lines: to the reporter while there is one, else straight to stderr or the log file. */
 void detach_log_sink(struct daemon *);
+/* An event with its log line (or NULL) the same way; without a reporter only the line is left. Never blocks. */
+void detach_tell(struct daemon *, enum happening, enum log_level, const char *line, const struct tell *, struct view box);
 /* Path of the pid file and the control socket: as configured, or where an ordinary user may write; NULL: none. */
 const char *detach_pid_path(const struct daemon *, const struct conf_values *);
 const char *detach_control_path(const struct daemon *, const struct conf_values *);

@@ -11,6 +11,7 @@
 #include "supervisor/effects.h"
 #include "supervisor/halt.h"
 #include "supervisor/notify.h"
+#include "supervisor/reports.h"
 
 struct drain {
 	struct daemon *d;
@@ -112,6 +113,8 @@ void drain_tell(struct daemon *d)
 	}
 	if (d->drain == NULL)
 		return;
+	reports_tell(d, HAPPENS_DRAIN, LOGL_DEBUG, NULL, (struct tell[]){ TELL_TEXT("result", drain_state_name(d)), TELL_NUMBER("sessions", drain_sessions(d)),
+		TELL_END });
 	if (d->drain->state != DRAIN_OFF)
 		notify_say("STATUS=%s, %u sessions left", drain_state(d) == DRAIN_ENDING ? "Ending sessions" : "Draining", drain_sessions(d));
 	else

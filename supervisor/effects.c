@@ -12,12 +12,14 @@
 #include "ipc/clock.h"
 #include "supervisor/boot.h"
 #include "supervisor/command_child.h"
+#include "supervisor/counters.h"
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/replace.h"
 #include "supervisor/report.h"
+#include "supervisor/reports.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
@@ -31,6 +33,7 @@ static void kid_free(struct kid *k)
 	list_remove(&k->pending);
 	replace_forget(k);
 	state_forget_node(k);
+	reports_drop(k);
 	if (k->timer != NULL)
 		event_free(k->timer);
 	if (k->proc != NULL)
@@ -227,6 +230,15 @@ static void set_timer(struct kid *k, uint32_t ms)
 		fx_answer(k, SUP_EV_TIMEOUT);
 }
 
+static void count_restart(enum ipc_role role)
+{
+	static const int counters[ROLE_COUNT] = { [ROLE_REP] = COUNT_RESTART_REPORTER, [ROLE_KEY] = COUNT_RESTART_KEYSIGN,
+		[ROLE_AUTH] = COUNT_RESTART_AUTH, [ROLE_NUR] = COUNT_RESTART_NURSERY, [ROLE_ACC] = COUNT_RESTART_ACCEPTOR };
+
+	if (counters[role] != 0)
+		count((enum counter)counters[role]);
+}
+
 /* The sentence for people; a supervisor whose start failed says which child it was. */
 static void last_exit(struct kid *k, enum sup_did did)
 {
@@ -264,19 +276,26 @@ static void report(struct kid *k, enum sup_did did, uint32_t ms)
 	last_exit(k, did);
 	if (did == SUP_DID_RESTART)
 		manager_restarted();
+	if (did == SUP_DID_RESTART && leaf)
+		count_restart(k->row->role);
 	report_line(line, sizeof line, &r);
 	if (did == SUP_DID_BACK_OFF)
 		snprintf(line + strlen(line), sizeof line - strlen(line), " fails=%u next=%ums: %s", k->node->fails, ms, k->last_exit);
 	else if (ms > 0)
 		snprintf(line + strlen(line), sizeof line - strlen(line), " next=%ums", ms);
 	/* A child that failed its supervisor's start is as loud as the supervisor. */
-	if (supervise_worth_a_line(did == SUP_DID_FAIL_START ? s : k->node) || (did != SUP_DID_BACK_OFF && did != SUP_DID_FAIL_START))
+	if (supervise_worth_a_line(did == SUP_DID_FAIL_START ? s : k->node) || (did != SUP_DID_BACK_OFF && did != SUP_DID_FAIL_START)) {
 		log_ev(report_level(&r), "%s", line);
+		reports_decided(k, did, ms);
+	} else {
+		reports_drop(k);
+	}
 }
 
 static void is_up(struct kid *k)
 {
 	k->up_ms = clock_ms();
+	reports_up(k);
 	if (k->row->id == KID_LISTENER)
 		listen_announce(k->listener);
 	else if (k->row->id == KID_ROOT)
@@ -374,6 +393,8 @@ void fx_event(struct kid *k, enum sup_event ev, enum sup_reason reason)
 		fx_answer(k, ev);
 		return;
 	}
+	if (ev == SUP_EV_READY && k->node->state == SUP_ST_STARTING)
+		reports_up(k);
 	if (ev == SUP_EV_READY && k->node->fails > 0)
 		log_ev(LOGL_INFO, "ev=ready node=%s fails=%u: it is back", fx_path(k, path, sizeof path), k->node->fails);
 	sup_event(k->node, ev, reason, clock_ms());

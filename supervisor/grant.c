@@ -25,13 +25,15 @@ static int is_text(struct view v)
 
 int grant_new(struct grant **res, const struct ipc_AUTH_GRANTED *m)
 {
-	size_t size = m->user.len + m->home.len + m->shell.len + m->forced.len + m->environment.len + m->subsystems.len + 6;
+	size_t size = m->user.len + m->home.len + m->shell.len + m->forced.len + m->environment.len + m->subsystems.len
+	    + m->method.len + m->key.len + 8;
 	struct rd in = rd_view(m->groups);
 	struct grant *g;
 	char *at;
 
 	*res = NULL;
 	if (!is_text(m->user) || !is_text(m->home) || !is_text(m->shell) || !is_text(m->forced) || !is_text(m->subsystems)
+	    || !is_text(m->method) || !is_text(m->key)
 	    || m->groups.len % 4 != 0 || (m->environment.len > 0 && m->environment.p[m->environment.len - 1] != '\0'))
 		return SSH_E_FORMAT;
 	if ((g = calloc(1, sizeof *g + size)) == NULL)
@@ -53,6 +55,8 @@ int grant_new(struct grant **res, const struct ipc_AUTH_GRANTED *m)
 	g->shell = put(&at, m->shell);
 	g->forced = put(&at, m->forced);
 	g->subsystems = put(&at, m->subsystems);
+	g->method = put(&at, m->method);
+	g->key = put(&at, m->key);
 	g->environment = view_of(at, m->environment.len);
 	put(&at, m->environment);
 	*res = g;

@@ -14,12 +14,15 @@
 #include "base/secret.h"
 #include "ipc/clock.h"
 #include "ipc/values.h"
+#include "supervisor/boxes.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/command.h"
 #include "supervisor/ends.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
+#include "supervisor/reports.h"
 
 #define SPARE_MOVE 16u		/* descriptors one move may take here */
 
@@ -260,6 +263,7 @@ static int fork_successor(struct handoff *h)
 		return SSH_E_NOMEM;
 	}
 	h->next->adopts = h->s;
+	h->next->slot = boxes_take(d);
 	if ((r = send_adopt(h, h->next)) < 0)
 		close(pair[1]);
 	else
@@ -316,8 +320,11 @@ static void commit(struct handoff *h)
 	link_give(p->link, old->link);
 	introduce_successor(p);
 	cgroup_session_moved(h->s);
+	command_tell_level(p);
 	log_ev(LOGL_VERBOSE, "ev=handoff conn=%lu pid=%d takes over from pid=%d bytes=%u us=%lu", (unsigned long)h->s->conn, (int)p->pid,
 	    (int)old->pid, h->length, (unsigned long)(clock_us() - h->began_us));
+	reports_tell(h->s->d, HAPPENS_HANDOFF, LOGL_DEBUG, NULL, (struct tell[]){ TELL_NUMBER("session", h->s->conn), TELL_NUMBER("pid", p->pid),
+		TELL_NUMBER("from", old->pid), TELL_NUMBER("bytes", h->length), TELL_NUMBER("pause_us", clock_us() - h->began_us), TELL_END });
 	finish(h, MOVE_DONE, "");
 	proc_disown(old);
 }

@@ -6,12 +6,12 @@
 
 #include "base/err.h"
 
-static uint64_t key_of(enum kept kind, uint64_t id)
+static uint64_t key_of(enum kept_kind kind, uint64_t id)
 {
 	return (uint64_t)kind << 56 | id;
 }
 
-int held_put(struct held *h, enum kept kind, uint64_t id, const int fd[HELD_SLOTS])
+int held_put(struct held *h, enum kept_kind kind, uint64_t id, const int fd[HELD_SLOTS])
 {
 	int r;
 
@@ -36,14 +36,14 @@ int held_put(struct held *h, enum kept kind, uint64_t id, const int fd[HELD_SLOT
 	return SSH_OK;
 }
 
-static int *find(const struct held *h, enum kept kind, uint64_t id, int slot)
+static int *find(const struct held *h, enum kept_kind kind, uint64_t id, int slot)
 {
 	size_t at = (size_t)(uintptr_t)table_get(&h->where, key_of(kind, id));
 
 	return at > 0 ? &h->v[at - 1].fd[slot] : NULL;
 }
 
-int held_take(struct held *h, enum kept kind, uint64_t id, int slot)
+int held_take(struct held *h, enum kept_kind kind, uint64_t id, int slot)
 {
 	int *at = find(h, kind, id, slot), fd = -1;
 
@@ -54,7 +54,7 @@ int held_take(struct held *h, enum kept kind, uint64_t id, int slot)
 	return fd;
 }
 
-int held_look(const struct held *h, enum kept kind, uint64_t id, int slot)
+int held_look(const struct held *h, enum kept_kind kind, uint64_t id, int slot)
 {
 	const int *at = find(h, kind, id, slot);
 

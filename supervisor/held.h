@@ -8,7 +8,7 @@
 /* held - descriptors under names that came from the keeper, over an exec, or from the service manager's store. */
 
 /* Kinds of names; on the wire and in the journal, so their numbers stay. */
-enum kept {
+enum kept_kind {
 	KEPT_JOURNAL = 1,	/* id 0 */
 	KEPT_LOGS = 2,		/* id 0: trusted send, receive; untrusted send, receive */
 	KEPT_LISTENER = 3,
@@ -25,15 +25,15 @@ enum kept {
 enum { PROC_LINK, PROC_PIDFD, PROC_SOCK, PROC_SOCK2 };
 enum { DAEMON_SINK, DAEMON_DOOR, DAEMON_CONTROL, DAEMON_PROGRAM, DAEMON_PIPE };
 
-struct held_name { enum kept kind; uint64_t id; int fd[HELD_SLOTS]; };
+struct held_name { enum kept_kind kind; uint64_t id; int fd[HELD_SLOTS]; };
 struct held { struct held_name *v; size_t n, size; struct table where; };
 
 /* Slots without a descriptor are -1. SSH_OK or SSH_E_NOMEM; fds are taken, also on failure. */
-int  held_put(struct held *, enum kept, uint64_t id, const int fd[HELD_SLOTS]);
+int  held_put(struct held *, enum kept_kind, uint64_t id, const int fd[HELD_SLOTS]);
 /* Takes one descriptor out; -1: it is not there. */
-int  held_take(struct held *, enum kept, uint64_t id, int slot);
+int  held_take(struct held *, enum kept_kind, uint64_t id, int slot);
 /* Borrowed. */
-int  held_look(const struct held *, enum kept, uint64_t id, int slot);
+int  held_look(const struct held *, enum kept_kind, uint64_t id, int slot);
 /* Closes what nobody took. */
 void held_drop(struct held *);
 

@@ -135,7 +135,7 @@ static struct link *keeper_link(const struct daemon *d)
 	return p != NULL ? p->link : NULL;
 }
 
-static void keep(struct daemon *d, struct link *l, enum kept kind, uint64_t id, const int *fd, int slots)
+static void keep(struct daemon *d, struct link *l, enum kept_kind kind, uint64_t id, const int *fd, int slots)
 {
 	struct ipc_KEEP m = { .kind = (uint8_t)kind, .id = id };
 	int fds[HELD_SLOTS], n = 0, r;
@@ -294,7 +294,7 @@ void keep_listener(struct listener *at)
 		keep(at->d, l, KEPT_LISTENER, at->id, &at->fd, 1);
 }
 
-void keep_drop(struct daemon *d, enum kept kind, uint64_t id)
+void keep_drop(struct daemon *d, enum kept_kind kind, uint64_t id)
 {
 	struct link *l = keeper_link(d);
 
@@ -325,7 +325,7 @@ static int take(struct held *held, struct ipc_msg *m)
 	for (int i = 0; i < HELD_SLOTS; i++)
 		if (m->u.KEPT.slots & 1u << i)
 			fd[i] = ipc_take_fd(m, n++);
-	return held_put(held, (enum kept)m->u.KEPT.kind, m->u.KEPT.id, fd);
+	return held_put(held, (enum kept_kind)m->u.KEPT.kind, m->u.KEPT.id, fd);
 }
 
 /* SSH_OK: it is ours. SSH_E_NOT_NOW: it has an owner. */

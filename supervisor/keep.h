@@ -28,7 +28,7 @@ void keep_proc(struct proc *);
 void keep_listener(struct listener *);
 void keep_journal(struct daemon *);
 /* The name holds nothing any more. */
-void keep_drop(struct daemon *, enum kept, uint64_t id);
+void keep_drop(struct daemon *, enum kept_kind, uint64_t id);
 
 enum keep_found { KEEP_NOBODY, KEEP_TAKEN, KEEP_BUSY };
 /*

@@ -19,6 +19,7 @@
 #include "supervisor/health.h"
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
+#include "supervisor/reports.h"
 
 /* ---- addresses ------------------------------------------------------------------ */
 
@@ -231,11 +232,20 @@ static struct listener *taken_over(struct daemon *d, const struct addr *a)
 	return NULL;
 }
 
+int listen_keep_passed(struct daemon *d)
+{
+	if (!listen_is_activated(d))
+		return 0;
+	LIST_EACH(l, &d->listeners)
+		LIST_OF(l, struct listener, link)->keep = LIST_OF(l, struct listener, link)->activated;
+	return 1;
+}
+
 int listen_bind_all(struct daemon *d)
 {
 	int count = 0;
 
-	if (listen_is_activated(d))	/* they stay, whatever the file says or leaves out */
+	if (listen_keep_passed(d))
 		return SSH_OK;
 	for (size_t i = 0; i < d->addrs; i++) {
 		int fd;
@@ -335,6 +345,19 @@ int listen_plant(struct daemon *d, int start)
 	return r;
 }
 
+/* "Server listening on 192.0.2.1 port 22." for people, the same as named values. */
+void listen_tell(const struct listener *l, int open)
+{
+	char ip[ADDR_TEXT_MAX], at[ADDR_TEXT_MAX], line[200];
+	struct tell fields[] = { TELL_TEXT("local", l->path[0] != '\0' ? l->path : addr_text(&l->local, at)), TELL_TEXT("action", open ? "open" : "close"), TELL_END };
+
+	if (l->path[0] != '\0')
+		snprintf(line, sizeof line, "Server %slistening on %s.", open ? "" : "no longer ", l->path);
+	else
+		snprintf(line, sizeof line, "Server %slistening on %s port %u.", open ? "" : "no longer ", addr_ip_text(&l->local, ip), addr_port(&l->local));
+	reports_tell(l->d, HAPPENS_LISTENER, LOGL_INFO, line, fields);
+}
+
 int listen_give(struct proc *p)
 {
 	const struct kid *k = p->kid != NULL ? p->kid : p->heir_of;
@@ -352,18 +375,14 @@ int listen_give(struct proc *p)
 
 void listen_announce(struct listener *l)
 {
-	char ip[ADDR_TEXT_MAX];
-
 	if (l == NULL || l->announced)
 		return;
 	l->announced = 1;
 	state_listener(l);
 	if (l->place != NULL)
 		log_ev(LOGL_INFO, "Health is told on %s.", l->place);
-	else if (l->path[0] != '\0')
-		log_ev(LOGL_INFO, "Server listening on %s.", l->path);
 	else
-		log_ev(LOGL_INFO, "Server listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
+		listen_tell(l, 1);
 }
 
 void listen_forget(struct listener *l)

@@ -37,6 +37,8 @@ struct listener *listen_restore(struct daemon *, uint32_t id, const struct saved
 struct listener *listen_take(struct daemon *, int fd, const char *name, const char *path);
 /* Do our sockets come from the service manager? */
 int  listen_is_activated(const struct daemon *);
+/* 1: they do, and stay, whatever the configuration says or leaves out; a predecessor's own sockets do not. */
+int  listen_keep_passed(struct daemon *);
 /* 0: a socket of ours does not listen any more. */
 int  listen_intact(const struct daemon *);
 /* Nodes for the listeners that have none yet. start: the tree runs already. */
@@ -75,6 +77,8 @@ int  listen_plant_one(struct listener *, int dynamic);
 /* LISTEN to an acceptor that said HELLO. */
 int  listen_give(struct proc *);
 void listen_announce(struct listener *);
+/* The log and whoever follows events: it is open (1), or closed. */
+void listen_tell(const struct listener *, int open);
 void listen_forget(struct listener *);
 void listen_drop(struct daemon *);
 /* Both ends of a connected socket; ADDR_NONE for what is no IP socket. */

@@ -6,11 +6,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "supervisor/activation.h"
 #include "supervisor/effects.h"
 #include "supervisor/halt.h"
 #include "supervisor/listen.h"
-#include "supervisor/notify.h"
 
 /* listen_reload - another set of addresses: new ones are bound on trial, and listened on or closed when it is decided. */
 
@@ -84,11 +82,8 @@ int listen_prepare(struct daemon *d, const struct addr *addr, size_t n, char *wh
 {
 	int kept = 0, r;
 
-	if (listen_is_activated(d)) {	/* they stay, whatever the file says or leaves out; a predecessor's own do not */
-		LIST_EACH(l, &d->listeners)
-			LIST_OF(l, struct listener, link)->keep = LIST_OF(l, struct listener, link)->activated;
+	if (listen_keep_passed(d))
 		return SSH_OK;
-	}
 	LIST_EACH(l, &d->listeners)
 		LIST_OF(l, struct listener, link)->keep = 0;
 	for (size_t i = 0; i < n; i++) {
@@ -135,14 +130,12 @@ static int remove_one(struct daemon *d)
 {
 	LIST_EACH(at, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
-		char ip[ADDR_TEXT_MAX], name[ACTIVATION_NAME_MAX];
 
 		if (l->keep || (l->kid != NULL && l->kid->node->removing))
 			continue;
 		if (halt_drop(l))
 			return 1;
-		log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
-		notify_unstore(activation_listening_name(&l->local, name));
+		listen_tell(l, 0);
 		fx_stop(l->kid);
 		return 1;
 	}

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
 #include "supervisor/handoff.h"
@@ -28,7 +29,7 @@ static struct proc *forker(struct daemon *d)
 
 static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, int fd)
 {
-	int r = link_send_fds(n->link, IPC_FORK, &(struct ipc_FORK){ .conn = conn }, &fd, 1);
+	int r = link_send_fds(n->link, IPC_FORK, &(struct ipc_FORK){ .conn = conn, .box = c->slot }, &fd, 1);
 
 	if (r < 0)
 		return r;
@@ -131,6 +132,7 @@ int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
 	if (n->replay && c != NULL && m->pid > 0 && c->pid == m->pid)
 		return SSH_OK;
 	answered(n);
+	count(m->pid < 0 ? COUNT_FORKS_FAILED : COUNT_FORKS);
 	serve_queue(d);
 	if (m->pid < 0)
 		log_ev(LOGL_ERROR, "session %lu: fork failed: %s", (unsigned long)m->conn, strerror(-m->pid));
@@ -204,6 +206,7 @@ void nursery_successor_ready(struct daemon *d)
 		proc_disown(p);
 		return;
 	}
+	count(COUNT_NURSERIES);
 	k->proc = p;
 	p->kid = k;
 	k->last_pid = p->pid;

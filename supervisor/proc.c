@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,14 +16,18 @@
 #include "ipc/clock.h"
 #include "supervisor/adopt.h"
 #include "supervisor/broker.h"
+#include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/keep.h"
 #include "supervisor/nursery.h"
 #include "supervisor/replace.h"
+#include "supervisor/boxes.h"
 #include "supervisor/reload.h"
 #include "supervisor/report.h"
+#include "supervisor/reports.h"
+#include "supervisor/samples.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
 #include "supervisor/upgrade.h"
@@ -56,6 +61,9 @@ static void proc_free(struct proc *p)
 		close(p->pidfd);
 	if (p->order >= 0)
 		close(p->order);
+	if (p->box >= 0)
+		close(p->box);
+	boxes_give_back(p->d, p->slot);
 	drop_link(p);
 	free(p);
 }
@@ -75,6 +83,7 @@ struct proc *proc_restore(struct daemon *d, struct kid *k, enum ipc_role role, p
 		return NULL;
 	}
 	p->d = d;
+	p->box = -1;
 	p->role = role;
 	p->kid = k;
 	p->serial = serial;
@@ -118,7 +127,7 @@ static int has_crashed(const struct proc *p, int wstatus)
 }
 
 /* It is no longer anyone's: tells the tree, and frees it. */
-void proc_ended(struct proc *p, int wstatus)
+void proc_ended(struct proc *p, int wstatus, const struct rusage *used)
 {
 	struct daemon *d = p->d;
 	struct kid *k = p->kid;
@@ -128,15 +137,19 @@ void proc_ended(struct proc *p, int wstatus)
 	enum ipc_role role = p->role;
 	int heir;
 
+	if (crashed)
+		count(role == ROLE_CONN ? COUNT_CRASH_CONN : role == ROLE_WRK ? COUNT_CRASH_WORKER : COUNT_CRASH_HELPER);
 	/* What a helper said before it died counts: its peers may have acted on it already. */
 	if (p->link != NULL && role != ROLE_CONN && role != ROLE_WRK)
 		link_drain(p->link);
+	samples_ended(p, used);
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
 		k->killed = p->killed && !p->hung;
 		k->hung = p->hung;
 		k->lived_ms = clock_ms() - p->born_ms;
+		reports_ended(p, wstatus, used, crashed);
 		if (role == ROLE_WRK)
 			worker_ended(k, wstatus);
 		else if (role == ROLE_CONN)
@@ -282,6 +295,7 @@ static void on_gone(struct link *l, int error, void *ctx)
 	if (error != 0) {
 		log_ev(LOGL_ERROR, "ev=broken-rules role=%s pid=%d: %s", ipc_role_name(p->role), (int)p->pid, err_text(error));
 		p->broke_rules = 1;
+		count(COUNT_RULES_BROKEN);
 	}
 	if (handoff_lost(p, 0))
 		return;			/* a successor: killed or forgotten there */
@@ -314,14 +328,15 @@ void proc_nursery_died(struct daemon *d, uint64_t serial)
 
 void proc_reap(struct daemon *d)
 {
+	struct rusage used;
 	int wstatus;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
+	while ((pid = wait4(-1, &wstatus, WNOHANG, &used)) > 0) {
 		struct proc *p = table_get(&d->by_pid, (uint64_t)pid);
 
 		if (p != NULL) {
-			proc_ended(p, wstatus);
+			proc_ended(p, wstatus, &used);
 			continue;
 		}
 		if (upgrade_reaped(d, pid, wstatus))
@@ -329,17 +344,19 @@ void proc_reap(struct daemon *d)
 		/* A connection that died before the nursery told us its pid. */
 		d->strangers[d->stranger_at].pid = pid;
 		d->strangers[d->stranger_at].wstatus = wstatus;
+		d->strangers[d->stranger_at].used = used;
 		d->stranger_at = (d->stranger_at + 1) % (sizeof d->strangers / sizeof d->strangers[0]);
 		if (report_crashed(wstatus))
 			nursery_taint(d);
 	}
 }
 
-static int reaped_already(struct daemon *d, pid_t pid, int *wstatus)
+static int reaped_already(struct daemon *d, pid_t pid, int *wstatus, struct rusage *used)
 {
 	for (unsigned i = 0; i < sizeof d->strangers / sizeof d->strangers[0]; i++)
 		if (d->strangers[i].pid == pid) {
 			*wstatus = d->strangers[i].wstatus;
+			*used = d->strangers[i].used;
 			d->strangers[i].pid = 0;
 			return 1;
 		}
@@ -349,6 +366,7 @@ static int reaped_already(struct daemon *d, pid_t pid, int *wstatus)
 int proc_name_pid(struct proc *p, pid_t pid)
 {
 	struct daemon *d = p->d;
+	struct rusage used = { .ru_maxrss = 0 };
 	siginfo_t si = { 0 };
 	int wstatus;
 
@@ -359,10 +377,10 @@ int proc_name_pid(struct proc *p, pid_t pid)
 		if (d->adoptions > 0 && adopt_claim(p, pid) == SSH_OK)
 			return SSH_OK;
 		/* No child of ours, or reaped; so many may have come and gone since that its status is forgotten. */
-		if (!reaped_already(d, pid, &wstatus))
+		if (!reaped_already(d, pid, &wstatus, &used))
 			wstatus = 0;
 		p->pid = pid;
-		proc_ended(p, wstatus);
+		proc_ended(p, wstatus, &used);
 		return SSH_OK;
 	}
 	if (table_put(&d->by_pid, (uint64_t)pid, p) < 0)

@@ -11,7 +11,8 @@ struct proc *proc_new(struct daemon *, struct kid *, enum ipc_role, pid_t, int f
 /* The same with a number of its own, from the journal. */
 struct proc *proc_restore(struct daemon *, struct kid *, enum ipc_role, pid_t, int fd, uint64_t serial);
 /* It is reaped, or seen dead: tells the tree and the others, and frees it. wstatus: of waitpid, or STATUS_UNKNOWN. */
-void proc_ended(struct proc *, int wstatus);
+struct rusage;
+void proc_ended(struct proc *, int wstatus, const struct rusage *used);
 /* Adopted, and gone without a trace: forgotten; its node is told by the caller. */
 void proc_lost(struct proc *);
 void proc_signal(struct proc *, int sig);

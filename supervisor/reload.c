@@ -204,6 +204,7 @@ static void switch_over(struct proc *p, uint64_t generation)
 		log_ev(LOGL_ERROR, "ev=config role=%s pid=%d: cannot be told to switch; it starts anew", ipc_role_name(p->role), (int)p->pid);
 		proc_kill(p);
 	}
+	command_tell_level(p);	/* the slice has a level of its own */
 	p->generation = generation;
 	p->tried = 0;
 	p->voted = 0;

@@ -8,8 +8,10 @@
 #include "ipc/clock.h"
 #include "ipc/row.h"
 #include "supervisor/command.h"
+#include "supervisor/counters.h"
 #include "supervisor/manager.h"
 #include "supervisor/reload_internal.h"
+#include "supervisor/reports.h"
 
 /* reload_rows - what a reload says: to the log, to coppicectl, to the service manager. */
 
@@ -81,6 +83,17 @@ static int tell_change(void *ctx, const char *keyword, int restart, const char *
 	return SSH_OK;
 }
 
+/* For coppicectl status. */
+static void note_outcome(struct daemon *d, int ok, const char *text)
+{
+	d->last_reload.at_ms = clock_ms();
+	d->last_reload.ok = ok;
+	snprintf(d->last_reload.text, sizeof d->last_reload.text, "%s", text);
+	reports_tell(d, HAPPENS_RELOAD, LOGL_INFO, NULL, (struct tell[]){ TELL_TEXT("result", ok ? "ok" : "refused"), TELL_TEXT("why", text),
+		TELL_NUMBER("generation", d->generation), TELL_END });
+	count(ok ? COUNT_RELOADS : COUNT_RELOADS_REFUSED);
+}
+
 void reload_tell(struct daemon *d, const struct config *was, const char *sentence)
 {
 	const struct reload *r = d->reload;
@@ -91,6 +104,7 @@ void reload_tell(struct daemon *d, const struct config *was, const char *sentenc
 		log_ev(LOGL_ERROR, "%s", sentence);
 		log_ev(LOGL_ERROR, "The new configuration is not usable; the old one stays in force.");
 		manager_reloaded(d, sentence);
+		note_outcome(d, 0, sentence);
 		if (c != NULL)
 			client_done(c, 1, "%.700s; configuration %llu stays in force", sentence, (unsigned long long)d->generation);
 		return;
@@ -104,6 +118,7 @@ void reload_tell(struct daemon *d, const struct config *was, const char *sentenc
 		snprintf(more, sizeof more, " It waits for the confirmation asked for before.");
 	log_ev(more[0] != '\0' ? LOGL_ERROR : LOGL_INFO, "%s%s", sentence, more);
 	manager_reloaded(d, NULL);
+	note_outcome(d, 1, "");
 	if (c == NULL)
 		return;
 	reload_status(c);

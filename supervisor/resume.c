@@ -55,7 +55,7 @@ static int take_held(struct daemon *d, const struct journal_image *im)
 			if (!(s.u.HELD.slots & 1u << i) || fcntl(fd[i], F_SETFD, FD_CLOEXEC) < 0)
 				fd[i] = -1;
 		}
-		TRY(held_put(d->held, (enum kept)s.u.HELD.kind, s.u.HELD.id, fd));
+		TRY(held_put(d->held, (enum kept_kind)s.u.HELD.kind, s.u.HELD.id, fd));
 	}
 	return SSH_OK;
 }

@@ -13,7 +13,9 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "ipc/values.h"
+#include "supervisor/boxes.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/counters.h"
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
@@ -25,6 +27,8 @@
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
+#include "supervisor/reports.h"
+#include "supervisor/stats.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/proxy.h"
 #include "supervisor/worker.h"
@@ -54,6 +58,7 @@ static void close_socks(struct session *s)
 {
 	static const struct linger none = { 0, 0 };
 
+	stats_last(s);
 	for (int i = 0; i < 2; i++) {
 		if (s->sock[i] >= 0) {
 			setsockopt(s->sock[i], SOL_SOCKET, SO_LINGER, &none, sizeof none);
@@ -69,6 +74,7 @@ static void on_grace(evutil_socket_t fd, short what, void *arg)
 	char ip[ADDR_TEXT_MAX];
 
 	(void)fd, (void)what;
+	count(COUNT_GRACE_OVER);
 	log_ev(LOGL_INFO, "Timeout before authentication for %s port %u", addr_ip_text(&s->peer, ip), addr_port(&s->peer));
 	if (s->connection != NULL && s->connection->proc != NULL)
 		proc_kill(s->connection->proc);
@@ -117,6 +123,7 @@ void session_forget(struct session *s)
 	free(s->respawn);
 	close_socks(s);
 	grant_free(s->grant);
+	stats_free(s->stats);
 	free(s);
 }
 
@@ -131,6 +138,8 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 	if (s == NULL)
 		goto fail;
 	s->d = d;
+	s->since = time(NULL);
+	s->log_level = -1;
 	s->sock[0] = socks[0], s->sock[1] = socks[1];
 	s->peer = *peer, s->local = *local;
 	list_init(&s->parked);
@@ -217,6 +226,8 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 	struct session *s;
 
 	if (socks[0] < 0 || d->stopping || !ends_spare(SPARE_SESSION)) {
+		if (!d->stopping)
+			count(COUNT_REFUSED_RESOURCES);
 		if (socks[0] >= 0 && !d->stopping)
 			log_ev(LOGL_ERROR, "connection from %s refused: %s", addr_text(&m->u.CONN_NEW.peer, text), strerror(EMFILE));
 		if (socks[0] >= 0)
@@ -227,19 +238,23 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 		close(socks[0]);	/* its session was made before that supervisor died */
 		return SSH_OK;
 	}
+	count(COUNT_CONNECTIONS);
 	r = session_new(d, socks, &m->u.CONN_NEW.peer, &m->u.CONN_NEW.local, &s);
 	if (r == SSH_OK) {
 		s->acceptor = acceptor->serial;
 		s->slot = m->u.CONN_NEW.slot;
 		state_session(s);
+		reports_connected(s);
 		s->header = proxy_header_of(d->values, &s->peer);
 		if ((r = fx_start(s->kid)) < 0)
 			fx_stop(s->kid);	/* its end tells the fate */
 	} else {
 		link_send(acceptor->link, IPC_CONN_FATE, &ended);
 	}
-	if (r < 0)
+	if (r < 0) {
+		count(COUNT_REFUSED_RESOURCES);
 		log_ev(LOGL_ERROR, "connection from %s refused: %s", addr_text(&m->u.CONN_NEW.peer, text), err_text(r));
+	}
 	return SSH_OK;
 }
 
@@ -287,6 +302,7 @@ int session_connect(struct kid *k)
 		return SSH_E_NOMEM;
 	}
 	s->tries++;
+	p->slot = boxes_take(s->d);
 	p->greeted = 1;		/* a fork of the nursery needs no HELLO */
 	state_proc(p);
 	state_session(s);
@@ -391,6 +407,8 @@ int session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *m)
 		proc_kill(p);
 		return SSH_OK;
 	}
+	count(view_is(m->method, "password") ? COUNT_LOGIN_PASSWORD : view_is(m->method, "keyboard-interactive") ?
+	    COUNT_LOGIN_INTERACTIVE : COUNT_LOGIN_KEY);
 	s->deadline_ms = 0;
 	state_grant(s);
 	state_session(s);

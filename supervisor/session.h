@@ -1,5 +1,7 @@
 #ifndef SUPERVISOR_SESSION_H
 #define SUPERVISOR_SESSION_H
+#include <time.h>
+
 #include "supervisor/daemon.h"
 #include "supervisor/state_codec.h"
 
@@ -14,12 +16,16 @@ struct grant {
 	uint32_t *groups;
 	size_t ngroups;
 	char *user, *home, *shell, *forced, *subsystems;	/* "" : none */
+	char *method, *key;			/* how it logged in, for people */
 	struct view environment;		/* NAME=VALUE, NUL after each */
 	char text[];
 };
 
 struct parked;
 #define CGROUP_NAME_MAX 40u
+
+/* The last CONN_NOTICE, for coppicectl message. */
+struct session_notice { uint32_t req, terminals, shown; };
 
 struct session {
 	struct daemon *d;
@@ -46,6 +52,10 @@ struct session {
 	uint32_t last_req;		/* of a work that was found in the journal; 0: none */
 	struct parked *respawn;		/* its SPAWN, heard again */
 	uint8_t phase;
+	time_t since;			/* by the wall, for people */
+	struct session_stats *stats;	/* NULL: nobody has looked yet */
+	struct session_notice notice;
+	int log_level;			/* of its own; -1: as loud as all */
 	struct handoff *move;		/* under way; NULL otherwise */
 	uint64_t orphan_of;		/* serial of a nursery that still owes the pid of a successor we gave up; 0 */
 	struct list wants_move;		/* in daemon.handoffs.wanted or .later */

@@ -16,11 +16,12 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/child.h"
+#include "supervisor/boxes.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 
-#define FDS_MAX 8
+#define FDS_MAX 10
 
 /* Born there, because moving a process later costs milliseconds. -1: it cannot be, or this kernel does not know how. */
 static pid_t clone_into(int cgroup)
@@ -128,11 +129,16 @@ char *const *spawn_environment(void)
 /* ---- helpers ------------------------------------------------------------------ */
 
 /* In the child. */
-static void become(const struct daemon *d, const struct kid_row *row, int link, const char *title)
+static void become(const struct daemon *d, const struct kid_row *row, int link, int box, const char *title)
 {
-	int trusted = row->role != ROLE_NUR;
-	int fds[4] = { link, trusted ? d->log_trusted.send : d->log_untrusted.send, d->log_trusted.receive, d->log_untrusted.receive };
-	int at[4] = { CHILD_LINK_FD, CHILD_LOG_FD, CHILD_LOG_FD + 1, CHILD_LOG_FD + 2 };
+	int rep = row->role == ROLE_REP, nur = row->role == ROLE_NUR;
+	const struct { int fd, at; } wanted[] = {
+		{ link, CHILD_LINK_FD }, { nur ? d->log_untrusted.send : d->log_trusted.send, CHILD_LOG_FD },
+		{ rep ? d->log_trusted.receive : -1, REPORTER_TRUSTED_FD }, { rep ? d->log_untrusted.receive : -1, REPORTER_UNTRUSTED_FD },
+		{ rep ? d->crash_dir : -1, REPORTER_CRASHES_FD }, { rep ? d->metrics : -1, REPORTER_METRICS_FD },
+		{ box, CHILD_BOX_FD }, { nur ? d->boxes.fd : -1, CHILD_SLAB_FD },
+	};
+	int fds[FDS_MAX], at[FDS_MAX], n = 0;
 	int program = fcntl(d->program[row->program], F_DUPFD_CLOEXEC, 32);
 	char name[120];
 	char *argv[] = { name, NULL };
@@ -141,7 +147,10 @@ static void become(const struct daemon *d, const struct kid_row *row, int link, 
 	setsid();
 	if (row->role == ROLE_NUR)
 		spawn_be_mortal();
-	if (program < 0 || spawn_fds(fds, at, row->role == ROLE_REP ? 4 : 2) < 0)
+	for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+		if (wanted[i].fd >= 0)
+			fds[n] = wanted[i].fd, at[n++] = wanted[i].at;
+	if (program < 0 || spawn_fds(fds, at, n) < 0)
 		_exit(126);
 	spawn_unblock();
 	program_exec(program, argv, spawn_environment());
@@ -158,22 +167,29 @@ static void cannot(struct kid *k, const struct kid_row *row, const char *why)
 struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *k)
 {
 	struct proc *p;
-	int pair[2];
+	int pair[2], box;
 	pid_t pid;
 
 	if (link_pair(pair) < 0) {
 		cannot(k, row, strerror(errno));
 		return NULL;
 	}
+	box = boxes_page();
 	if ((pid = spawn_fork_into(cgroup_of_role(row->role))) == 0)
-		become(d, row, pair[1], k != NULL ? k->name : row->name);
+		become(d, row, pair[1], box, k != NULL ? k->name : row->name);
 	close(pair[1]);
 	if (pid < 0) {
 		cannot(k, row, strerror(errno));
 		close(pair[0]);
+		if (box >= 0)
+			close(box);
 		return NULL;
 	}
-	if ((p = proc_new(d, k, row->role, pid, pair[0])) == NULL) {
+	if ((p = proc_new(d, k, row->role, pid, pair[0])) != NULL) {
+		p->box = box;
+	} else {
+		if (box >= 0)
+			close(box);
 		cannot(k, row, err_text(SSH_E_NOMEM));
 		kill(pid, SIGKILL);
 	}

@@ -34,7 +34,7 @@ static void keep_open_over(int fd, int keep)
 		fcntl(fd, F_SETFD, keep ? flags & ~FD_CLOEXEC : flags | FD_CLOEXEC);
 }
 
-static void pack(struct packing *p, enum kept kind, uint64_t id, const int *fd, int slots)
+static void pack(struct packing *p, enum kept_kind kind, uint64_t id, const int *fd, int slots)
 {
 	struct saved s = { .kind = STATE_HELD, .id = p->n++, .u.HELD = { .kind = (uint8_t)kind, .id = id } };
 	uint8_t numbers[HELD_SLOTS * 4];

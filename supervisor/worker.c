@@ -17,6 +17,7 @@
 #include "ipc/datagram.h"
 #include "ipc/values.h"
 #include "supervisor/become.h"
+#include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
@@ -25,6 +26,7 @@
 #include "supervisor/state.h"
 
 #define PIDFD_SIGNAL_GROUP (1u << 2)	/* linux/pidfd.h of 6.9 */
+#include "supervisor/reports.h"
 
 static struct link *link_of(const struct session *s)
 {
@@ -187,6 +189,7 @@ static struct work *work_new(struct session *s, const struct ipc_SPAWN *m, const
 		free(w);
 		return NULL;
 	}
+	snprintf(w->tty, sizeof w->tty, "%s", tty);
 	if (write_order(w, m, p, tty) == SSH_OK
 	    && (w->kid = fx_add(s->d, s->kid, KID_WORKER, p->name, 1)) != NULL) {
 		w->kid->session = s;
@@ -265,6 +268,7 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 	else
 		status = grant_plan(s->grant, m, &plan);
 	if (status != SPAWNED_OK) {
+		count(COUNT_PROGRAMS_REFUSED);
 		answer(s, m->req, status, 0, NULL, 0);
 		return SSH_OK;
 	}
@@ -273,6 +277,7 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 		errno = EMFILE;
 	if (errno == EMFILE || (w = work_new(s, m, &plan)) == NULL) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", s->kid->name, errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
+		count(COUNT_PROGRAMS_REFUSED);
 		answer(s, m->req, SPAWNED_FAILED, 0, NULL, 0);
 		return SSH_OK;
 	}
@@ -340,6 +345,8 @@ int worker_start(struct kid *k)
 			close(fds[i]);
 		return SSH_E_SYS;
 	}
+	count(w->sftp ? COUNT_SFTPS : strcmp(k->name, "shell") == 0 ? COUNT_SHELLS : COUNT_EXECS);
+	reports_started(k);
 	answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
 	worker_go(w);
 	fx_answer(k, SUP_EV_READY);

@@ -23,6 +23,7 @@ struct work {
 	int answered;			/* SPAWNED was sent */
 	int hung_up;
 	int sftp;
+	char tty[64];		/* "" : pipes */
 	int ends[ENDS];		/* -1: closed */
 	int theirs[3];			/* the worker's own, until it is started */
 	int ntheirs;

@@ -43,7 +43,7 @@ class Measured(lab.Server):
     def text(self):
         lines = super().text().splitlines()
         if self.name == "sshd":
-            lines = [x for x in lines if not x.startswith("ControlSocket")] + ["UsePAM no"]
+            lines = [x for x in lines if not x.startswith(("ControlSocket", "CrashDirectory"))] + ["UsePAM no"]
         return "\n".join(lines) + "\n"
 
     def program(self):

@@ -22,6 +22,7 @@ ROUNDS = int(os.environ.get("LAB_ROUNDS", "24"))
 SEED = int(os.environ.get("LAB_SEED", "1"))
 COPPICE = SERVER == "coppiced"
 HOST = "127.0.0.1"
+os.environ["STATE_DIRECTORY"] = SCRATCH + "/state"     # where a daemon keeps what nobody said where to keep
 
 
 def sanitized():
@@ -34,6 +35,9 @@ def sanitized():
 
 PASSWORDS = {"alice": "correct horse 1", "bob": "battery staple 2", "root": "root pass 3", "noshell": "no shell 4", "carol": "carol pass 5"}
 UIDS = {"alice": 2001, "bob": 2002, "locked": 2003, "noshell": 2004, "carol": 2005}
+
+
+ROLES = ("coppiced", "keysign", "auth", "nursery", "acceptor", "reporter", "keeper", "connection")
 
 
 class Failure(Exception):
@@ -282,7 +286,7 @@ class Server:
         defaults = ["LogLevel VERBOSE"]
         if not any(x.startswith("Subsystem sftp") for x in self.lines):
             defaults.append("Subsystem sftp internal-sftp")
-        defaults += ["ControlSocket " + self.control] if COPPICE else ["UsePAM no"]
+        defaults += ["ControlSocket " + self.control, "CrashDirectory %s/crashes" % self.dir] if COPPICE else ["UsePAM no"]
         # The first value wins: what a test says stands before the defaults, a Match block at the very end.
         match = next((i for i, x in enumerate(self.lines) if x.lower().startswith("match")), len(self.lines))
         return "\n".join(lines + self.lines[:match] + defaults + self.lines[match:]) + "\n"
@@ -354,8 +358,8 @@ class Server:
             raise Failure("SIGTERM did not end the daemon")
         if COPPICE:
             same(self.code, 0, "exit status of the daemon")
-            roles = [p for p in family if alive(p) and status(p, "Name") in ("coppiced", "keysign", "auth", "nursery", "acceptor", "reporter", "keeper", "connection")]
-            check(not roles, "processes outlived the daemon", roles)
+            # what the supervisor killed at the very end needs a moment to be gone
+            wait_until(lambda: not [p for p in family if alive(p) and status(p, "Name") in ROLES], 5, text="processes outlived the daemon")
         self.healthy()
 
     def healthy(self):

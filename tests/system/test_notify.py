@@ -132,9 +132,10 @@ def test_status_of_sessions():
         m.wait(lambda x: x.get("STATUS", "").startswith("0 sessions, 0 auth"), after=at)
         for _ in range(12):
             s.ssh("alice", "true", ok=True)
-        mark = len(m.read())
+        last = lambda: [x for x in m.read() if "STATUS" in x][-1]["STATUS"]
+        wait_until(lambda: last().startswith("0 sessions, 0 auth"), 10, text="the last STATUS is " + last())
         client = s.popen("alice", "exec cat")
-        m.wait(lambda x: x.get("STATUS", "").startswith("1 sessions, 0 auth"), after=mark)
+        wait_until(lambda: last().startswith("1 sessions, 0 auth"), 10, text="a STATUS is missing")
         client.stdin.close()
         client.wait(20)
         told = [x for x in m.read() if "STATUS" in x]

@@ -311,7 +311,7 @@ def test_which_children_and_count_children():
         same(count("guards"), {"specs": 2, "active": 2, "supervisors": 0, "workers": 2}, "of the guards")
         same(count("sessions"), {"specs": 1, "active": 1, "supervisors": 1, "workers": 0}, "of the sessions")
         text = s.ctl("count-children", "guards").stdout.decode()
-        same(text, "count supervisor=guards specs=2 active=2 supervisors=0 workers=2\n", "text")
+        same(text, "supervisor:  guards\nspecs:       2\nactive:      2\nsupervisors: 0\nworkers:     2\n", "text")
         refused(s, "only supervisors have children", "which-children", "keysign")
         refused(s, "not_found", "which-children", "nobody")
         refused(s, "not_found", "count-children", "999999")

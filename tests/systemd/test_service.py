@@ -115,6 +115,89 @@ def test_stop_with_sessions(m):
     wait_until(lambda: not os.path.exists(m.root + GROUP), 10, text="control groups are left")
 
 
+def works(session):
+    """A session of cat answers."""
+    session.stdin.write(b"still here\n")
+    session.stdin.flush()
+    return session.stdout.readline() == b"still here\n"
+
+
+def live_on(m, harm):
+    """Sessions outlive what is done to the supervisor, and the next one knows them."""
+    m.start()
+    if m.node("keeper") is None:
+        raise NotHere("no keeper")
+    sessions = [m.session("echo $$; cat; exit 7") for _ in range(3)]
+    groups = m.groups()
+    was = m.main_pid()
+    harm()
+    wait_until(lambda: m.main_pid() not in (0, was) and m.state() == "active", 20, text="it does not come back")
+    check(all(works(p) for p, _ in sessions), "a session does not answer")
+    wait_until(lambda: m.show("StatusText").startswith("3 sessions"), 10, text="STATUS after it: " + m.show("StatusText"))
+    m.ssh("true")
+    wait_until(lambda: m.groups() == groups, 10, text="control groups of the sessions")
+    nodes = m.tree_nodes()
+    for p, pid in sessions:
+        check([n for n in nodes if n.get("pid") == int(pid)], "a program is not in the tree", pid)
+        p.stdin.close()
+        same(p.wait(20), 7, "status of a program that outlived its supervisor")
+    wait_until(lambda: not m.groups(), 10, text="groups stay")
+
+
+def test_restart_with_sessions(m):
+    live_on(m, lambda: m.out("systemctl", "restart", UNIT))
+    same(m.show("Result"), "success", "result of the restart")
+
+
+def test_crash_with_sessions(m):
+    live_on(m, lambda: m.out("systemctl", "kill", "-s", "KILL", "--kill-who=main", UNIT))
+
+
+def test_stall_with_sessions(m):
+    m.drop_in("[Service]\nWatchdogSec=2s\n")
+    live_on(m, lambda: m.kill("STOP", m.main_pid()))
+
+
+def test_sockets_and_sessions(m):
+    """The manager passes its sockets again, the keeper has them too: each is listened on once."""
+    sockets(m)
+    live_on(m, lambda: m.out("systemctl", "kill", "-s", "KILL", "--kill-who=main", UNIT))
+    names = [n["name"] for n in m.tree_nodes()]
+    for name in ("listener ssh", "listener ssh6", "listener box"):
+        same(names.count(name), 1, "nodes " + name)
+    m.out("python3", "-c", PROBE)
+    m.out("systemctl", "reload", UNIT)
+    wait_until(lambda: m.state() == "active", 10)
+    m.out("python3", "-c", PROBE)
+
+
+def test_upgrade_with_sessions_and_sockets(m):
+    """Another program in the same process: the manager sees no difference."""
+    sockets(m)
+    m.drop_in("[Unit]\nRequires=test-a.socket test-b.socket test-c.socket\n[Service]\nSockets=test-a.socket test-b.socket test-c.socket\nWatchdogSec=2s\n")
+    m.start()
+    if m.node("keeper") is None:
+        raise NotHere("no upgrade")
+    main, (p, pid) = m.main_pid(), m.session("echo $$; cat; exit 7")
+    m.kill("USR2", main)
+    wait_until(lambda: m.journal("_SYSTEMD_INVOCATION_ID=" + m.show("InvocationID"), "--grep", "ev=resume.*by=upgrade"), 15, text="no upgrade")
+    time.sleep(4)                       # its watchdog goes on being fed
+    same((m.main_pid(), m.show("NRestarts"), m.state()), (main, "0", "active"), "the service")
+    check(works(p), "the session does not answer")
+    same(m.group_of(pid), "/sessions/" + m.groups()[0], "group of the session")
+    m.out("systemctl", "reload", UNIT)
+    wait_until(lambda: m.state() == "active", 10)
+    m.out("python3", "-c", PROBE)
+    names = [n["name"] for n in m.tree_nodes()]
+    for name in ("listener ssh", "listener ssh6", "listener box"):
+        same(names.count(name), 1, "nodes " + name)
+    m.configure("Port 2299", listen=False)
+    m.run("systemctl", "reload", UNIT)
+    wait_until(lambda: "old configuration kept" in m.show("StatusText"), 10, text="a contradiction is not noticed any more")
+    p.stdin.close()
+    same(p.wait(20), 7, "status of a program that outlived an upgrade")
+
+
 # ---- watchdog ------------------------------------------------------------------------------------------
 
 def test_watchdog_of_the_supervisor(m):
@@ -285,7 +368,7 @@ def test_what_a_session_leaves(m):
     wait_until(lambda: not m.groups(), 10, text="an empty group stays")
 
 
-def test_out_of_a_crash(m):
+def test_groups_after_a_crash(m):
     """Groups of sessions whose supervisor was killed are cleared away by the next one."""
     m.start()
     p, shell = m.session("echo $$; cat")
@@ -293,9 +376,9 @@ def test_out_of_a_crash(m):
     m.out("systemctl", "kill", "-s", "KILL", "--kill-who=main", UNIT)
     wait_until(lambda: m.state() == "active" and m.node("keysign"), 20)
     check(m.alive(child), "a program was killed with the supervisor")
-    for x in (p, q):
-        x.kill()
-        x.wait()
+    for x in (p, q):                # whether they lived on or not
+        x.stdin.close()
+        x.wait(20)
     m.kill("KILL", child)
     wait_until(lambda: not m.groups(), 20, text="groups stay")
 

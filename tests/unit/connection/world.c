@@ -131,6 +131,16 @@ static void on_sup(struct world *w, struct ipc_msg *m, size_t len, const uint8_t
 	case IPC_CHAN_SHUT:
 		HEAR(w->sup_heard, "SHUT:%d:%d ", (int)m->u.CHAN_SHUT.worker, m->u.CHAN_SHUT.ends);
 		return;
+	case IPC_NOTICE_SHOWN:
+		HEAR(w->sup_heard, "NOTICE:%u:%u:%u ", m->u.NOTICE_SHOWN.req, m->u.NOTICE_SHOWN.terminals, m->u.NOTICE_SHOWN.shown);
+		return;
+	case IPC_CHAN_STATS:
+		HEAR(w->sup_heard, "CHAN_STATS:%u:%u:%u:%u ", m->u.CHAN_STATS.req, (unsigned)m->u.CHAN_STATS.worker,
+		    (unsigned)m->u.CHAN_STATS.bytes_in, (unsigned)m->u.CHAN_STATS.bytes_out);
+		return;
+	case IPC_CONN_STATS:
+		HEAR(w->sup_heard, "CONN_STATS:%u:%u ", m->u.CONN_STATS.req, m->u.CONN_STATS.phase);
+		return;
 	case IPC_WORKER_SIGNAL:
 		HEAR(w->sup_heard, "SIGNAL:%d:%.*s ", (int)m->u.WORKER_SIGNAL.worker, (int)m->u.WORKER_SIGNAL.name.len,
 		    (const char *)m->u.WORKER_SIGNAL.name.p);

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "ctl/tree.h"
+#include "ctl/words.h"
 
 static void add(struct ctl_tree *t, uint64_t id, uint64_t parent, uint8_t kind, const char *name, const char *user)
 {
@@ -61,6 +62,21 @@ Test(tree, drawing)
 	ctl_tree_free(&t);
 }
 
+Test(tree, drawing_without_line_characters)
+{
+	struct ctl_tree t;
+	char *text;
+
+	plant(&t);
+	t.ascii = 1;
+	text = render(&t, ctl_tree_text);
+	cr_assert_not_null(strstr(text, "\n|-guards  one"), "%s", text);
+	cr_assert_not_null(strstr(text, "\n| `-auth  pid 104"), "%s", text);
+	cr_assert_not_null(strstr(text, "\n`-sessions"), "%s", text);
+	free(text);
+	ctl_tree_free(&t);
+}
+
 Test(tree, json_has_every_field)
 {
 	struct ctl_tree t;
@@ -82,7 +98,7 @@ Test(tree, json_strings_cannot_break_out)
 	size_t n;
 	FILE *f = open_memstream(&text, &n);
 
-	ctl_json_string(f, "a\"b\\c\n\x1b\xff");
+	words_json(f, "a\"b\\c\n\x1b\xff");
 	fclose(f);
 	cr_assert_str_eq(text, "\"a\\\"b\\\\c\\u000a\\u001b\\u00ff\"");
 	free(text);

@@ -184,6 +184,7 @@ Test(login, by_key)
 	cr_assert_eq(verdict(c)->verdict, 2);
 	cr_assert_eq(rig.m.u.AUTH_VERDICT.counted, 0);
 	cr_assert_eq(rig.m.u.AUTH_VERDICT.req, 2);
+	cr_assert(rig_counted(&rig, COUNT_FAILED_KEY));
 	cr_assert(rig_silent(&rig, rig.sup, 0), "nothing granted yet");
 	sign(c, key, "the id");
 	cr_assert(rig_wait(&rig, c, ROLE_CONN, ROLE_AUTH));
@@ -201,6 +202,8 @@ Test(login, by_key)
 	cr_assert(view_is(rig.m.u.AUTH_GRANTED.forced, "only this"));
 	cr_assert_eq(rig.m.u.AUTH_GRANTED.permits, PERMIT_PTY);
 	cr_assert(view_is(rig.m.u.AUTH_GRANTED.subsystems, "sftp internal-sftp\n"));
+	cr_assert(view_is(rig.m.u.AUTH_GRANTED.method, "publickey"));
+	cr_assert(rig.m.u.AUTH_GRANTED.key.len > 50 && memmem(rig.m.u.AUTH_GRANTED.key.p, rig.m.u.AUTH_GRANTED.key.len, " SHA256:", 8) != NULL);
 	cr_assert_eq(verdict(c)->verdict, 3);
 	snprintf(want, sizeof want, "Accepted publickey for %s from 192.0.2.7 port 50122 ssh2: ED25519 SHA256:", me);
 	cr_assert_not_null(strstr(log_text, want), "%s", log_text);
@@ -276,6 +279,36 @@ Test(login, session_id_early_or_late)
 	cr_assert_eq(rig.m.type, IPC_AUTH_POLICY);
 }
 
+/* coppicectl loglevel SESSION: more about one client, and its lines say whose they are. */
+Test(login, the_lines_of_one_client_alone_are_louder)
+{
+	struct ipc_msg m = { .type = IPC_LOGLEVEL };
+	int one, two;
+
+	authorise("", key);
+	start("");
+	log_set_level(LOGL_INFO);
+	one = begun(1, me);
+	two = begun(2, me);
+	m.u.LOGLEVEL.conn = 1;
+	m.u.LOGLEVEL.level = LOGL_VERBOSE;
+	cr_assert_eq(rig.self.message(&rig.self, &m), SSH_OK);
+	log_text[0] = '\0';
+	offer(two, other);
+	cr_assert_eq(verdict(two)->verdict, 0);
+	cr_assert_str_eq(log_text, "");
+	offer(one, other);
+	cr_assert_eq(verdict(one)->verdict, 0);
+	cr_assert_not_null(strstr(log_text, "conn=1 Failed publickey for "), "%s", log_text);
+	cr_assert_eq(log_get_level(), LOGL_INFO);
+	m.u.LOGLEVEL.level = UINT8_MAX;
+	cr_assert_eq(rig.self.message(&rig.self, &m), SSH_OK);
+	log_text[0] = '\0';
+	offer(one, other);
+	cr_assert_eq(verdict(one)->verdict, 0);
+	cr_assert_str_eq(log_text, "");
+}
+
 Test(login, a_signature_for_another_session_is_refused)
 {
 	int k, c;
@@ -288,12 +321,14 @@ Test(login, a_signature_for_another_session_is_refused)
 	sign(c, key, "stolen");
 	cr_assert_eq(verdict(c)->verdict, 0);
 	cr_assert_eq(rig.m.u.AUTH_VERDICT.counted, 1);
+	cr_assert(rig_counted(&rig, COUNT_FAILED_KEY));
 	cr_assert(rig_silent(&rig, rig.sup, 0));
 	/* the right query before it changes nothing (Go CVE-2024-45337) */
 	offer(c, key);
 	cr_assert_eq(verdict(c)->verdict, 2);
 	sign(c, other, "mine");
 	cr_assert_eq(verdict(c)->verdict, 0);
+	cr_assert(rig_counted(&rig, COUNT_FAILED_KEY));
 	cr_assert(rig_silent(&rig, rig.sup, 0));
 	sign(c, key, "mine");
 	cr_assert(rig_wait(&rig, c, ROLE_CONN, ROLE_AUTH));

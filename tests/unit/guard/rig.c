@@ -75,3 +75,8 @@ int rig_silent(struct rig *r, int fd, unsigned ms)
 	rig_turn(r, ms);
 	return poll(&p, 1, 0) == 0;
 }
+
+int rig_counted(struct rig *r, enum counter counter)
+{
+	return rig_wait(r, r->sup, ROLE_SUP, ROLE_AUTH) && r->m.type == IPC_COUNT && r->m.u.COUNT.counter == counter && r->m.u.COUNT.by == 1;
+}

@@ -53,7 +53,7 @@ Test(sink, a_sink_that_fails_is_counted_and_told)
 	int p[2];
 
 	cr_assert_eq(pipe(p), 0);
-	sink_open(&s, 1000000, LOG_AUTH);	/* no such descriptor */
+	sink_open(&s, 1000000, LOG_FORMAT_AUTO, LOG_AUTH);	/* no such descriptor */
 	sink_write(&s, &r);
 	sink_write(&s, &r);
 	cr_assert_eq(s.dropped, 2);
