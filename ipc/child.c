@@ -267,6 +267,20 @@ static void on_gone(struct link *l, int error, void *ctx)
 	event_base_loopbreak(c->base);
 }
 
+static const struct link_ops ops = { on_message, on_gone };
+
+int child_take_over(struct child *c, int fd)
+{
+	int r;
+
+	link_free(c->sup);
+	c->sup = NULL;
+	failed = 0;
+	TRY(link_new(&c->sup, c->base, fd, c->role, ROLE_SUP, &ops, c));
+	link_enter(c->sup, W_UP);
+	return SSH_OK;
+}
+
 void child_begin(struct child *c, enum ipc_role role)
 {
 	child_begin_on(c, role, (struct child_fds){ CHILD_LINK_FD, CHILD_LOG_FD, CHILD_BOX_FD });
@@ -274,7 +288,6 @@ void child_begin(struct child *c, enum ipc_role role)
 
 void child_begin_on(struct child *c, enum ipc_role role, struct child_fds fds)
 {
-	static const struct link_ops ops = { on_message, on_gone };
 	struct rlimit none = { 0, 0 };
 
 	c->role = role;

@@ -76,4 +76,10 @@ void child_tell(enum happening, enum log_level, const char *line, const struct t
 /* Sends the process's log lines to fd as LOG datagrams stamped with role and node; never blocks, counts what it drops. */
 void child_log_to(int fd, enum ipc_role, uint64_t node);
 
+/*
+ * Another supervisor came, on a socket of its own, taken: it is the supervisor now, in state UP. The old link, whose end was
+ * seen, is freed; child_run() may be called again. SSH_OK or SSH_E_NOMEM.
+ */
+int  child_take_over(struct child *, int fd);
+
 #endif

@@ -17,4 +17,12 @@ int  control_prepare(struct daemon *, const struct conf_values *, char *why, siz
 void control_commit(struct daemon *);
 void control_forget(struct daemon *);
 
+struct client;
+
+/* Over an upgrade: the socket, and the one who asked for it (borrowed; -1: none). */
+int  control_fd(const struct daemon *);
+int  control_client_fd(struct daemon *, uint64_t id);
+/* A client of the program before this one, who waits for client_done(); fd is taken, also on failure. NULL: no memory. */
+struct client *control_take_client(struct daemon *, int fd);
+
 #endif

@@ -23,6 +23,7 @@
 #include "supervisor/reload_internal.h"
 #include "supervisor/manager.h"
 #include "supervisor/spawn.h"
+#include "supervisor/state.h"
 #include "supervisor/watchdog.h"
 
 static void begin(struct daemon *, const struct request *);
@@ -223,6 +224,10 @@ static void take_keys(struct daemon *d, struct proc *p)
 	if (old != NULL)
 		old->kid = NULL;
 	d->keys = p->keys;
+	state_proc(p);
+	if (old != NULL)
+		state_proc(old);
+	state_daemon(d);
 	introduce_take_over(p);
 	log_ev(LOGL_INFO, "ev=keysign pid=%d has the new host keys; pid=%d serves the connections that began with the old ones", (int)p->pid,
 	    old != NULL ? (int)old->pid : 0);

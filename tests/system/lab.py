@@ -372,6 +372,26 @@ class Server:
             bad = [x for x in self.log().splitlines() if re.search(r"\bhow=signal:(SEGV|ABRT|BUS|FPE|ILL|SYS|TRAP)|AddressSanitizer|runtime error:|Assertion .* failed", x)]
             check(not bad, "a process crashed", *bad[:5])
 
+    def orphans(self):
+        """Helpers of this daemon that outlived it: they wait for the next one."""
+        mine = ("log_path=%s/" % self.dir).encode()
+        found = []
+        for pid in processes():
+            try:
+                with open("/proc/%d/environ" % pid, "rb") as f:
+                    if mine in f.read() and status(pid, "Name") in ("keysign", "auth", "nursery", "acceptor", "reporter", "keeper", "connection"):
+                        found.append(pid)
+            except OSError:
+                pass
+        return found
+
+    def kill_orphans(self):
+        for pid in self.orphans():
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
     def kill(self):
         """However it stands: gone."""
         if self.process is not None and self.process.poll() is None:
@@ -383,6 +403,8 @@ class Server:
                     os.kill(p, signal.SIGKILL)
                 except ProcessLookupError:
                     pass
+        if self.process is not None and COPPICE:
+            self.kill_orphans()
         self.stopped = True
 
     # -- stock ssh
