@@ -140,6 +140,23 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 	proc_reap(arg);
 }
 
+/*
+ * systemctl restart (RestartKillSignal=): the next program takes the tree over as it would after SIGKILL. Nothing is undone;
+ * without a keeper it is an orderly end.
+ */
+static void on_leave(evutil_socket_t sig, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	if (proc_of(d, KID_KEEPER) == NULL || d->stopping) {
+		on_terminate(sig, what, arg);
+		return;
+	}
+	log_ev(LOGL_INFO, "Received SIGUSR1; leaving, sessions live on.");
+	manager_leaving();
+	_exit(0);
+}
+
 static void on_upgrade(evutil_socket_t sig, short what, void *arg)
 {
 	(void)sig, (void)what;
@@ -150,7 +167,7 @@ static int watch_signals(struct daemon *d)
 {
 	static const struct { int sig; event_callback_fn fn; } watched[] = {
 		{ SIGTERM, on_terminate }, { SIGINT, on_terminate }, { SIGHUP, on_hangup }, { SIGCHLD, on_child },
-		{ SIGUSR2, on_upgrade },
+		{ SIGUSR1, on_leave }, { SIGUSR2, on_upgrade },
 	};
 
 	signal(SIGPIPE, SIG_IGN);

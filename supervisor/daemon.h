@@ -148,7 +148,7 @@ struct daemon {
 	int privileged;
 
 	struct event_base *base;
-	struct event *signals[5];
+	struct event *signals[6];
 	struct sup_tree *tree;
 	struct kid *kids[KID_COUNT];	/* the rows there is one of */
 	struct list pending;
