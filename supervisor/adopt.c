@@ -17,6 +17,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
 #include "supervisor/state.h"
+#include "supervisor/procfs.h"
 
 /* linux/pidfd.h of 6.15; older headers do not have it. */
 struct exit_info {
@@ -39,20 +40,11 @@ static int ask_pidfd(int pidfd)
 /* Before: the last field of /proc/PID/stat is what waitpid() will say. */
 static int ask_proc(pid_t pid)
 {
-	char path[40], text[1024], *at;
-	int fd, code = STATUS_NONE;
-	ssize_t n;
+	char text[PROCFS_STAT_MAX];
+	const char *at = procfs_stat(pid, text);
+	int code;
 
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return STATUS_NONE;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return STATUS_NONE;
-	text[n] = '\0';
-	/* behind the name, which may hold anything, comes the state */
-	if ((at = strrchr(text, ')')) == NULL || at[1] != ' ' || at[2] != 'Z' || (at = strrchr(at, ' ')) == NULL)
+	if (at == NULL || at[0] != ' ' || at[1] != 'Z' || (at = strrchr(at, ' ')) == NULL)
 		return STATUS_NONE;
 	code = (int)strtol(at + 1, NULL, 10);
 	return code >= 0 ? code : STATUS_NONE;

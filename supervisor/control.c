@@ -325,7 +325,7 @@ static int somebody_answers(const struct sockaddr_un *at)
 	return r;
 }
 
-static int bind_socket(const struct sockaddr_un *at)
+int control_bind(const struct sockaddr_un *at)
 {
 	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
 	mode_t old = umask(0177);
@@ -363,7 +363,7 @@ static int open_socket(struct daemon *d, const char *path, char *why, size_t siz
 	}
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path);
-	if ((fd = bind_socket(&at)) < 0)
+	if ((fd = control_bind(&at)) < 0)
 		snprintf(why, size, "control socket %s: %s", path, strerror(errno));
 	return fd;
 }

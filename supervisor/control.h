@@ -2,6 +2,8 @@
 #define SUPERVISOR_CONTROL_H
 #include "supervisor/daemon.h"
 
+struct sockaddr_un;
+
 /* control - the socket of coppicectl: mode 0600, and only root or the daemon's own user is heard. */
 
 #define CONTROL_CLIENTS_MAX 8u
@@ -24,5 +26,7 @@ int  control_fd(const struct daemon *);
 int  control_client_fd(struct daemon *, uint64_t id);
 /* A client of the program before this one, who waits for client_done(); fd is taken, also on failure. NULL: no memory. */
 struct client *control_take_client(struct daemon *, int fd);
+/* A listening SOCK_SEQPACKET socket there, mode 0600 from its first moment, or -1 with errno. Nothing may be there. */
+int  control_bind(const struct sockaddr_un *);
 
 #endif

@@ -1,4 +1,5 @@
 #include "supervisor/keep.h"
+#include "supervisor/control.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -57,20 +58,11 @@ int keep_wanted(const struct daemon *d)
 
 static int bind_door(const struct sockaddr_un *at)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
-	mode_t old = umask(0177);
 	struct stat st;
-	int ok;
 
 	if (lstat(at->sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(at->sun_path);
-	ok = fd >= 0 && bind(fd, (const struct sockaddr *)at, sizeof *at) == 0 && listen(fd, 16) == 0;
-	saved = errno;
-	umask(old);
-	if (!ok && fd >= 0)
-		close(fd);
-	errno = saved;
-	return ok ? fd : -1;
+	return control_bind(at);
 }
 
 static void on_pace(evutil_socket_t fd, short what, void *arg);
