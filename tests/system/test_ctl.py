@@ -135,6 +135,7 @@ def test_who():
         same(alice["key"].split()[1], print_of)
         same((bob["what"], bob["tty"]), ("exec", ""))
         check(abs(alice["since_time"] - time.time()) < 60, "since", alice)
+        wait_until(lambda: rows(s, "who", "-v", "bob")[0]["tcp_out_bytes"] > 3000000, text="what the client has is not counted")
         full = rows(s, "who", "-v", "bob")
         same([r["kind"] for r in full], ["session", "channel"])
         session, channel = full
