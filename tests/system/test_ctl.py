@@ -98,7 +98,7 @@ class Tmux:
         return wait_until(lambda: self.run("display-message", "-p", "#{pane_dead}").strip() == "1", 15, text="top does not end")
 
     def status(self):
-        return wait_until(lambda: self.run("display-message", "-p", "#{pane_dead_status}").strip(), 5, text="no exit status")
+        return wait_until(lambda: self.run("display-message", "-p", "#{pane_dead_status}#{?pane_dead_signal, signal #{pane_dead_signal},}").strip(), 10, text="no exit status")
 
     def close(self):
         self.run("kill-server")
