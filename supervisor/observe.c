@@ -1,6 +1,7 @@
 #include "supervisor/observe.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -30,37 +31,52 @@ int observe_stderr_is_journal(void)
 
 /* ---- the crash directory ---------------------------------------------------------------------- */
 
-/* As configured; without a word of the administrator below $STATE_DIRECTORY, or where an ordinary user may write. NULL: none. */
-static const char *crash_path(const struct daemon *d, char out[PLACE_MAX])
+/* As configured; without a word of the administrator below the state directory (*usual). NULL: none. */
+static const char *crash_path(const struct daemon *d, char out[PLACE_MAX], int *usual)
 {
-	const char *configured = d->values->CrashDirectory, *state = getenv("STATE_DIRECTORY");
-	int n;
+	const char *configured = d->values->CrashDirectory;
 
+	*usual = configured != NULL && strcmp(configured, USUAL_CRASHES) == 0;
 	if (configured == NULL || d->opt.inetd)
 		return NULL;
-	if (strcmp(configured, USUAL_CRASHES) != 0)
+	if (!*usual)
 		return configured;
-	if (state != NULL && state[0] == '/')
-		n = snprintf(out, PLACE_MAX, "%.*s/crashes", (int)strcspn(state, ":"), state);
-	else
-		n = snprintf(out, PLACE_MAX, "%s", d->privileged ? USUAL_CRASHES : d->places.crashes);
-	return n < (int)PLACE_MAX ? out : NULL;
+	return snprintf(out, PLACE_MAX, "%s/crashes", d->places.state) < (int)PLACE_MAX ? out : NULL;
 }
 
-/* Made when it is missing, and the reporter's from then on; whose else it is stays as it is. */
-static int open_crashes(struct daemon *d, const char *path)
+static int is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e = NULL;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0))
+		;
+	if (dir != NULL)
+		closedir(dir);
+	return dir != NULL && e == NULL;
+}
+
+/* Made when it is missing. One of ours, or an empty one of root's, becomes the reporter's; what somebody else made and owns is left to him. */
+static int open_crashes(struct daemon *d, const char *path, int ours)
 {
 	struct id_pair id = ids_of(&d->ids, "coppice-log");
+	struct stat st;
 	int fd;
 
 	if (access(path, F_OK) < 0) {
 		detach_make_folder(path, 0755);
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
 			return -1;
+		ours = 1;
 	}
 	if ((fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return -1;
-	if (d->privileged && fchown(fd, id.uid, id.gid) < 0) {
+	if (!d->privileged || (fstat(fd, &st) == 0 && st.st_uid == id.uid))
+		return fd;
+	ours |= st.st_uid == 0 && is_empty(path);
+	if (!ours)
+		errno = EPERM;
+	if (!ours || fchown(fd, id.uid, id.gid) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -112,11 +128,13 @@ static int bind_inet(const struct addr *a)
 void observe_open(struct daemon *d)
 {
 	char room[PLACE_MAX];
-	const char *path = crash_path(d, room), *unix_path;
+	int usual;
+	const char *path = crash_path(d, room, &usual), *unix_path;
 	struct addr a;
 
-	if (path != NULL && (d->crash_dir = open_crashes(d, path)) < 0)
-		log_ev(LOGL_WARN, "crash reports cannot be kept in %s: %s", path, strerror(errno));
+	if (path != NULL && (d->crash_dir = open_crashes(d, path, usual)) < 0)
+		log_ev(LOGL_WARN, "crash reports cannot be kept in %s: %s", path,
+		    errno == EPERM ? "it is not empty, and does not belong to coppice-log" : strerror(errno));
 	if (d->opt.inetd || !conf_metrics_place(d->values, &a, &unix_path))
 		return;
 	d->metrics = unix_path != NULL ? bind_unix(unix_path) : bind_inet(&a);

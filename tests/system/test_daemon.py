@@ -468,8 +468,10 @@ def test_installed_tree_runs_and_makes_its_keys():
     options = ["-o", "ListenAddress=" + HOST, "-p", str(port), "-o", "PidFile=none", "-o", "ControlSocket=" + control]
     prints = None
     for turn in range(2):
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
+        env.pop("STATE_DIRECTORY")      # its own places, all of them
         with open(prefix + "/log", "wb") as log:
-            p = subprocess.Popen([prefix + "/sbin/coppiced", "-D", "-e"] + options, stdin=subprocess.DEVNULL, stderr=log, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+            p = subprocess.Popen([prefix + "/sbin/coppiced", "-D", "-e"] + options, stdin=subprocess.DEVNULL, stderr=log, env=env)
         try:
             def up():
                 check(p.poll() is None, "it ended with %s" % p.returncode, open(prefix + "/log").read())
@@ -481,6 +483,7 @@ def test_installed_tree_runs_and_makes_its_keys():
             wait_until(up, 60, text="it does not answer")
             keys = sorted(n for n in os.listdir(prefix + "/etc/coppice") if n.endswith("_key"))
             same(len(keys), 3, "host keys made: %r" % keys)
+            same(stat.S_IMODE(os.stat(prefix + "/var/lib/coppice/crashes").st_mode), 0o700, "mode of the crash reports")
             for name in keys:
                 same(stat.S_IMODE(os.stat("%s/etc/coppice/%s" % (prefix, name)).st_mode), 0o600, "mode of " + name)
                 same(run("ssh-keygen", "-y", "-f", "%s/etc/coppice/%s" % (prefix, name)).returncode, 0, "ssh-keygen reads " + name)
