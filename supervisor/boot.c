@@ -359,6 +359,7 @@ static int go_on(struct daemon *d)
 {
 	d->took_over = 1;
 	resume_go(d);
+	health_start(d);
 	if (d->opt.resume_fd > 0) {
 		upgrade_done(d);
 		close(d->opt.resume_fd);

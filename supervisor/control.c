@@ -314,9 +314,9 @@ static int folder_is_ours(const char *path)
 }
 
 /* A socket file nobody listens on is what a killed daemon left; one that answers belongs to another daemon. */
-static int somebody_answers(const struct sockaddr_un *at)
+static int somebody_answers(const struct sockaddr_un *at, int type)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 
 	if (fd < 0)
 		return 0;
@@ -325,10 +325,10 @@ static int somebody_answers(const struct sockaddr_un *at)
 	return r;
 }
 
-int control_bind(const struct sockaddr_un *at)
+static int bind_at(const struct sockaddr_un *at, int type, unsigned mode)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
-	mode_t old = umask(0177);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
+	mode_t old = umask(0777 & ~(mode_t)mode);
 	int ok;
 
 	ok = fd >= 0 && bind(fd, (const struct sockaddr *)at, sizeof *at) == 0 && listen(fd, 16) == 0;
@@ -338,6 +338,31 @@ int control_bind(const struct sockaddr_un *at)
 		close(fd);
 	errno = saved;
 	return ok ? fd : -1;
+}
+
+int control_bind(const struct sockaddr_un *at)
+{
+	return bind_at(at, SOCK_SEQPACKET, 0600);
+}
+
+int control_stream(const struct daemon *d, const char *path, unsigned mode)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct stat st;
+
+	if (strlen(path) >= sizeof at.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(at.sun_path, path);
+	detach_make_folder(path, 0755);
+	if (d->resume == NULL && somebody_answers(&at, SOCK_STREAM)) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
+	return bind_at(&at, SOCK_STREAM, mode);
 }
 
 /* A listening socket at path, or -1 and a sentence. */
@@ -357,7 +382,7 @@ static int open_socket(struct daemon *d, const char *path, char *why, size_t siz
 		snprintf(why, size, "control socket %s: the folder is missing, belongs to somebody else or is writable by all", path);
 		return -1;
 	}
-	if (somebody_answers(&at)) {
+	if (somebody_answers(&at, SOCK_SEQPACKET)) {
 		snprintf(why, size, "control socket %s: another coppiced answers there", path);
 		return -1;
 	}

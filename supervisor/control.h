@@ -26,6 +26,11 @@ int  control_fd(const struct daemon *);
 int  control_client_fd(struct daemon *, uint64_t id);
 /* A client of the program before this one, who waits for client_done(); fd is taken, also on failure. NULL: no memory. */
 struct client *control_take_client(struct daemon *, int fd);
+/*
+ * A listening SOCK_STREAM socket at path, for others than coppicectl, or -1 with errno; EADDRINUSE: somebody answers there already,
+ * unless we take over from him. What a killed daemon left is removed.
+ */
+int  control_stream(const struct daemon *, const char *path, unsigned mode);
 /* A listening SOCK_SEQPACKET socket there, mode 0600 from its first moment, or -1 with errno. Nothing may be there. */
 int  control_bind(const struct sockaddr_un *);
 

@@ -1,5 +1,6 @@
 #include "supervisor/keep.h"
 #include "supervisor/control.h"
+#include "supervisor/health.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -207,10 +208,10 @@ void keep_journal(struct daemon *d)
 
 static void tell_door(struct keep *k, struct link *l)
 {
-	int fd[2] = { -1, k->door };
+	int fd[DAEMON_SLOTS] = { -1, k->door, -1, -1, -1, k->d->metrics, health_fd(k->d) };
 
 	link_lend_fds(l, IPC_KEEP_DOOR, &(struct ipc_KEEP_DOOR){ .wait_s = (uint32_t)k->d->values->KeeperTime }, &k->door, 1);
-	keep(k->d, l, KEPT_DAEMON, 0, fd, 2);	/* so that the next supervisor need not make another */
+	keep(k->d, l, KEPT_DAEMON, 0, fd, DAEMON_SLOTS);	/* the next supervisor need not make others, or cannot */
 }
 
 void keep_ready(struct proc *p)

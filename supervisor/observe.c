@@ -10,12 +10,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/control.h"
 #include "supervisor/detach.h"
+#include "supervisor/held.h"
+#include "supervisor/resume.h"
 
 #define USUAL_CRASHES "/var/lib/coppice/crashes"
 #define BACKLOG 16
@@ -85,29 +87,6 @@ static int open_crashes(struct daemon *d, const char *path, int ours)
 
 /* ---- the metrics socket --------------------------------------------------------------------------- */
 
-static int bind_unix(const char *path)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	struct stat st;
-	int fd;
-
-	if (strlen(path) >= sizeof at.sun_path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	strcpy(at.sun_path, path);
-	detach_make_folder(path, 0755);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path);		/* what a killed daemon left */
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
-		return -1;
-	/* Numbers about the machine: for root and its group, as far as the folder lets them. */
-	if (bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && chmod(path, 0660) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
-
 static int bind_inet(const struct addr *a)
 {
 	struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(a->port) };
@@ -137,7 +116,9 @@ void observe_open(struct daemon *d)
 		    errno == EPERM ? "it is not empty, and does not belong to coppice-log" : strerror(errno));
 	if (d->opt.inetd || !conf_metrics_place(d->values, &a, &unix_path))
 		return;
-	d->metrics = unix_path != NULL ? bind_unix(unix_path) : bind_inet(&a);
+	/* Numbers about the machine: for root and its group, as far as the folder lets them. */
+	if ((d->metrics = resume_socket(d, DAEMON_METRICS, unix_path != NULL ? NULL : &a, unix_path)) < 0)
+		d->metrics = unix_path != NULL ? control_stream(d, unix_path, 0660) : bind_inet(&a);
 	if (d->metrics < 0)
 		log_ev(LOGL_ERROR, "metrics are not served at %s: %s", d->values->Metrics, strerror(errno));
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -218,6 +219,29 @@ void resume_sockets(struct daemon *d)
 	}
 	d->sink = held_take(d->held, KEPT_DAEMON, 0, DAEMON_SINK);
 	d->start_pipe = held_take(d->held, KEPT_DAEMON, 0, DAEMON_PIPE);
+}
+
+static int is_at(int fd, const struct addr *a, const char *path)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNSPEC };
+	socklen_t len = sizeof at;
+	struct addr peer, local;
+
+	if (path != NULL)
+		return getsockname(fd, (struct sockaddr *)&at, &len) == 0 && at.sun_family == AF_UNIX && strncmp(at.sun_path, path, sizeof at.sun_path) == 0;
+	listen_addresses(fd, &peer, &local);
+	return listen_same(a, &local);
+}
+
+int resume_socket(struct daemon *d, int slot, const struct addr *a, const char *path)
+{
+	int fd = d->held != NULL ? held_take(d->held, KEPT_DAEMON, 0, slot) : -1;
+
+	if (fd >= 0 && !is_at(fd, a, path)) {
+		close(fd);
+		fd = -1;
+	}
+	return fd;
 }
 
 /* ---- what others see -------------------------------------------------------------------------- */

@@ -19,6 +19,11 @@ struct resume;
 int  resume_find(struct daemon *);
 /* The listening and log sockets; before listen_bind_all() and detach_log(). */
 void resume_sockets(struct daemon *);
+/*
+ * A listening socket of ours that lies in that slot of KEPT_DAEMON (held.h), when it still is what the configuration asks for: at the
+ * address, or at the path. -1: there is none.
+ */
+int  resume_socket(struct daemon *, int slot, const struct addr *, const char *path);
 /* Nodes, processes, sessions. The event base is there. SSH_OK or SSH_E_NOMEM. */
 int  resume_tree(struct daemon *);
 /* All is rebuilt and in the new journal: from here on others see it. */

@@ -1,4 +1,5 @@
 #include "supervisor/upgrade_exec.h"
+#include "supervisor/health.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -55,12 +56,12 @@ static void pack(struct packing *p, enum kept_kind kind, uint64_t id, const int 
 
 static void pack_daemon(struct packing *p, struct daemon *d, uint64_t client)
 {
-	int own[] = { d->sink, keep_door(d), control_fd(d), d->self, d->start_pipe };
+	int own[DAEMON_SLOTS] = { d->sink, keep_door(d), control_fd(d), d->self, d->start_pipe, d->metrics, health_fd(d) };
 	int logs[] = { d->log_trusted.send, d->log_trusted.receive, d->log_untrusted.send, d->log_untrusted.receive };
 	int asker = client != 0 ? control_client_fd(d, client) : -1;
 	struct saved s = { .kind = STATE_CLIENT, .u.CLIENT = { .number = client } };
 
-	pack(p, KEPT_DAEMON, 0, own, 5);
+	pack(p, KEPT_DAEMON, 0, own, DAEMON_SLOTS);
 	pack(p, KEPT_LOGS, 0, logs, 4);
 	for (int i = 0; i < PROG_COUNT; i += HELD_SLOTS)
 		pack(p, KEPT_PROGRAMS, (uint64_t)(i / HELD_SLOTS), d->program + i, PROG_COUNT - i < HELD_SLOTS ? PROG_COUNT - i : HELD_SLOTS);

@@ -361,3 +361,42 @@ def test_a_failing_upgrade_goes_one_step_back():
         check(not s.fault, s.fault)
         s.finish()
     server.stop()
+
+
+def said(port, request=b""):
+    with socket.create_connection((HOST, port), 10) as c:
+        c.sendall(request)
+        c.settimeout(10)
+        out = b""
+        while True:
+            got = c.recv(65536)
+            if not got:
+                return out
+            out += got
+
+
+@coppiced_only
+@limit(60)
+def test_metrics_and_health_are_served_by_the_next_one():
+    """Their ports were bound by the one that is gone; helpers of it still have them."""
+    with Server("Metrics 127.0.0.1:2799", "HealthListen 127.0.0.1:2798") as s:
+        s.crash_expected = True
+
+        def served():
+            try:
+                return b"coppice_" in said(2799, b"GET /metrics HTTP/1.0\r\n\r\n") and said(2798) == b"ready\n"
+            except OSError:
+                return False
+
+        wait_until(served, 10, text="not served at all")
+        for how in ("upgrade", "kill", "upgrade", "kill"):
+            before = {s.pid_of("reporter")}
+            if how == "kill":
+                s.process.kill()
+                s.process.wait()
+                s.start()
+                os.kill(s.pid_of("reporter"), signal.SIGKILL)
+            else:
+                same(s.ctl("upgrade", timeout=60).returncode, 0, "upgrade")
+            wait_until(lambda: s.pid_of("reporter") not in before | {0, None}, 20, text="the reporter is the old one")
+            wait_until(served, 10, text="not served after " + how)
