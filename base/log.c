@@ -107,6 +107,8 @@ const char *log_worded(char *out, const char *line)
 	return log_clean(out, LOG_LINE_MAX + 1, raw, strlen(raw));
 }
 
+static void put(enum log_level, int private, const char *fmt, va_list) __attribute__((format(printf, 3, 0)));
+
 static void put(enum log_level l, int private, const char *fmt, va_list ap)
 {
 	char raw[LOG_LINE_MAX + 1], line[LOG_LINE_MAX + 1];

@@ -21,7 +21,7 @@ struct conf;
 
 /* Which process gets a keyword (schema.def); a slice holds only its reader's. */
 enum conf_reader {
-	CONF_SUP = 1, CONF_ACC = 2, CONF_KEY = 4, CONF_AUTH = 8, CONF_CONN = 16, CONF_REP = 32
+	CONF_SUP = 1, CONF_ACC = 2, CONF_KEY = 4, CONF_AUTH = 8, CONF_CONN = 16, CONF_REP = 32, CONF_KEEP = 64
 };
 
 enum conf_root { ROOT_NO, ROOT_PROHIBIT_PASSWORD, ROOT_FORCED_COMMANDS_ONLY, ROOT_YES };

@@ -438,7 +438,9 @@ int session_worker_exit(struct conn *c, const struct ipc_WORKER_EXIT *m)
 		return SSH_OK;	/* its channel is closed already */
 	survive_close(c);
 	s->exited = 1;
-	if (m->signalled)
+	if (m->signalled == WORKER_EXIT_UNKNOWN)
+		;	/* nobody knows: CLOSE without a status, which ssh shows as 255 */
+	else if (m->signalled)
 		ssh_chan_exit_signal(c->ssh, s->chan, signal_name(m->code), m->core, "");
 	else
 		ssh_chan_exit_status(c->ssh, s->chan, m->code);

@@ -12,6 +12,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "connection/chan_session.h"
+#include "connection/ends.h"
 #include "connection/handover.h"
 #include "connection/notice.h"
 #include "connection/stats.h"
@@ -207,6 +208,8 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_PEER_GONE:
 		drop_guard(c, m->u.PEER_GONE.peer_role);
 		return SSH_OK;
+	case IPC_ENDS_ASK:
+		return ends_tell(c, m->u.ENDS_ASK.duplicates);
 	case IPC_HANDOFF:
 		return handover_stop(c, m);
 	case IPC_ADOPT:
@@ -249,7 +252,7 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	return r;
 }
 
-/* Without the supervisor there is nobody to keep this session's books. */
+/* The supervisor and its keeper are gone, or it let us go: nobody keeps this session's books any more. */
 static void on_gone(struct link *l, int error, void *ctx)
 {
 	struct conn *c = ctx;

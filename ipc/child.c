@@ -136,7 +136,7 @@ static void get_config(struct child *c, struct ipc_msg *m)
 
 static void expect(struct child *c, struct ipc_msg *m, uint8_t *storage, enum ipc_type type)
 {
-	int r = link_wait(CHILD_LINK_FD, c->role, ROLE_SUP, W_NEW, BEGIN_TIMEOUT_MS, m, storage);
+	int r = link_wait(c->fds.link, c->role, ROLE_SUP, W_NEW, BEGIN_TIMEOUT_MS, m, storage);
 
 	if (r < 0)
 		give_up(ipc_role_name(c->role), "must be started by coppiced", err_text(r));
@@ -154,7 +154,7 @@ static void shake_hands(struct child *c)
 
 	if (storage == NULL)
 		give_up(ipc_role_name(c->role), "start", "out of memory");
-	if (link_say(CHILD_LINK_FD, c->role, ROLE_SUP, W_NEW, IPC_HELLO, &hello, NULL, 0) < 0)
+	if (link_say(c->fds.link, c->role, ROLE_SUP, W_NEW, IPC_HELLO, &hello, NULL, 0) < 0)
 		give_up(ipc_role_name(c->role), "must be started by coppiced", "no link on descriptor 3");
 	expect(c, &m, storage, IPC_WELCOME);
 	if (m.u.WELCOME.proto != IPC_PROTO)
@@ -165,7 +165,7 @@ static void shake_hands(struct child *c)
 	c->gid = m.u.WELCOME.gid;
 	c->sink = ipc_take_fd(&m, 0);
 	log_set_level((enum log_level)m.u.WELCOME.log_level);
-	child_log_to(CHILD_LOG_FD, c->role, c->node);
+	child_log_to(c->fds.log, c->role, c->node);
 	expect(c, &m, storage, IPC_CONFIG);
 	get_config(c, &m);
 	free(storage);
@@ -267,24 +267,43 @@ static void on_gone(struct link *l, int error, void *ctx)
 	event_base_loopbreak(c->base);
 }
 
+static const struct link_ops ops = { on_message, on_gone };
+
+int child_take_over(struct child *c, int fd)
+{
+	int r;
+
+	link_free(c->sup);
+	c->sup = NULL;
+	failed = 0;
+	TRY(link_new(&c->sup, c->base, fd, c->role, ROLE_SUP, &ops, c));
+	link_enter(c->sup, W_UP);
+	return SSH_OK;
+}
+
 void child_begin(struct child *c, enum ipc_role role)
 {
-	static const struct link_ops ops = { on_message, on_gone };
+	child_begin_on(c, role, (struct child_fds){ CHILD_LINK_FD, CHILD_LOG_FD, CHILD_BOX_FD });
+}
+
+void child_begin_on(struct child *c, enum ipc_role role, struct child_fds fds)
+{
 	struct rlimit none = { 0, 0 };
 
 	c->role = role;
 	c->sink = -1;
-	box_enter(box_map(CHILD_BOX_FD, 1), 1, 0);
-	close(CHILD_BOX_FD);
+	c->fds = fds;
+	box_enter(box_map(fds.box, 1), 1, 0);
+	close(fds.box);
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
 	shake_hands(c);
 	if ((c->base = event_base_new()) == NULL)
 		give_up(ipc_role_name(role), "start", "no event loop");
-	if (link_new(&c->sup, c->base, CHILD_LINK_FD, role, ROLE_SUP, &ops, c) < 0)
+	if (link_new(&c->sup, c->base, fds.link, role, ROLE_SUP, &ops, c) < 0)
 		give_up(ipc_role_name(role), "start", "no link");
-	fcntl(CHILD_LINK_FD, F_SETFD, FD_CLOEXEC);
-	fcntl(CHILD_LOG_FD, F_SETFD, FD_CLOEXEC);
+	fcntl(fds.link, F_SETFD, FD_CLOEXEC);
+	fcntl(fds.log, F_SETFD, FD_CLOEXEC);
 }
 
 void child_lock(struct child *c, void (*sandbox)(const struct child *))

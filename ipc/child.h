@@ -23,8 +23,12 @@
 
 #define CHILD_PRIVILEGED 1u	/* WELCOME.flags: the daemon is root, the child must drop to uid and gid */
 
+/* Which descriptors are which; -1: there is none. */
+struct child_fds { int link, log, box; };
+
 struct child {
 	enum ipc_role role;
+	struct child_fds fds;
 	uint64_t node;		/* its place in the tree */
 	unsigned flags;
 	uid_t uid;		/* to become */
@@ -56,6 +60,8 @@ struct child {
  * not started by the supervisor. Sets PR_SET_DUMPABLE 0 and the log sink. The event base exists after it.
  */
 void child_begin(struct child *, enum ipc_role);
+/* The same on other descriptors than the usual ones. */
+void child_begin_on(struct child *, enum ipc_role, struct child_fds);
 /* Drops to the role's ids, empty root, limits and seccomp filter (ipc/sandbox.h); exits on failure when privileged. */
 void child_lock(struct child *, void (*sandbox)(const struct child *));
 /* READY: untrusted input from here on. The link becomes UP. */
@@ -69,5 +75,11 @@ int  child_run(struct child *);
 void child_tell(enum happening, enum log_level, const char *line, const struct tell *fields);
 /* Sends the process's log lines to fd as LOG datagrams stamped with role and node; never blocks, counts what it drops. */
 void child_log_to(int fd, enum ipc_role, uint64_t node);
+
+/*
+ * Another supervisor came, on a socket of its own, taken: it is the supervisor now, in state UP. The old link, whose end was
+ * seen, is freed; child_run() may be called again. SSH_OK or SSH_E_NOMEM.
+ */
+int  child_take_over(struct child *, int fd);
 
 #endif

@@ -65,7 +65,7 @@ const char *ipc_role_name(enum ipc_role role)
 	static const char *const names[ROLE_COUNT] = {
 		[ROLE_SUP] = "supervisor", [ROLE_ACC] = "acceptor", [ROLE_NUR] = "nursery",
 		[ROLE_CONN] = "connection", [ROLE_KEY] = "keysign", [ROLE_AUTH] = "auth",
-		[ROLE_REP] = "reporter", [ROLE_WRK] = "worker", [ROLE_CTL] = "coppicectl",
+		[ROLE_REP] = "reporter", [ROLE_WRK] = "worker", [ROLE_CTL] = "coppicectl", [ROLE_KEEP] = "keeper",
 	};
 
 	return (unsigned)role < ROLE_COUNT ? names[role] : "nobody";
@@ -84,7 +84,7 @@ int ipc_check(unsigned type, enum ipc_role from, enum ipc_role to, enum ipc_when
 
 /* ---- encoders ------------------------------------------------------------------- */
 
-static void put_addr(struct wr *w, const struct addr *a)
+void ipc_put_addr(struct wr *w, const struct addr *a)
 {
 	wr_u8(w, a->family);
 	wr_raw(w, a->ip, sizeof a->ip);
@@ -107,7 +107,7 @@ static void put_view(struct wr *w, struct view v, size_t max)
 #define STR(n, x)     put_view(w, m->n, x);
 #define BYTES(n, x)   put_view(w, m->n, x);
 #define SECRET(n, x)  put_view(w, m->n, x);
-#define ADDR(n)       put_addr(w, &m->n);
+#define ADDR(n)       ipc_put_addr(w, &m->n);
 #define MSG(no, name, from_, to_, fds_, when_, answer_, fields_, doc_) \
 	static void put_##name(struct wr *w, const struct ipc_##name *m) { fields_ }
 #include "ipc/messages.def"
@@ -139,7 +139,7 @@ int ipc_encode(struct buf *b, enum ipc_type type, const void *body)
 
 /* ---- decoders ------------------------------------------------------------------- */
 
-static struct addr get_addr(struct rd *r)
+struct addr ipc_get_addr(struct rd *r)
 {
 	struct addr a = { 0 };
 	struct view ip;
@@ -174,7 +174,7 @@ static struct view get_text(struct rd *r, size_t max)
 #define STR(n, x)     m->n = get_text(r, x);
 #define BYTES(n, x)   m->n = rd_string(r, x);
 #define SECRET(n, x)  m->n = rd_string(r, x);
-#define ADDR(n)       m->n = get_addr(r);
+#define ADDR(n)       m->n = ipc_get_addr(r);
 #define MSG(no, name, from_, to_, fds_, when_, answer_, fields_, doc_) \
 	static void get_##name(struct rd *r, struct ipc_##name *m) { fields_ }
 #include "ipc/messages.def"

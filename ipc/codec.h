@@ -1,6 +1,7 @@
 #ifndef IPC_CODEC_H
 #define IPC_CODEC_H
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/addr.h"
 #include "base/limits.h"
@@ -15,7 +16,8 @@ struct buf;
 
 /* Who sits at an end of a link; R_* are the bits used in messages.def. */
 enum ipc_role {
-	ROLE_SUP, ROLE_ACC, ROLE_NUR, ROLE_CONN, ROLE_KEY, ROLE_AUTH, ROLE_REP, ROLE_WRK, ROLE_CTL, ROLE_COUNT
+	ROLE_SUP, ROLE_ACC, ROLE_NUR, ROLE_CONN, ROLE_KEY, ROLE_AUTH, ROLE_REP, ROLE_WRK, ROLE_CTL, ROLE_KEEP,
+	ROLE_COUNT
 };
 #define R_SUP  (1u << ROLE_SUP)
 #define R_ACC  (1u << ROLE_ACC)
@@ -26,7 +28,8 @@ enum ipc_role {
 #define R_REP  (1u << ROLE_REP)
 #define R_WRK  (1u << ROLE_WRK)
 #define R_CTL  (1u << ROLE_CTL)
-#define R_CHILD (R_ACC | R_NUR | R_KEY | R_AUTH | R_REP)	/* exec'd, long-lived */
+#define R_KEEP (1u << ROLE_KEEP)
+#define R_CHILD (R_ACC | R_NUR | R_KEY | R_AUTH | R_REP | R_KEEP)	/* exec'd, long-lived */
 #define R_ANY  (R_CHILD | R_SUP | R_CONN | R_WRK)
 
 /* State of a link. */
@@ -71,6 +74,7 @@ struct ipc_msg {
 	enum ipc_type type;
 	int nfds;
 	int fds[IPC_FDS_MAX];
+	pid_t sender;		/* as the kernel says, on a link_attest()ed link; else 0 */
 	union {
 #define MSG(no, name, from_, to_, fds_, when_, answer_, fields_, doc_) struct ipc_##name name;
 #include "ipc/messages.def"
@@ -102,6 +106,9 @@ int ipc_check(unsigned type, enum ipc_role from, enum ipc_role to, enum ipc_when
 int ipc_encode(struct buf *, enum ipc_type, const void *body);
 /* SSH_OK or SSH_E_FORMAT (unknown number, short, over-long field, bytes left over). m->nfds is not touched. */
 int ipc_decode(struct ipc_msg *m, const uint8_t *p, size_t n);
+/* One ADDR field; a bad one spoils the reader. */
+void ipc_put_addr(struct wr *, const struct addr *);
+struct addr ipc_get_addr(struct rd *);
 /* Takes the i-th descriptor out of a message: yours now; -1 if it is not there. */
 int ipc_take_fd(struct ipc_msg *, int i);
 /* Closes every descriptor that nobody took. */

@@ -35,9 +35,15 @@ int datagram_send(int fd, const void *p, size_t n, const int *fds, int nfds, int
 static void take_fds(struct msghdr *mh, struct ipc_msg *m)
 {
 	m->nfds = 0;
+	m->sender = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(mh); c != NULL; c = CMSG_NXTHDR(mh, c)) {
 		size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		struct ucred who;
 
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS) {
+			memcpy(&who, CMSG_DATA(c), sizeof who);
+			m->sender = who.pid;
+		}
 		if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS)
 			continue;
 		for (size_t i = 0; i < count; i++) {
@@ -54,7 +60,7 @@ static void take_fds(struct msghdr *mh, struct ipc_msg *m)
 
 int datagram_recv(int fd, uint8_t *p, size_t size, size_t *n, struct ipc_msg *m, int flags)
 {
-	union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX)]; } control;
+	union { struct cmsghdr h; char room[CMSG_SPACE(sizeof(int) * IPC_FDS_MAX) + CMSG_SPACE(sizeof(struct ucred))]; } control;
 	struct iovec iov = { .iov_base = p, .iov_len = size };
 	struct msghdr mh = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control };
 	ssize_t r;

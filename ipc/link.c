@@ -1,6 +1,7 @@
 #include "ipc/link.h"
 
 #include <event2/event.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -38,6 +39,7 @@ struct link {
 	size_t held_bytes;
 	int busy;		/* inside a callback: free later */
 	int freed, ended, paused, finished, draining, hold;
+	int careful;
 };
 
 /* One buffer for all links of the process: a message lives only until its handler returns. */
@@ -104,7 +106,7 @@ static int receive_one(struct link *l)
 	size_t n;
 	int r;
 
-	if ((r = datagram_recv(l->fd, storage, sizeof storage, &n, &m, MSG_DONTWAIT)) == SSH_E_NOT_NOW)
+	if ((r = datagram_recv(l->fd, storage, sizeof storage, &n, &m, MSG_DONTWAIT | (l->careful ? MSG_PEEK : 0))) == SSH_E_NOT_NOW)
 		return r;
 	if (r == SSH_OK)
 		r = datagram_accept(&m, storage, n, l->peer, l->me, l->when);
@@ -115,6 +117,8 @@ static int receive_one(struct link *l)
 		if ((rule = ipc_rule(m.type)) != NULL && rule->secret)
 			secret_wipe(storage, n);
 	}
+	if (l->careful && r != SSH_E_GONE)
+		recv(l->fd, NULL, 0, MSG_DONTWAIT);
 	if (r < 0)
 		end(l, r);
 	return r;
@@ -240,33 +244,83 @@ static int keep(struct link *l, const struct buf *b, const int *fds, int nfds)
 	return SSH_OK;
 }
 
-int link_send_fds(struct link *l, enum ipc_type type, const void *body, const int *fds, int nfds)
+static int duplicate(const int *from, int *to, int n)
 {
-	struct buf b;
-	int r, kept = 0;
+	for (int i = 0; i < n; i++)
+		if ((to[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3)) < 0) {
+			while (i-- > 0)
+				close(to[i]);
+			return SSH_E_SYS;
+		}
+	return SSH_OK;
+}
 
+/* SSH_OK; *queued: the descriptors (duplicates of them when lent) moved into the queue. */
+static int try_send(struct link *l, enum ipc_type type, const void *body, const int *fds, int nfds, int lent, int *queued)
+{
+	int mine[IPC_FDS_MAX], r;
+	struct buf b;
+
+	*queued = 0;
 	buf_init(&b, IPC_MESSAGE_MAX, NULL);
 	if (l->ended || l->freed || l->finished)
 		r = SSH_E_GONE;
 	else if ((r = ipc_check(type, l->me, l->peer, l->when, nfds)) == SSH_OK)
 		r = ipc_encode(&b, type, body);
-	if (r == SSH_OK) {
+	if (r == SSH_OK)
 		log_note(NOTE_LINK_OUT, type, buf_len(&b));
+	if (r == SSH_OK)
 		r = list_empty(&l->queue) && !l->hold ? datagram_send(l->fd, buf_head(&b), buf_len(&b), fds, nfds, MSG_DONTWAIT)
 		    : SSH_E_NOT_NOW;
-		if (r == SSH_E_NOT_NOW && (r = keep(l, &b, fds, nfds)) == SSH_OK)
-			kept = 1;
+	if (r == SSH_E_NOT_NOW && (!lent || (r = duplicate(fds, mine, nfds)) == SSH_OK)) {
+		r = keep(l, &b, lent ? mine : fds, nfds);
+		*queued = r == SSH_OK;
+		for (int i = 0; lent && r < 0 && i < nfds; i++)
+			close(mine[i]);
 	}
-	for (int i = 0; i < nfds && !kept; i++)
+	buf_drop(&b);
+	return r;
+}
+
+int link_lend_fds(struct link *l, enum ipc_type type, const void *body, const int *fds, int nfds)
+{
+	int queued;
+
+	return try_send(l, type, body, fds, nfds, 1, &queued);
+}
+
+int link_send_fds(struct link *l, enum ipc_type type, const void *body, const int *fds, int nfds)
+{
+	int queued, r = try_send(l, type, body, fds, nfds, 0, &queued);
+
+	for (int i = 0; i < nfds && !queued; i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
-	buf_drop(&b);
 	return r;
 }
 
 int link_send(struct link *l, enum ipc_type type, const void *body)
 {
 	return link_send_fds(l, type, body, NULL, 0);
+}
+
+void link_careful(struct link *l)
+{
+	l->careful = 1;
+}
+
+int link_attest(struct link *l)
+{
+	int on = 1;
+
+	return setsockopt(l->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0 ? SSH_OK : SSH_E_SYS;
+}
+
+void link_hang_up(struct link *l)
+{
+	if (l != NULL && l->fd >= 0)
+		shutdown(l->fd, SHUT_RDWR);
+	link_free(l);
 }
 
 void link_finish(struct link *l)

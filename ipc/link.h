@@ -36,6 +36,19 @@ void link_finish(struct link *);
 /* The far end is dead: handles what it had said and nobody has read. No gone() from here. Not inside a handler. */
 void link_drain(struct link *);
 /*
+ * The same, but the descriptors stay yours; what has to wait in the queue is duplicated.
+ */
+int  link_lend_fds(struct link *, enum ipc_type, const void *body, const int *fds, int nfds);
+/*
+ * From now on a message leaves the socket only after its handler returned: a process that dies in the middle leaves it to
+ * whoever takes the link over, and its handler must not mind hearing a message again.
+ */
+void link_careful(struct link *);
+/* From now on the kernel tells the sender's pid with each message (ipc_msg.sender). SSH_OK or SSH_E_SYS. */
+int  link_attest(struct link *);
+/* As link_free(), and the far end sees the end of the link even if other processes hold copies of our end. */
+void link_hang_up(struct link *);
+/*
  * While it holds, what is sent is checked and kept here instead; for a far end that is about to be replaced. link_give()
  * lets what `from` kept go out on `to` (which may be the same link), behind what `to` has queued.
  */

@@ -14,6 +14,7 @@ void sandbox_nursery(const struct child *);	/* may still clone; runs before any 
 void sandbox_connection(const struct child *);	/* in the forked worker, before the first byte is read */
 void sandbox_keysign(const struct child *);
 void sandbox_auth(const struct child *);	/* keeps root and few capabilities; may fork */
+void sandbox_keeper(const struct child *);
 void sandbox_reporter(const struct child *);
 void sandbox_sftp(void);			/* already the user: no new privileges, no exec, no sockets */
 

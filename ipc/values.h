@@ -24,6 +24,12 @@ enum work_kind { WORK_SHELL = 0, WORK_EXEC = 1, WORK_SUBSYSTEM = 2 };
 /* SPAWNED.status: made; refused by policy, or too many; no such subsystem; the machine could not */
 enum { SPAWNED_OK = 0, SPAWNED_REFUSED = 1, SPAWNED_UNKNOWN = 2, SPAWNED_FAILED = 3 };
 
+/* WORKER_EXIT.signalled: exited, killed by a signal, or it ended while nobody supervised and nobody knows how */
+enum { WORKER_EXITED = 0, WORKER_SIGNALLED = 1, WORKER_EXIT_UNKNOWN = 2 };
+
+/* ENDS.what */
+enum { ENDS_CLIENT = 0, ENDS_CHANNEL = 1, ENDS_ALL = 2 };
+
 /* CHAN_SHUT.ends */
 #define END_STDIN  1u
 #define END_STDOUT 2u

@@ -10,7 +10,7 @@ struct worker {
 };
 
 /*
- * Blocking; exits 255 with a sentence on stderr when there is no WORK within 10 s. Its descriptors are moved to
+ * Blocking; exits 255 with a sentence on stderr when there is no WORK within 10 s, and without one when the link ends before GO. Its descriptors are moved to
  * 0, 1 and 2 (pty: all three the slave), descriptor 3 is closed, everything above 2 is closed on exec.
  */
 void worker_begin(struct worker *);

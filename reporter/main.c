@@ -191,7 +191,7 @@ static int on_message(struct child *c, struct ipc_msg *m)
 
 /* ---- configuration ---------------------------------------------------------------------------- */
 
-struct settings { int facility, format; enum log_level level; unsigned crashes; uint64_t bytes; };
+struct settings { int facility; enum conf_log_format format; enum log_level level; unsigned crashes; uint64_t bytes; };
 
 static struct settings next;	/* accepted, waiting for the word to switch */
 

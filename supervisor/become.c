@@ -14,7 +14,6 @@
 
 #include "base/err.h"
 #include "ipc/child.h"
-#include "ipc/datagram.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/grant.h"
 #include "supervisor/programs.h"
@@ -81,10 +80,10 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 	_exit(255);
 }
 
-pid_t become_user(struct daemon *d, const struct grant *g, int program, struct work *w)
+pid_t become_user(struct daemon *d, const struct session *s, int program, const char *title, int *order)
 {
-	int pair[2], saved, group = cgroup_session_open(w->s);
-	pid_t pid = -1;
+	int pair[2], saved, group = cgroup_session_open(s);
+	pid_t pid;
 
 	if (link_pair(pair) < 0) {
 		saved = errno;
@@ -93,18 +92,15 @@ pid_t become_user(struct daemon *d, const struct grant *g, int program, struct w
 		errno = saved;
 		return -1;
 	}
-	/* A fresh socket takes one message without waiting; it keeps its own copies of the descriptors. */
-	if (datagram_send(pair[0], w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT) == SSH_OK) {
-		if ((pid = spawn_fork_into(group)) == 0)
-			become(d, g, program, pair[1], w->kid->name);
-	} else {
-		errno = ENOBUFS;
-	}
+	if ((pid = spawn_fork_into(group)) == 0)
+		become(d, s->grant, program, pair[1], title);
 	saved = errno;
-	close(pair[0]);
 	close(pair[1]);
+	if (pid < 0)
+		close(pair[0]);
 	if (group >= 0)
 		close(group);
 	errno = saved;
+	*order = pair[0];
 	return pid;
 }

@@ -4,8 +4,8 @@
 
 /* become - a fork that becomes the granted user and execs a helper. */
 
-/* Its pid, or -1 with errno. WORK (w->order) and w->theirs lie in its link already when it starts. */
-pid_t become_user(struct daemon *, const struct grant *, int program, struct work *w);
+/* Its pid, or -1 with errno. It waits for its WORK on *order, which is yours; when that closes it ends. */
+pid_t become_user(struct daemon *, const struct session *, int program, const char *title, int *order);
 /* Limits as they were when we were started; ours may be higher. */
 void  become_remember_limits(void);
 

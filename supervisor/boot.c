@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -26,6 +27,7 @@
 #include "supervisor/detach.h"
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
+#include "supervisor/keep.h"
 #include "supervisor/handoff.h"
 #include "supervisor/health.h"
 #include "supervisor/lastgood.h"
@@ -36,8 +38,14 @@
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 #include "supervisor/reload.h"
+#include "supervisor/resume.h"
 #include "supervisor/reports.h"
 #include "supervisor/session.h"
+#include "supervisor/spawn.h"
+#include "supervisor/state.h"
+#include "supervisor/upgrade.h"
+#include "supervisor/replace.h"
+#include "supervisor/version.h"
 #include "supervisor/watchdog.h"
 
 #define BAD_CONFIG 255		/* as sshd exits */
@@ -132,10 +140,34 @@ static void on_child(evutil_socket_t sig, short what, void *arg)
 	proc_reap(arg);
 }
 
+/*
+ * systemctl restart (RestartKillSignal=): the next program takes the tree over as it would after SIGKILL. Nothing is undone;
+ * without a keeper it is an orderly end.
+ */
+static void on_leave(evutil_socket_t sig, short what, void *arg)
+{
+	struct daemon *d = arg;
+
+	if (proc_of(d, KID_KEEPER) == NULL || d->stopping) {
+		on_terminate(sig, what, arg);
+		return;
+	}
+	log_ev(LOGL_INFO, "Received SIGUSR1; leaving, sessions live on.");
+	manager_leaving();
+	_exit(0);
+}
+
+static void on_upgrade(evutil_socket_t sig, short what, void *arg)
+{
+	(void)sig, (void)what;
+	upgrade_ask(arg, NULL, 0);
+}
+
 static int watch_signals(struct daemon *d)
 {
 	static const struct { int sig; event_callback_fn fn; } watched[] = {
 		{ SIGTERM, on_terminate }, { SIGINT, on_terminate }, { SIGHUP, on_hangup }, { SIGCHLD, on_child },
+		{ SIGUSR1, on_leave }, { SIGUSR2, on_upgrade },
 	};
 
 	signal(SIGPIPE, SIG_IGN);
@@ -144,6 +176,7 @@ static int watch_signals(struct daemon *d)
 		if (d->signals[i] == NULL || event_add(d->signals[i], NULL) < 0)
 			return SSH_E_SYS;
 	}
+	spawn_unblock();	/* over an exec they waited */
 	return SSH_OK;
 }
 
@@ -155,6 +188,7 @@ void daemon_stop(struct daemon *d)
 		return;
 	reports_tell(d, HAPPENS_STOP, LOGL_INFO, NULL, (struct tell[]){ TELL_NUMBER("pid", getpid()), TELL_END });
 	d->stopping = 1;
+	state_daemon(d);
 	if (root->node->state == SUP_ST_DOWN)
 		event_base_loopbreak(d->base);
 	else
@@ -175,6 +209,15 @@ static void on_serve_only_one(evutil_socket_t fd, short what, void *arg)
 		daemon_stop(d);
 }
 
+/* Every part of the tree serves, for the first time or again. */
+static void now_serving(struct daemon *d)
+{
+	activation_settle(d);
+	manager_ready(d);
+	watchdog_start(d);
+	drain_tell(d);
+}
+
 void boot_done(struct daemon *d)
 {
 	struct timeval now = { 0, 0 };
@@ -182,19 +225,38 @@ void boot_done(struct daemon *d)
 	if (d->up)
 		return;
 	d->up = 1;
-	activation_settle(d);
-	manager_ready(d);
-	watchdog_start(d);
-	drain_tell(d);
+	state_daemon(d);
+	now_serving(d);
 	if (d->ids.made_up)
 		log_ev(d->opt.inetd ? LOGL_VERBOSE : LOGL_INFO, "accounts coppice-net, coppice-key, coppice-log: missing ones replaced by unassigned ids %u, %u, %u",
 		    d->ids.net.uid, d->ids.key.uid, d->ids.log.uid);
-	reports_tell(d, HAPPENS_START, LOGL_INFO, NULL, (struct tell[]){ TELL_TEXT("version", COPPICE_VERSION), TELL_NUMBER("pid", getpid()), TELL_END });
+	reports_tell(d, HAPPENS_START, LOGL_INFO, NULL, (struct tell[]){ TELL_TEXT("version", program_version.name), TELL_NUMBER("pid", getpid()), TELL_END });
 	detach_write_pid(d);
 	detach_done(d);
 	reload_booted(d);
 	if (d->opt.inetd)
 		event_base_once(d->base, -1, EV_TIMEOUT, on_serve_only_one, d, &now);
+}
+
+/* The tree, new or taken over, and the journal of it. */
+static int plant(struct daemon *d)
+{
+	int r;
+
+	keep_open(d);
+	if (d->resume != NULL)
+		r = resume_tree(d);
+	else if ((r = fx_plant(d)) == SSH_OK)
+		r = listen_plant(d, 0);
+	if (r < 0 || (d->opt.resume_fd > 0 && program_version.fails))
+		return r < 0 ? r : SSH_E_BUG;
+	if (d->keep == NULL || state_open(d) < 0)
+		return SSH_OK;
+	if ((r = state_write_all(d, d->journal, program_version.format)) < 0)
+		log_ev(LOGL_ERROR, "journal: %s", err_text(r));
+	if (d->resume != NULL)
+		keep_adopted(d);
+	return SSH_OK;
 }
 
 /* Addresses that nobody can bind are a bad configuration, too. */
@@ -219,13 +281,17 @@ static int prepare(struct daemon *d)
 {
 	struct event_config *cfg;
 
+	if (resume_find(d) < 0)
+		return 1;
+	if (d->resume != NULL)
+		resume_sockets(d);
 	if (d->opt.inetd ? take_client(d) < 0 : bind_some(d) < 0)
 		return BAD_CONFIG;
 	if (detach_log(d) < 0)
 		return BAD_CONFIG;
 	boxes_open(d);
 	observe_open(d);
-	if (!d->opt.foreground && detach(d) < 0) {
+	if (!d->opt.foreground && d->opt.resume_fd <= 0 && detach(d) < 0) {
 		log_ev(LOGL_ERROR, "cannot go to the background: %s", strerror(errno));
 		return 1;
 	}
@@ -236,7 +302,7 @@ static int prepare(struct daemon *d)
 	event_config_free(cfg);
 	if (d->base != NULL)
 		cgroup_open(d);
-	if (d->base == NULL || watch_signals(d) < 0 || fx_plant(d) < 0 || listen_plant(d, 0) < 0) {
+	if (d->base == NULL || watch_signals(d) < 0 || plant(d) < 0) {
 		log_ev(LOGL_ERROR, "cannot start: %s", errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
 		return 1;
 	}
@@ -247,9 +313,12 @@ static int prepare(struct daemon *d)
 
 static void clean_up(struct daemon *d)
 {
+	upgrade_drop(d);
+	replace_drop(d);
 	d->stopping = 1;
 	reload_drop(d);
 	control_close(d);
+	resume_drop(d);
 	command_child_drop(d);
 	fx_drop(d);
 	handoffs_drop(d);
@@ -258,6 +327,8 @@ static void clean_up(struct daemon *d)
 	if (d->introductions != NULL)
 		event_free(d->introductions);
 	listen_drop(d);
+	state_close(d);
+	keep_close(d);
 	activation_drop();
 	watchdog_drop(d);
 	manager_drop();
@@ -283,6 +354,23 @@ static void clean_up(struct daemon *d)
 	d->conf = NULL;
 }
 
+/* Taken over: it serves already. */
+static int go_on(struct daemon *d)
+{
+	d->took_over = 1;
+	resume_go(d);
+	health_start(d);
+	if (d->opt.resume_fd > 0) {
+		upgrade_done(d);
+		close(d->opt.resume_fd);
+	}
+	resume_drop(d);
+	now_serving(d);
+	detach_write_pid(d);
+	detach_done(d);
+	return SSH_OK;
+}
+
 static int serve(struct daemon *d)
 {
 	int status = prepare(d);
@@ -291,11 +379,40 @@ static int serve(struct daemon *d)
 		return status;
 	control_open(d);
 	d->status = 1;
-	if (fx_start(d->kids[KID_ROOT]) < 0 || event_base_dispatch(d->base) < 0)
+	if ((d->resume != NULL ? go_on(d) : fx_start(d->kids[KID_ROOT])) < 0 || event_base_dispatch(d->base) < 0)
 		return 1;
 	if (d->status != 0)
 		log_ev(LOGL_ERROR, "the process tree gave up; exiting");
 	return d->status;
+}
+
+/* For the day another program takes over: how to start it, and who we are. */
+static void remember_start(struct daemon *d)
+{
+	static const char gone[] = " (deleted)";
+	ssize_t len = readlink("/proc/self/exe", d->program_path, sizeof d->program_path - 1);
+	size_t n = 0, cut = sizeof gone - 1;
+
+	d->self = open("/proc/self/exe", O_PATH | O_CLOEXEC);
+	d->program_path[len > 0 ? len : 0] = '\0';
+	if (len > (ssize_t)cut && strcmp(d->program_path + (size_t)len - cut, gone) == 0)
+		d->program_path[(size_t)len - cut] = '\0';
+	while (environ[n] != NULL)
+		n++;
+	d->environment = calloc(n + 1, sizeof *d->environment);
+	n = 0;
+	for (char **e = environ; d->environment != NULL && *e != NULL; e++)
+		if (strncmp(*e, "LISTEN_", 7) != 0)	/* those descriptors have other numbers by then */
+			d->environment[n++] = strdup(*e);
+}
+
+static void forget_start(struct daemon *d)
+{
+	for (char **e = d->environment; e != NULL && *e != NULL; e++)
+		free(*e);
+	free(d->environment);
+	if (d->self >= 0)
+		close(d->self);
 }
 
 static void init(struct daemon *d)
@@ -315,18 +432,16 @@ static void init(struct daemon *d)
 	for (int i = 0; i < PROG_COUNT; i++)
 		d->program[i] = -1;
 	d->privileged = geteuid() == 0;
+	d->began = (uint64_t)time(NULL);
 	d->born_ms = clock_ms();
 	d->log_level = -1;
 }
 
 /* The configuration cannot be used: says so to whoever started us. */
-static int bad_config(struct daemon *d, const char *why)
+static int bad_config(const char *why)
 {
 	fprintf(stderr, "%s\n", why);
 	manager_failed(BAD_CONFIG, 0, why);
-	programs_close(d->program);
-	listen_drop(d);
-	activation_drop();
 	return BAD_CONFIG;
 }
 
@@ -361,7 +476,8 @@ static int choose_config(struct daemon *d, int only_test, struct conf **c, struc
 	return SSH_OK;
 }
 
-int boot_run(struct daemon *d)
+/* -t, -T, -G and --can-resume end here; else the daemon runs until it ends. */
+static int run(struct daemon *d)
 {
 	struct conf_values *v = NULL;
 	struct conf *c = NULL;
@@ -369,11 +485,8 @@ int boot_run(struct daemon *d)
 	int only_test = d->opt.test || d->opt.dump, status;
 	struct config *whole;
 
-	init(d);
-	have_standard_fds();
-	detach_log_sink(d);
 	if (from_manager(d, e.text, sizeof e.text) < 0)
-		return bad_config(d, e.text);
+		return bad_config(e.text);
 	if (places_here(&d->places) < 0) {
 		fprintf(stderr, "coppiced: HOME is not set, and no XDG directories either\n");
 		return BAD_CONFIG;
@@ -382,17 +495,19 @@ int boot_run(struct daemon *d)
 		fprintf(stderr, "coppiced: %s\n", e.text);
 		return BAD_CONFIG;
 	}
-	if (config_find(d, &e) < 0 || choose_config(d, only_test, &c, &v, &e) < 0)
-		return bad_config(d, e.text);
-	if (only_test) {
-		status = test(d, c, v);
-		programs_close(d->program);
-		return status;
+	if (config_find(d, &e) < 0 || choose_config(d, only_test || d->opt.can_resume, &c, &v, &e) < 0)
+		return bad_config(e.text);
+	if (only_test)
+		return test(d, c, v);
+	if (d->opt.can_resume) {
+		upgrade_can_resume();
+		conf_values_free(v);
+		conf_free(c);
+		return 0;
 	}
 	become_remember_limits();
 	if (config_make(d, c, v, &whole, &e) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
-		programs_close(d->program);
 		return BAD_CONFIG;
 	}
 	config_swap(d, &whole, 1);
@@ -403,6 +518,23 @@ int boot_run(struct daemon *d)
 		status = serve(d);
 	if (status != 0)
 		manager_failed(status, 0, "");
+	return status;
+}
+
+int boot_run(struct daemon *d)
+{
+	int status;
+
+	init(d);
+	remember_start(d);
+	have_standard_fds();
+	detach_log_sink(d);
+	status = run(d);
+	if (d->opt.resume_fd > 0 && !d->took_over)
+		upgrade_step_back(d);
+	if (d->resume != NULL && !d->took_over)
+		_exit(status);	/* nothing is lost: the keeper waits for the next start */
 	clean_up(d);
+	forget_start(d);
 	return status;
 }

@@ -17,12 +17,16 @@
 #include "supervisor/handoff.h"
 #include "supervisor/halt.h"
 #include "supervisor/introduce.h"
+#include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/replace.h"
+#include "supervisor/resume.h"
 #include "supervisor/reload.h"
 #include "supervisor/samples.h"
 #include "supervisor/session.h"
+#include "supervisor/state.h"
 #include "supervisor/stats.h"
 #include "supervisor/survive.h"
 #include "supervisor/watchdog.h"
@@ -38,6 +42,7 @@ static enum conf_reader reader_of(enum ipc_role role)
 	case ROLE_KEY:  return CONF_KEY;
 	case ROLE_AUTH: return CONF_AUTH;
 	case ROLE_REP:  return CONF_REP;
+	case ROLE_KEEP: return CONF_KEEP;
 	case ROLE_SUP: case ROLE_CONN: case ROLE_WRK: case ROLE_CTL: case ROLE_COUNT: break;
 	}
 	return (enum conf_reader)0;
@@ -120,10 +125,11 @@ static int first_slice(struct proc *p)
 static int on_hello(struct proc *p, const struct ipc_HELLO *m)
 {
 	struct daemon *d = p->d;
-	const struct kid_row *row = p->kid != NULL ? p->kid->row : kid_row(p->role == ROLE_KEY ? KID_KEYSIGN : KID_NURSERY);
+	const struct kid *k = p->kid != NULL ? p->kid : p->heir_of;
+	const struct kid_row *row = k != NULL ? k->row : kid_row(p->role == ROLE_KEY ? KID_KEYSIGN : KID_NURSERY);
 	struct id_pair id = ids_of(&d->ids, row->account);
 	struct ipc_WELCOME w = {
-		.proto = IPC_PROTO, .node = p->kid != NULL ? p->kid->node->id : 0, .log_level = (uint8_t)log_get_level(),
+		.proto = IPC_PROTO, .node = k != NULL ? k->node->id : 0, .log_level = (uint8_t)log_get_level(),
 		.flags = d->privileged ? CHILD_PRIVILEGED : 0, .uid = id.uid, .gid = id.gid,
 	};
 	int sink = -1, r;
@@ -137,6 +143,7 @@ static int on_hello(struct proc *p, const struct ipc_HELLO *m)
 		p->keys = d->keys;
 	TRY(first_slice(p));
 	p->greeted = 1;
+	state_proc(p);
 	introduce_newcomer(p);
 	if (p->role == ROLE_ACC)
 		return listen_give(p);
@@ -149,13 +156,23 @@ static int on_ready(struct proc *p)
 
 	if (!p->greeted)
 		return SSH_E_RULE;
+	if (p->is_ready && !p->replay)
+		return SSH_E_RULE;
 	p->is_ready = 1;
-	link_enter(p->link, W_UP);
+	if (link_state(p->link) == W_NEW)
+		link_enter(p->link, p->role == ROLE_CONN && p->kid != NULL && p->kid->session->grant != NULL ? W_AUTHED : W_UP);
+	state_proc(p);
 	command_tell_level(p);
 	if (p->trial) {
 		reload_ready(p);
 		return SSH_OK;
 	}
+	if (p->heir_of != NULL) {
+		replace_ready(p);
+		return SSH_OK;
+	}
+	if (p->role == ROLE_KEEP)
+		keep_ready(p);
 	if (p->role == ROLE_KEY || p->role == ROLE_AUTH)
 		introduce_guard(p);
 	if (d->nursery.next == p) {
@@ -173,7 +190,7 @@ static int on_ready(struct proc *p)
 
 /* ---- everything else --------------------------------------------------------------------- */
 
-int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
+static int hear(struct link *l, struct ipc_msg *m, void *ctx)
 {
 	struct proc *p = ctx;
 	struct session *s = p->role == ROLE_CONN && p->kid != NULL ? p->kid->session : NULL;
@@ -194,8 +211,8 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_SESSION_ID:
 		introduce_session_id(p, &m->u.SESSION_ID);
 		return session_identified(p->d, &m->u.SESSION_ID);
-	case IPC_AUTH_GRANTED:  return session_granted(p->d, &m->u.AUTH_GRANTED);
-	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; return SSH_OK;
+	case IPC_AUTH_GRANTED:  return session_granted(p, &m->u.AUTH_GRANTED);
+	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; state_session(s); return SSH_OK;
 	case IPC_ADOPTED:       return survive_adopted(p);	/* else by a supervisor that took over: the move was complete */
 	case IPC_CHAN_STATS:    return stats_channel(s, &m->u.CHAN_STATS);
 	case IPC_CONN_STATS:    return stats_taken(s, &m->u.CONN_STATS);
@@ -207,6 +224,20 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_SPAWN:         return worker_request(s, &m->u.SPAWN);
 	case IPC_CHAN_SHUT:     return worker_shut(s, &m->u.CHAN_SHUT);
 	case IPC_WORKER_SIGNAL: return worker_signal(s, &m->u.WORKER_SIGNAL);
+	case IPC_ENDS:          return resume_ends(p, m);
 	default:                return SSH_E_RULE;
 	}
+}
+
+int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	struct proc *p = ctx;
+	struct daemon *d = p->d;
+	uint64_t serial = p->serial;
+	int replay = p->replay, r = hear(l, m, ctx);
+
+	/* Only the first message of an adopted process can have been handled before. */
+	if (replay && r == SSH_OK && (p = proc_by_serial(d, serial)) != NULL)
+		p->replay = 0;
+	return r;
 }

@@ -12,6 +12,7 @@
 #include "ipc/clock.h"
 #include "ipc/row.h"
 #include "supervisor/command.h"
+#include "supervisor/version.h"
 #include "supervisor/counters.h"
 #include "supervisor/listen.h"
 #include "supervisor/report.h"
@@ -118,8 +119,11 @@ int command_STATUS(struct client *c, const struct ipc_CTL_REQUEST *q)
 	buf_init(&b, ROW_BYTES_MAX, NULL);
 	w = wr_to(&b);
 	row_text(&w, "state", state_word(d));
-	row_text(&w, "version", COPPICE_VERSION);
+	row_text(&w, "version", program_version.name);
 	row_number(&w, "pid", getpid());
+	row_number(&w, "upgrades", d->upgrades);
+	row_number(&w, "upgraded", (int64_t)d->upgraded);
+	row_number(&w, "adoptions", d->adoptions);
 	row_number(&w, "up_ms", (int64_t)(clock_ms() - d->born_ms));
 	row_number(&w, "generation", (int64_t)d->generation);
 	row_text(&w, "config", d->opt.conf != NULL ? d->opt.conf : d->places.conf);

@@ -139,7 +139,7 @@ int config_load(struct daemon *d, int generate, struct conf **c, struct conf_val
 
 /* ---- a whole one ------------------------------------------------------------------------ */
 
-static int same_list(const struct conf_list *a, const struct conf_list *b)
+int config_same_list(const struct conf_list *a, const struct conf_list *b)
 {
 	if (a->n != b->n)
 		return 0;
@@ -151,7 +151,7 @@ static int same_list(const struct conf_list *a, const struct conf_list *b)
 
 static int same_places(const struct conf_values *a, const struct conf_values *b)
 {
-	return same_list(&a->Port, &b->Port) && same_list(&a->ListenAddress, &b->ListenAddress) && a->AddressFamily == b->AddressFamily;
+	return config_same_list(&a->Port, &b->Port) && config_same_list(&a->ListenAddress, &b->ListenAddress) && a->AddressFamily == b->AddressFamily;
 }
 
 /* What has not changed is not looked up again: names stay the addresses they were. */

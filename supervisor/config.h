@@ -36,4 +36,7 @@ int  config_keys_work(struct daemon *, const struct conf_values *);
 /* -T: prints effective values, for the client of -C when given. Exit status. */
 int  config_dump(struct daemon *, const struct conf *);
 
+/* The same words in the same order. */
+int  config_same_list(const struct conf_list *, const struct conf_list *);
+
 #endif

@@ -18,6 +18,7 @@
 #include "ipc/verbs.h"
 #include "supervisor/command.h"
 #include "supervisor/detach.h"
+#include "supervisor/held.h"
 
 #define PACE_MS  2		/* a client's socket takes some 250 messages at a time */
 
@@ -227,32 +228,71 @@ static int may_speak(int fd, struct ucred *who)
 	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, who, &len) == 0 && (who->uid == 0 || who->uid == geteuid());
 }
 
-static void on_connect(evutil_socket_t fd, short what, void *arg)
+/* fd is taken, also on failure. */
+static struct client *client_new(struct control *c, int s, const struct ucred *who)
 {
 	static const struct link_ops ops = { on_request, on_gone };
-	struct control *c = arg;
-	int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
-	struct client *k;
-	struct ucred who;
+	struct client *k = calloc(1, sizeof *k);
 
-	(void)what;
-	if (s < 0)
-		return;
-	if (c->nclients >= CONTROL_CLIENTS_MAX || !may_speak(s, &who) || (k = calloc(1, sizeof *k)) == NULL) {
+	if (k == NULL) {
 		close(s);
-		return;
+		return NULL;
 	}
 	k->c = c;
-	k->who = who;
+	k->who = *who;
 	k->id = ++c->last_client;
 	list_add_tail(&c->clients, &k->link);
 	c->nclients++;
 	if (link_new(&k->wire, c->d->base, s, ROLE_SUP, ROLE_CTL, &ops, k) < 0
 	    || (k->pace = evtimer_new(c->d->base, on_pace, k)) == NULL) {
 		client_free(k);
-		return;
+		return NULL;
 	}
 	link_enter(k->wire, W_UP);
+	return k;
+}
+
+static void on_connect(evutil_socket_t fd, short what, void *arg)
+{
+	struct control *c = arg;
+	int s = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	struct ucred who;
+
+	(void)what;
+	if (s < 0)
+		return;
+	if (c->nclients >= CONTROL_CLIENTS_MAX || !may_speak(s, &who))
+		close(s);
+	else
+		client_new(c, s, &who);
+}
+
+int control_fd(const struct daemon *d)
+{
+	return d->control != NULL ? d->control->fd : -1;
+}
+
+int control_client_fd(struct daemon *d, uint64_t id)
+{
+	struct client *k = client_find(d, id);
+
+	return k != NULL ? link_fd(k->wire) : -1;
+}
+
+struct client *control_take_client(struct daemon *d, int fd)
+{
+	struct ucred who = { 0 };
+	struct client *k;
+
+	if (!may_speak(fd, &who)) {
+		close(fd);
+		return NULL;
+	}
+	k = client_new(d->control, fd, &who);
+
+	if (k != NULL)
+		k->asked = 1;
+	return k;
 }
 
 /* ---- the socket ----------------------------------------------------------------------------- */
@@ -274,9 +314,9 @@ static int folder_is_ours(const char *path)
 }
 
 /* A socket file nobody listens on is what a killed daemon left; one that answers belongs to another daemon. */
-static int somebody_answers(const struct sockaddr_un *at)
+static int somebody_answers(const struct sockaddr_un *at, int type)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), r;
 
 	if (fd < 0)
 		return 0;
@@ -285,10 +325,10 @@ static int somebody_answers(const struct sockaddr_un *at)
 	return r;
 }
 
-static int bind_socket(const struct sockaddr_un *at)
+static int bind_at(const struct sockaddr_un *at, int type, unsigned mode)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
-	mode_t old = umask(0177);
+	int fd = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved;
+	mode_t old = umask(0777 & ~(mode_t)mode);
 	int ok;
 
 	ok = fd >= 0 && bind(fd, (const struct sockaddr *)at, sizeof *at) == 0 && listen(fd, 16) == 0;
@@ -298,6 +338,31 @@ static int bind_socket(const struct sockaddr_un *at)
 		close(fd);
 	errno = saved;
 	return ok ? fd : -1;
+}
+
+int control_bind(const struct sockaddr_un *at)
+{
+	return bind_at(at, SOCK_SEQPACKET, 0600);
+}
+
+int control_stream(const struct daemon *d, const char *path, unsigned mode)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	struct stat st;
+
+	if (strlen(path) >= sizeof at.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(at.sun_path, path);
+	detach_make_folder(path, 0755);
+	if (d->resume == NULL && somebody_answers(&at, SOCK_STREAM)) {
+		errno = EADDRINUSE;
+		return -1;
+	}
+	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
+	return bind_at(&at, SOCK_STREAM, mode);
 }
 
 /* A listening socket at path, or -1 and a sentence. */
@@ -317,13 +382,13 @@ static int open_socket(struct daemon *d, const char *path, char *why, size_t siz
 		snprintf(why, size, "control socket %s: the folder is missing, belongs to somebody else or is writable by all", path);
 		return -1;
 	}
-	if (somebody_answers(&at)) {
+	if (somebody_answers(&at, SOCK_SEQPACKET)) {
 		snprintf(why, size, "control socket %s: another coppiced answers there", path);
 		return -1;
 	}
 	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path);
-	if ((fd = bind_socket(&at)) < 0)
+	if ((fd = control_bind(&at)) < 0)
 		snprintf(why, size, "control socket %s: %s", path, strerror(errno));
 	return fd;
 }
@@ -371,7 +436,8 @@ void control_open(struct daemon *d)
 
 	if (path == NULL || c == NULL)
 		return;
-	if ((fd = open_socket(d, path, why, sizeof why)) < 0)
+	fd = d->held != NULL ? held_take(d->held, KEPT_DAEMON, 0, DAEMON_CONTROL) : -1;
+	if (fd < 0 && (fd = open_socket(d, path, why, sizeof why)) < 0)
 		log_ev(LOGL_ERROR, "%s; coppicectl will not work", why);
 	else if (listen_on(c, fd, path) < 0)
 		log_ev(LOGL_ERROR, "control socket %s: %s", path, err_text(SSH_E_NOMEM));

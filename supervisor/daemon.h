@@ -24,6 +24,12 @@ struct session;
 struct listener;
 struct work;
 struct control;
+struct journal;
+struct keep;
+struct held;
+struct resume;
+struct upgrade;
+struct replace;
 struct drain;
 struct reload;
 struct daemon;
@@ -56,6 +62,13 @@ struct proc {
 	unsigned asked;			/* nursery: forks it has not answered */
 	unsigned unmet;			/* 1 << role: guards that get to know it later (introduce.c) */
 	struct event *deadline;		/* then it is killed */
+	int pidfd;			/* -1: none */
+	int order;			/* worker that was not told to GO yet: our end of its link; else -1 */
+	struct event *watch;		/* adopted: it is no child of ours, its pidfd tells the end */
+	struct kid *heir_of;		/* whose process it is to become, in a planned replacement */
+	unsigned adopted : 1;
+	unsigned asked_ends : 1;	/* adopted connection: it has not told all of its ends */
+	unsigned replay : 1;		/* adopted: its first message may be one that was handled before */
 	int box;			/* helper: the page of its last events; -1 */
 	uint32_t slot;			/* connection: its page in daemon.boxes; 0: none */
 	struct session *adopts;		/* connection: the session it is to take over (handoff.h); NULL otherwise */
@@ -135,7 +148,7 @@ struct daemon {
 	int privileged;
 
 	struct event_base *base;
-	struct event *signals[4];
+	struct event *signals[6];
 	struct sup_tree *tree;
 	struct kid *kids[KID_COUNT];	/* the rows there is one of */
 	struct list pending;
@@ -159,6 +172,7 @@ struct daemon {
 	struct nursery nursery;
 	struct handoffs handoffs;
 	struct list listeners;
+	uint32_t last_listener;
 	struct listener *health;	/* HealthListen; NULL */
 	struct drain *drain;		/* NULL until the first one */
 	struct list listeners_next;	/* bound for the configuration that is being tried */
@@ -170,6 +184,21 @@ struct daemon {
 		unsigned busy : 1;	/* the round was brought forward */
 		unsigned told : 1;	/* the manager knows of this round */
 	} watchdog;
+
+	struct journal *journal;	/* NULL: nobody is to read it */
+	struct keep *keep;
+	struct upgrade *upgrade;	/* one is asked for */
+	struct replace *replace;	/* one is under way */
+	char **argv, **environment;	/* as we were started */
+	int took_over;			/* the tree is ours, and others know */
+	int self;			/* this very program, for a step back */
+	char program_path[PLACE_MAX];	/* of this program, when it was started */
+	struct resume *resume;		/* the same while */
+	struct held *held;		/* while we take over: what is not adopted yet */
+	int keep_refused;		/* the keeper at that place is another daemon's */
+	uint64_t began, upgraded;	/* seconds since 1970; upgraded: 0 or when this program took over from another */
+	unsigned upgrades, adoptions;
+	char came_from[40];		/* version before the last upgrade */
 
 	struct log_pair log_trusted, log_untrusted;
 	unsigned untold;		/* records the log socket did not take */

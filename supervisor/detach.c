@@ -92,12 +92,20 @@ static int log_pair_make(struct log_pair *p)
 	return SSH_OK;
 }
 
+static int log_failed(void)
+{
+	log_ev(LOGL_ERROR, "log sockets: %s", strerror(errno));
+	return SSH_E_SYS;
+}
+
 int detach_log(struct daemon *d)
 {
-	if (log_pair_make(&d->log_trusted) < 0 || log_pair_make(&d->log_untrusted) < 0) {
-		log_ev(LOGL_ERROR, "log sockets: %s", strerror(errno));
-		return SSH_E_SYS;
-	}
+	if ((d->log_trusted.send < 0 || d->log_trusted.receive < 0) && log_pair_make(&d->log_trusted) < 0)
+		return log_failed();
+	if ((d->log_untrusted.send < 0 || d->log_untrusted.receive < 0) && log_pair_make(&d->log_untrusted) < 0)
+		return log_failed();
+	if (d->sink >= 0)
+		return SSH_OK;		/* it came over the exec */
 	if (d->opt.log_file != NULL)
 		d->sink = open(d->opt.log_file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0600);
 	else if (d->opt.to_stderr && (d->values->LogFormat == LOG_FORMAT_AUTO || d->values->LogFormat == LOG_FORMAT_JOURNAL)

@@ -17,10 +17,12 @@
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/replace.h"
 #include "supervisor/report.h"
 #include "supervisor/reports.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
+#include "supervisor/state.h"
 #include "supervisor/supervise.h"
 #include "supervisor/worker.h"
 
@@ -29,6 +31,8 @@
 static void kid_free(struct kid *k)
 {
 	list_remove(&k->pending);
+	replace_forget(k);
+	state_forget_node(k);
 	reports_drop(k);
 	if (k->timer != NULL)
 		event_free(k->timer);
@@ -76,10 +80,11 @@ struct kid *fx_add(struct daemon *d, struct kid *parent, enum kid_id id, const c
 		return NULL;
 	}
 	k->node->ctx = k;
+	state_node(k);
 	return k;
 }
 
-int fx_plant(struct daemon *d)
+static int plant_root(struct daemon *d)
 {
 	struct kid *root = kid_new(d, kid_row(KID_ROOT), "coppiced");
 
@@ -88,10 +93,54 @@ int fx_plant(struct daemon *d)
 		return SSH_E_NOMEM;
 	root->node = sup_root(d->tree);
 	root->node->ctx = root;
+	return SSH_OK;
+}
+
+struct kid *fx_restore(struct daemon *d, struct kid *parent, enum kid_id id, const char *name, const struct sup_saved *s)
+{
+	struct kid *k;
+
+	if (id == KID_ROOT) {
+		if (plant_root(d) < 0)
+			return NULL;
+		sup_restore(d->tree, NULL, supervise_spec(d, KID_ROOT), s);
+		return d->kids[KID_ROOT];
+	}
+	if (parent == NULL || (kid_row(id)->count == COUNT_ONE && d->kids[id] != NULL) || (k = kid_new(d, kid_row(id), name)) == NULL)
+		return NULL;
+	if ((k->node = sup_restore(d->tree, parent->node, supervise_spec(d, id), s)) == NULL) {
+		if (k->row->count == COUNT_ONE)
+			d->kids[id] = NULL;
+		free(k);
+		return NULL;
+	}
+	k->node->ctx = k;
+	return k;
+}
+
+void fx_restored(struct daemon *d, uint64_t last_node)
+{
+	sup_restored(d->tree, last_node, clock_ms());
+	fx_settle(d);
+}
+
+/* Some rows need not be there. */
+static int is_wanted(const struct daemon *d, enum kid_id id)
+{
+	return id != KID_KEEPER || d->keep != NULL;
+}
+
+int fx_plant(struct daemon *d)
+{
+	int r;
+
+	if (d->tree == NULL)
+		TRY(plant_root(d));
 	for (int id = KID_ROOT + 1; id < KID_COUNT; id++) {
 		const struct kid_row *row = kid_row((enum kid_id)id);
 
-		if (row->count == COUNT_ONE && fx_add(d, d->kids[row->parent], row->id, row->name, 0) == NULL)
+		if (row->count == COUNT_ONE && d->kids[id] == NULL && is_wanted(d, row->id)
+		    && fx_add(d, d->kids[row->parent], row->id, row->name, 0) == NULL)
 			return SSH_E_NOMEM;
 	}
 	return SSH_OK;
@@ -139,7 +188,7 @@ static int start(struct kid *k)
 	case ROLE_CONN: return session_connect(k);
 	case ROLE_WRK:  return worker_start(k);
 	case ROLE_NUR:  return nursery_start(k);
-	case ROLE_ACC: case ROLE_KEY: case ROLE_AUTH: case ROLE_REP: return spawn_helper(k);
+	case ROLE_ACC: case ROLE_KEY: case ROLE_AUTH: case ROLE_REP: case ROLE_KEEP: return spawn_helper(k);
 	case ROLE_SUP: case ROLE_CTL: case ROLE_COUNT: break;
 	}
 	return SSH_E_BUG;
@@ -269,6 +318,8 @@ static void obey(struct daemon *d, const struct sup_action *a)
 
 	if (k == NULL)
 		return;
+	if (a->verb != SUP_DO_FORGET && a->verb != SUP_DO_TIMER)
+		state_node(k);
 	switch (a->verb) {
 	case SUP_DO_START:
 		if (start(k) < 0)
@@ -277,7 +328,12 @@ static void obey(struct daemon *d, const struct sup_action *a)
 	case SUP_DO_TERM:   end(k, 0); break;
 	case SUP_DO_KILL:   end(k, 1); break;
 	case SUP_DO_TIMER:  set_timer(k, a->ms); break;
-	case SUP_DO_REPORT: report(k, a->did, a->ms); break;
+	case SUP_DO_REPORT:
+		report(k, a->did, a->ms);
+		state_node(k);
+		if (k->node->parent != NULL && k->node->parent->ctx != NULL)
+			state_node(k->node->parent->ctx);	/* its window */
+		break;
 	case SUP_DO_UP:     is_up(k); break;
 	case SUP_DO_FALL:   falls(k); break;
 	case SUP_DO_FORGET: kid_free(k); break;

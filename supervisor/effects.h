@@ -4,10 +4,13 @@
 
 /* effects - carries out what the tree decides, and tells it what happened. */
 
-/* The static part of the tree from children.def. SSH_OK or SSH_E_NOMEM. */
+/* The static part of the tree from children.def, as far as it is not there. SSH_OK or SSH_E_NOMEM. */
 int  fx_plant(struct daemon *);
 /* A node and its kid under parent; name is copied. NULL: no memory. dynamic as sup_add(). */
 struct kid *fx_add(struct daemon *, struct kid *parent, enum kid_id, const char *name, int dynamic);
+/* A node that was there before, as sup_restore(); the root first. NULL: it cannot be. fx_restored(): that was all. */
+struct kid *fx_restore(struct daemon *, struct kid *parent, enum kid_id, const char *name, const struct sup_saved *);
+void fx_restored(struct daemon *, uint64_t last_node);
 /* SSH_OK or SSH_E_NOT_NOW. After it the kid may be gone again. */
 int  fx_start(struct kid *);
 void fx_stop(struct kid *);

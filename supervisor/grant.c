@@ -63,6 +63,16 @@ int grant_new(struct grant **res, const struct ipc_AUTH_GRANTED *m)
 	return SSH_OK;
 }
 
+int grant_restore(struct grant **res, const struct saved_GRANT *s)
+{
+	struct ipc_AUTH_GRANTED m = {
+		.user = s->user, .uid = s->uid, .gid = s->gid, .groups = s->groups, .home = s->home, .shell = s->shell, .permits = s->permits,
+		.max_sessions = s->max_sessions, .forced = s->forced, .environment = s->environment, .subsystems = s->subsystems,
+	};
+
+	return grant_new(res, &m);
+}
+
 void grant_free(struct grant *g)
 {
 	if (g == NULL)

@@ -7,6 +7,8 @@
 
 /* A copy, checked: no NUL inside names. SSH_OK, SSH_E_FORMAT, SSH_E_NOMEM. */
 int  grant_new(struct grant **, const struct ipc_AUTH_GRANTED *);
+/* The same from a journal. */
+int  grant_restore(struct grant **, const struct saved_GRANT *);
 void grant_free(struct grant *);
 
 struct plan {

@@ -2,6 +2,7 @@
 
 #include <event2/event.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -20,6 +21,7 @@
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/state.h"
 #include "supervisor/reports.h"
 #include "supervisor/survive.h"
 
@@ -311,6 +313,8 @@ static void commit(struct handoff *h)
 	k->last_pid = p->pid;
 	k->up_ms = p->born_ms;
 	old->kid = NULL;
+	state_proc(p);		/* in this order: of two that claim a node, the later one has it */
+	state_proc(old);
 	link_send(p->link, IPC_SERVE, &(struct ipc_SERVE){ .move = h->number });
 	link_hold(old->link, 0);
 	link_send(old->link, IPC_LEAVE, &(struct ipc_LEAVE){ .move = h->number });
@@ -330,8 +334,11 @@ static void commit(struct handoff *h)
 /* Dead, and not reaped yet: the kernel knows it before we hear of it. */
 static int is_dead(const struct proc *p)
 {
+	struct pollfd f = { .fd = p->pidfd, .events = POLLIN };
 	siginfo_t si = { 0 };
 
+	if (p->pidfd >= 0)
+		return poll(&f, 1, 0) != 0;
 	return waitid(P_PID, (id_t)p->pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0 || si.si_pid == p->pid;
 }
 

@@ -4,53 +4,49 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/listen.h"
+#include "supervisor/control.h"
 #include "supervisor/drain.h"
+#include "supervisor/effects.h"
+#include "supervisor/held.h"
+#include "supervisor/resume.h"
 
-static int bind_path(const char *path)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	struct stat st;
-	mode_t old;
-
-	snprintf(at.sun_path, sizeof at.sun_path, "%s", path);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path);	/* a predecessor's */
-	old = umask(0111);	/* it tells everybody the same word */
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof at) < 0 || listen(fd, SOMAXCONN) < 0) {
-		log_ev(LOGL_ERROR, "HealthListen unix:%s: %s", path, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		fd = -1;
-	}
-	umask(old);
-	return fd;
-}
-
-static int bind_place(const char *place)
+static int bind_place(struct daemon *d, const char *place)
 {
 	char host[ADDR_TEXT_MAX];
 	struct addr a;
 	int port, fd;
 
-	if (strncmp(place, "unix:", 5) == 0)
-		return bind_path(place + 5);
+	if (strncmp(place, "unix:", 5) == 0) {
+		if ((fd = resume_socket(d, DAEMON_HEALTH, NULL, place + 5)) < 0 && (fd = control_stream(d, place + 5, 0666)) < 0)
+			log_ev(LOGL_ERROR, "HealthListen %s: %s", place, strerror(errno));
+		return fd;
+	}
 	if (listen_split(place, host, sizeof host, &port) < 0 || addr_parse_ip(&a, host) < 0) {
 		log_ev(LOGL_ERROR, "HealthListen %s: no numeric address", place);
 		return -1;
 	}
 	a.port = (uint16_t)port;
-	if ((fd = listen_bind_one(&a)) < 0)
+	if ((fd = resume_socket(d, DAEMON_HEALTH, &a, NULL)) < 0 && (fd = listen_bind_one(&a)) < 0)
 		log_ev(LOGL_ERROR, "HealthListen %s: not served", place);
 	return fd;
+}
+
+void health_start(struct daemon *d)
+{
+	struct kid *k = d->health != NULL ? d->health->kid : NULL;
+
+	if (k != NULL && k->node->state == SUP_ST_DOWN && fx_start(k) < 0)
+		log_ev(LOGL_ERROR, "HealthListen %s: not served", d->health->place);
+}
+
+int health_fd(const struct daemon *d)
+{
+	return d->health != NULL ? d->health->fd : -1;
 }
 
 void health_open(struct daemon *d)
@@ -59,7 +55,7 @@ void health_open(struct daemon *d)
 	struct listener *l;
 	int fd;
 
-	if (place == NULL || d->health != NULL || (fd = bind_place(place)) < 0)
+	if (place == NULL || d->health != NULL || (fd = bind_place(d, place)) < 0)
 		return;
 	if ((l = calloc(1, sizeof *l)) == NULL || (l->place = strdup(place)) == NULL) {
 		free(l);

@@ -6,6 +6,9 @@
 
 /* Its node; what cannot be bound is logged. Before the tree starts. */
 void health_open(struct daemon *);
+/* After a tree was taken over: its node is no part of what was. */
+void health_start(struct daemon *);
+int  health_fd(const struct daemon *);	/* its listening socket, borrowed, or -1 */
 /* HEALTH_LISTEN to its acceptor; fd is given. */
 int  health_give(struct proc *, int fd);
 void health_forget(struct listener *);

@@ -8,6 +8,7 @@
 #include "ipc/values.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
+#include "supervisor/state.h"
 
 /* A link holds 256 messages and then ends: with thousands of clients a guard gets to know them a few at a time. */
 #define QUEUE_ENOUGH 64u
@@ -152,6 +153,7 @@ static void acquaint(struct proc *g, struct proc *p)
 		log_ev(LOGL_ERROR, "no link between %s and %s: out of memory", ipc_role_name(g->role), ipc_role_name(p->role));
 	else
 		p->unmet |= 1u << g->role;
+	state_proc(p);
 }
 
 /* A guard that is gone is skipped: its successor meets everybody anyway. */
@@ -170,6 +172,16 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 				acquaint(g, p);
 		}
 	}
+}
+
+void introduce_go_on(struct daemon *d)
+{
+	struct timeval now = { 0, 0 };
+
+	if (d->introductions == NULL)
+		d->introductions = evtimer_new(d->base, on_pace, d);
+	if (d->introductions != NULL)
+		event_add(d->introductions, &now);
 }
 
 void introduce_keys(struct proc *connection)

@@ -13,10 +13,12 @@
 #include "base/log.h"
 #include "supervisor/activation.h"
 #include "supervisor/effects.h"
+#include "supervisor/keep.h"
 #include "supervisor/notify.h"
 #include "supervisor/halt.h"
 #include "supervisor/health.h"
 #include "supervisor/proc.h"
+#include "supervisor/state.h"
 #include "supervisor/reports.h"
 
 /* ---- addresses ------------------------------------------------------------------ */
@@ -141,18 +143,34 @@ int listen_bind_one(const struct addr *a)
 
 struct listener *listen_new(struct daemon *d, const struct addr *a, int fd)
 {
-	static uint32_t last;
 	struct listener *l = calloc(1, sizeof *l);
 
 	if (l == NULL)
 		return NULL;
 	l->d = d;
 	l->fd = fd;
-	l->id = ++last;
+	l->id = ++d->last_listener;
 	l->keep = 1;
 	local_address(fd, &l->local);
 	l->asked = a != NULL ? *a : l->local;
 	list_init(&l->link);
+	return l;
+}
+
+struct listener *listen_restore(struct daemon *d, uint32_t id, const struct saved_LISTENER *m, int fd)
+{
+	struct listener *l = listen_new(d, &m->asked, fd);
+
+	if (l == NULL) {
+		close(fd);
+		return NULL;
+	}
+	l->id = id;
+	l->announced = m->announced;
+	l->activated = l->keep = m->activated;
+	snprintf(l->name, sizeof l->name, "%.*s", (int)m->name.len, (const char *)m->name.p);
+	snprintf(l->path, sizeof l->path, "%.*s", (int)m->path.len, (const char *)m->path.p);
+	list_add_tail(&d->listeners, &l->link);
 	return l;
 }
 
@@ -161,6 +179,8 @@ void listen_enlist(struct listener *l)
 	char name[ACTIVATION_NAME_MAX];
 
 	list_add_tail(&l->d->listeners, &l->link);
+	keep_listener(l);
+	state_listener(l);
 	if (!l->activated && l->fd >= 0)
 		notify_store(activation_listening_name(&l->local, name), &l->fd, 1);	/* the manager ignores what it has */
 }
@@ -200,6 +220,18 @@ int listen_intact(const struct daemon *d)
 	return 1;
 }
 
+/* Open since another supervisor bound it. */
+static struct listener *taken_over(struct daemon *d, const struct addr *a)
+{
+	LIST_EACH(l, &d->listeners) {
+		struct listener *at = LIST_OF(l, struct listener, link);
+
+		if (!at->keep && listen_same(&at->asked, a))
+			return at;
+	}
+	return NULL;
+}
+
 int listen_keep_passed(struct daemon *d)
 {
 	if (!listen_is_activated(d))
@@ -216,9 +248,15 @@ int listen_bind_all(struct daemon *d)
 	if (listen_keep_passed(d))
 		return SSH_OK;
 	for (size_t i = 0; i < d->addrs; i++) {
-		int fd = activation_take_listening(&d->addr[i]);
-		struct listener *l;
+		int fd;
+		struct listener *l = taken_over(d, &d->addr[i]);
 
+		if (l != NULL) {
+			l->keep = 1;
+			count++;
+			continue;
+		}
+		fd = activation_take_listening(&d->addr[i]);
 		if (fd < 0 && (fd = listen_bind_one(&d->addr[i])) < 0)
 			continue;
 		if ((l = listen_new(d, &d->addr[i], fd)) == NULL) {
@@ -255,6 +293,7 @@ int listen_plant_one(struct listener *l, int dynamic)
 		return SSH_E_NOMEM;
 	}
 	acceptor->listener = l;
+	state_listener(l);
 	return SSH_OK;
 }
 
@@ -321,7 +360,8 @@ void listen_tell(const struct listener *l, int open)
 
 int listen_give(struct proc *p)
 {
-	struct listener *l = p->kid != NULL ? p->kid->listener : NULL;
+	const struct kid *k = p->kid != NULL ? p->kid : p->heir_of;
+	struct listener *l = k != NULL ? k->listener : NULL;
 	struct ipc_LISTEN m;
 	int fd;
 
@@ -338,6 +378,7 @@ void listen_announce(struct listener *l)
 	if (l == NULL || l->announced)
 		return;
 	l->announced = 1;
+	state_listener(l);
 	if (l->place != NULL)
 		log_ev(LOGL_INFO, "Health is told on %s.", l->place);
 	else
@@ -353,6 +394,7 @@ void listen_forget(struct listener *l)
 	if (!l->d->stopping && !l->activated)	/* at the end of the daemon the next one may want it */
 		notify_unstore(activation_listening_name(&l->local, name));
 	list_remove(&l->link);
+	state_forget_listener(l);
 	if (l->fd >= 0)
 		close(l->fd);
 	free(l);

@@ -1,6 +1,7 @@
 #ifndef SUPERVISOR_LISTEN_H
 #define SUPERVISOR_LISTEN_H
 #include "supervisor/daemon.h"
+#include "supervisor/state_codec.h"
 
 /* listen - the listening sockets. They stay open here whatever happens to the acceptors. */
 
@@ -30,6 +31,8 @@ struct listener {
 
 /* At start: binds what the configuration asks for; what cannot be bound is logged. SSH_E_CONFIG when nothing could be. */
 int  listen_bind_all(struct daemon *);
+/* One that is open already; fd is taken, also on failure. NULL: no memory. */
+struct listener *listen_restore(struct daemon *, uint32_t id, const struct saved_LISTENER *, int fd);
 /* A listener of a socket that listens already, given; nothing else is bound then. NULL: no memory, fd stays yours. */
 struct listener *listen_take(struct daemon *, int fd, const char *name, const char *path);
 /* Do our sockets come from the service manager? */

@@ -2,17 +2,19 @@
  * coppiced - the supervisor: keeps the process tree of an SSH server alive
  *
  * RUNS AS     root, or an ordinary user who serves himself
- * HEARS       HELLO READY CONFIG_OK PONG (every child); CONN_NEW ACCEPT_STOPPED (acceptor); FORKED (nursery); AUTH_GRANTED (auth);
- *             CONN_PHASE CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL (connection); CTL_REQUEST (coppicectl)
+ * HEARS       HELLO READY CONFIG_OK PONG (every child); KEPT KEPT_END (the keeper that is there already); CONN_NEW ACCEPT_STOPPED (acceptor); FORKED (nursery);
+ *             AUTH_GRANTED (auth); CONN_PHASE CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL ENDS (connection); CTL_REQUEST (coppicectl)
  * SAYS        WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING (children); LISTEN CONN_FATE ACCEPT_STOP HEALTH_LISTEN READINESS (acceptor); FORK (nursery);
- *             CONN_START SPAWNED WORKER_EXIT (connection); WORK (worker); CTL_NODE CTL_DONE (coppicectl)
+ *             CONN_START SPAWNED WORKER_EXIT ENDS_ASK (connection); KEEP KEEP_DOOR KEEPER_LEAVE (keeper); WORK GO (worker); CTL_NODE CTL_DONE (coppicectl)
  * NEVER       reads a byte that came from the network; links SSH or crypto; waits in a send
- * IF IT DIES  every child sees the end of its link and ends
+ * IF IT DIES  the keeper holds its ends of the links, and everybody goes on; the next one takes over (resume.h). Without a
+ *             keeper every child sees the end of its link and ends
  */
 #include <stdio.h>
 
 #include "base/err.h"
 #include "supervisor/boot.h"
+#include "supervisor/version.h"
 
 int main(int argc, char **argv)
 {
@@ -28,9 +30,10 @@ int main(int argc, char **argv)
 		return 1;
 	}
 	if (d.opt.version) {
-		fprintf(stderr, "Coppice %s\n", COPPICE_VERSION);
+		fprintf(stderr, "Coppice %s\n", program_version.name);
 		return 0;
 	}
+	d.argv = argv;
 	status = boot_run(&d);
 	options_drop(&d.opt);
 	return status;

@@ -180,6 +180,11 @@ void manager_stopping(struct daemon *d)
 	on_stop_goes_on(-1, 0, d);
 }
 
+void manager_leaving(void)
+{
+	notify_say("STOPPING=1\nSTATUS=leaving to the next program; sessions live on");
+}
+
 void manager_failed(int status, int error, const char *why)
 {
 	char number[24] = "";

@@ -20,6 +20,8 @@ void manager_reloading(struct daemon *);
 void manager_reloaded(struct daemon *, const char *why);
 /* The tree begins to end: the manager waits longer than its own limit while sessions end, MANAGER_STOP_MS at most. */
 void manager_stopping(struct daemon *);
+/* This process ends, and nothing else. */
+void manager_leaving(void);
 /* The daemon did not come to serve: exit status, errno or 0, and a sentence or "". */
 void manager_failed(int status, int error, const char *why);
 /* How often it wants to hear manager_alive(), in ms; 0: it does not ask. */

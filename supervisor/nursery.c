@@ -17,6 +17,7 @@
 #include "supervisor/handoff.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
+#include "supervisor/state.h"
 #include "supervisor/spawn.h"
 
 static struct proc *forker(struct daemon *d)
@@ -37,6 +38,8 @@ static int ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t conn, 
 	if (c->adopts == NULL)	/* else when it has taken over */
 		introduce_keys(c);
 	n->asked++;
+	state_proc(c);
+	state_proc(n);
 	if (++d->nursery.forks >= NURSERY_FORKS)
 		nursery_replace(d);
 	return SSH_OK;
@@ -115,6 +118,7 @@ static void answered(struct proc *n)
 {
 	if (n->asked > 0)
 		n->asked--;
+	state_proc(n);
 	if (n->kid == NULL && n != n->d->nursery.next && n->asked == 0)
 		proc_disown(n);
 }
@@ -125,6 +129,8 @@ int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
 	struct session *s = table_get(&d->sessions, m->conn);
 	struct proc *c = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
 
+	if (n->replay && c != NULL && m->pid > 0 && c->pid == m->pid)
+		return SSH_OK;
 	answered(n);
 	count(m->pid < 0 ? COUNT_FORKS_FAILED : COUNT_FORKS);
 	serve_queue(d);
@@ -205,12 +211,14 @@ void nursery_successor_ready(struct daemon *d)
 	p->kid = k;
 	k->last_pid = p->pid;
 	k->up_ms = p->born_ms;
+	state_proc(p);
 	n->forks = 0;
 	n->tainted = 0;
 	n->failed = 0;
 	if (old != NULL) {
 		log_ev(LOGL_VERBOSE, "ev=nursery pid=%d takes over from pid=%d", (int)p->pid, (int)old->pid);
 		old->kid = NULL;
+		state_proc(old);
 		proc_set_deadline(old);
 		if (old->asked == 0)
 			proc_disown(old);

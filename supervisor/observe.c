@@ -1,6 +1,7 @@
 #include "supervisor/observe.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -9,12 +10,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/control.h"
 #include "supervisor/detach.h"
+#include "supervisor/held.h"
+#include "supervisor/resume.h"
 
 #define USUAL_CRASHES "/var/lib/coppice/crashes"
 #define BACKLOG 16
@@ -30,37 +33,52 @@ int observe_stderr_is_journal(void)
 
 /* ---- the crash directory ---------------------------------------------------------------------- */
 
-/* As configured; without a word of the administrator below $STATE_DIRECTORY, or where an ordinary user may write. NULL: none. */
-static const char *crash_path(const struct daemon *d, char out[PLACE_MAX])
+/* As configured; without a word of the administrator below the state directory (*usual). NULL: none. */
+static const char *crash_path(const struct daemon *d, char out[PLACE_MAX], int *usual)
 {
-	const char *configured = d->values->CrashDirectory, *state = getenv("STATE_DIRECTORY");
-	int n;
+	const char *configured = d->values->CrashDirectory;
 
+	*usual = configured != NULL && strcmp(configured, USUAL_CRASHES) == 0;
 	if (configured == NULL || d->opt.inetd)
 		return NULL;
-	if (strcmp(configured, USUAL_CRASHES) != 0)
+	if (!*usual)
 		return configured;
-	if (state != NULL && state[0] == '/')
-		n = snprintf(out, PLACE_MAX, "%.*s/crashes", (int)strcspn(state, ":"), state);
-	else
-		n = snprintf(out, PLACE_MAX, "%s", d->privileged ? USUAL_CRASHES : d->places.crashes);
-	return n < (int)PLACE_MAX ? out : NULL;
+	return snprintf(out, PLACE_MAX, "%s/crashes", d->places.state) < (int)PLACE_MAX ? out : NULL;
 }
 
-/* Made when it is missing, and the reporter's from then on; whose else it is stays as it is. */
-static int open_crashes(struct daemon *d, const char *path)
+static int is_empty(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *e = NULL;
+
+	while (dir != NULL && (e = readdir(dir)) != NULL && (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0))
+		;
+	if (dir != NULL)
+		closedir(dir);
+	return dir != NULL && e == NULL;
+}
+
+/* Made when it is missing. One of ours, or an empty one of root's, becomes the reporter's; what somebody else made and owns is left to him. */
+static int open_crashes(struct daemon *d, const char *path, int ours)
 {
 	struct id_pair id = ids_of(&d->ids, "coppice-log");
+	struct stat st;
 	int fd;
 
 	if (access(path, F_OK) < 0) {
 		detach_make_folder(path, 0755);
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
 			return -1;
+		ours = 1;
 	}
 	if ((fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) < 0)
 		return -1;
-	if (d->privileged && fchown(fd, id.uid, id.gid) < 0) {
+	if (!d->privileged || (fstat(fd, &st) == 0 && st.st_uid == id.uid))
+		return fd;
+	ours |= st.st_uid == 0 && is_empty(path);
+	if (!ours)
+		errno = EPERM;
+	if (!ours || fchown(fd, id.uid, id.gid) < 0) {
 		close(fd);
 		return -1;
 	}
@@ -68,29 +86,6 @@ static int open_crashes(struct daemon *d, const char *path)
 }
 
 /* ---- the metrics socket --------------------------------------------------------------------------- */
-
-static int bind_unix(const char *path)
-{
-	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	struct stat st;
-	int fd;
-
-	if (strlen(path) >= sizeof at.sun_path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	strcpy(at.sun_path, path);
-	detach_make_folder(path, 0755);
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path);		/* what a killed daemon left */
-	if ((fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)) < 0)
-		return -1;
-	/* Numbers about the machine: for root and its group, as far as the folder lets them. */
-	if (bind(fd, (struct sockaddr *)&at, sizeof at) == 0 && chmod(path, 0660) == 0 && listen(fd, BACKLOG) == 0)
-		return fd;
-	close(fd);
-	return -1;
-}
 
 static int bind_inet(const struct addr *a)
 {
@@ -112,14 +107,18 @@ static int bind_inet(const struct addr *a)
 void observe_open(struct daemon *d)
 {
 	char room[PLACE_MAX];
-	const char *path = crash_path(d, room), *unix_path;
+	int usual;
+	const char *path = crash_path(d, room, &usual), *unix_path;
 	struct addr a;
 
-	if (path != NULL && (d->crash_dir = open_crashes(d, path)) < 0)
-		log_ev(LOGL_WARN, "crash reports cannot be kept in %s: %s", path, strerror(errno));
+	if (path != NULL && (d->crash_dir = open_crashes(d, path, usual)) < 0)
+		log_ev(LOGL_WARN, "crash reports cannot be kept in %s: %s", path,
+		    errno == EPERM ? "it is not empty, and does not belong to coppice-log" : strerror(errno));
 	if (d->opt.inetd || !conf_metrics_place(d->values, &a, &unix_path))
 		return;
-	d->metrics = unix_path != NULL ? bind_unix(unix_path) : bind_inet(&a);
+	/* Numbers about the machine: for root and its group, as far as the folder lets them. */
+	if ((d->metrics = resume_socket(d, DAEMON_METRICS, unix_path != NULL ? NULL : &a, unix_path)) < 0)
+		d->metrics = unix_path != NULL ? control_stream(d, unix_path, 0660) : bind_inet(&a);
 	if (d->metrics < 0)
 		log_ev(LOGL_ERROR, "metrics are not served at %s: %s", d->values->Metrics, strerror(errno));
 }

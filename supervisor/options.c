@@ -1,5 +1,6 @@
 #include "supervisor/options.h"
 
+#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,13 @@
 const char options_usage[] =
     "usage: coppiced [-46DdeGiqTtV] [-C connection_spec] [-E log_file] [-f config_file]\n"
     "                [-g login_grace_time] [-h host_key_file] [-o option] [-p port]\n";
+
+/* For ourselves, at an upgrade. */
+enum { LONG_RESUME = 256, LONG_CAN_RESUME, LONG_BACK };
+static const struct option longs[] = {
+	{ "resume", required_argument, NULL, LONG_RESUME }, { "can-resume", no_argument, NULL, LONG_CAN_RESUME },
+	{ "back", no_argument, NULL, LONG_BACK }, { 0 },
+};
 
 static int keep(struct options *o, const char *line)
 {
@@ -75,6 +83,9 @@ static int one(struct options *o, int letter)
 	case 'E': o->log_file = optarg; break;
 	case 'f': o->conf = optarg; break;
 	case 'C': o->client = optarg; break;
+	case LONG_RESUME: o->resume_fd = atoi(optarg); break;
+	case LONG_BACK: o->back = 1; break;
+	case LONG_CAN_RESUME: o->can_resume = 1; break;
 	default:  return as_keyword(o, letter);
 	}
 	return SSH_OK;
@@ -89,7 +100,7 @@ int options_parse(struct options *o, int argc, char **argv, char *why, size_t si
 	why[0] = '\0';
 	optind = 0;		/* glibc: start anew, for tests */
 	opterr = 0;
-	while ((letter = getopt(argc, argv, "+46DdeGiqTtVC:E:f:g:h:o:p:")) != -1) {
+	while ((letter = getopt_long(argc, argv, "+46DdeGiqTtVC:E:f:g:h:o:p:", longs, NULL)) != -1) {
 		if (letter == '?') {
 			if (strchr("CEfghop", optopt) != NULL && optopt != 0)
 				snprintf(why, size, "option -%c needs an argument", optopt);

@@ -15,6 +15,9 @@ struct options {
 	int debug;			/* -d, up to 3 */
 	int to_stderr;			/* -e, -d */
 	int version;			/* -V */
+	int resume_fd;			/* --resume=FD: the journal of the program before this one; 0: none */
+	int back;			/* --back: the program that was to take over could not */
+	int can_resume;			/* --can-resume: say which journals this program reads */
 	const char *log_file;		/* -E */
 	const char *conf;		/* -f; NULL: the usual place */
 	const char *client;		/* -C: user=,addr=,laddr=,lport= */

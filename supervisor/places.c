@@ -63,7 +63,6 @@ static int of_user(struct places *p, const char *prefix, unsigned uid, const cha
 	TRY(xdg(dir, env, "XDG_STATE_HOME", "/.local/state"));
 	TRY(join(p->keys, dir, "/coppice"));
 	TRY(join(p->state, dir, "/coppice"));
-	TRY(join(p->crashes, dir, "/coppice/crashes"));
 	if (run != NULL && run[0] == '/')
 		TRY(join(dir, run, "/coppice"));
 	else

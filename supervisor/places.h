@@ -18,7 +18,6 @@ struct places {
 	char pid_file[PLACE_MAX];	/* "" : none */
 	char control[PLACE_MAX];
 	char state[PLACE_MAX];		/* what outlives the daemon; a directory, made when needed */
-	char crashes[PLACE_MAX];	/* an ordinary user's crash reports */
 	char libexec[PLACE_MAX];	/* PREFIX/libexec/coppice */
 };
 

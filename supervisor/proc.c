@@ -2,9 +2,11 @@
 
 #include <errno.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,12 +14,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/clock.h"
+#include "supervisor/adopt.h"
 #include "supervisor/broker.h"
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
+#include "supervisor/keep.h"
 #include "supervisor/nursery.h"
+#include "supervisor/replace.h"
 #include "supervisor/boxes.h"
 #include "supervisor/reload.h"
 #include "supervisor/report.h"
@@ -25,28 +30,51 @@
 #include "supervisor/samples.h"
 #include "supervisor/survive.h"
 #include "supervisor/session.h"
+#include "supervisor/state.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/worker.h"
+
+#define LAST_WAIT_MS 500
 
 static void on_gone(struct link *l, int error, void *ctx);
 static const struct link_ops ops = { broker_message, on_gone };
 
+/* Our end is not the only one: the keeper has one, too. */
+static void drop_link(struct proc *p)
+{
+	if (p->link != NULL)
+		link_hang_up(p->link);
+	p->link = NULL;
+}
+
 static void proc_free(struct proc *p)
 {
 	list_remove(&p->all);
+	state_forget_proc(p);
 	if (p->kid != NULL && p->kid->proc == p)
 		p->kid->proc = NULL;
 	if (p->pid > 0 && table_get(&p->d->by_pid, (uint64_t)p->pid) == p)
 		table_remove(&p->d->by_pid, (uint64_t)p->pid);
 	if (p->deadline != NULL)
 		event_free(p->deadline);
+	adopt_unwatch(p);
+	if (p->pidfd >= 0)
+		close(p->pidfd);
+	if (p->order >= 0)
+		close(p->order);
 	if (p->box >= 0)
 		close(p->box);
 	boxes_give_back(p->d, p->slot);
-	link_free(p->link);
+	drop_link(p);
 	free(p);
 }
 
 struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t pid, int fd)
+{
+	return proc_restore(d, k, role, pid, fd, ++d->last_serial);
+}
+
+struct proc *proc_restore(struct daemon *d, struct kid *k, enum ipc_role role, pid_t pid, int fd, uint64_t serial)
 {
 	struct proc *p = calloc(1, sizeof *p);
 
@@ -59,7 +87,13 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 	p->box = -1;
 	p->role = role;
 	p->kid = k;
-	p->serial = ++d->last_serial;
+	p->serial = serial;
+	p->pidfd = -1;
+	p->order = -1;
+	if (role == ROLE_WRK) {		/* it says nothing; there is nothing to wait for */
+		p->order = fd;
+		fd = -1;
+	}
 	p->born_ms = clock_ms();
 	list_add_tail(&d->procs, &p->all);
 	if ((fd >= 0 && link_new(&p->link, d->base, fd, ROLE_SUP, role, &ops, p) < 0)
@@ -67,11 +101,17 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 		proc_free(p);
 		return NULL;
 	}
+	if (p->link != NULL)
+		link_careful(p->link);
 	p->pid = pid;
+	if (pid > 0 && d->keep != NULL)
+		p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (k != NULL) {
 		k->proc = p;
 		k->last_pid = pid;
 	}
+	keep_proc(p);
+	state_proc(p);
 	return p;
 }
 
@@ -88,7 +128,7 @@ static int has_crashed(const struct proc *p, int wstatus)
 }
 
 /* It is no longer anyone's: tells the tree, and frees it. */
-static void ended(struct proc *p, int wstatus, const struct rusage *used)
+void proc_ended(struct proc *p, int wstatus, const struct rusage *used)
 {
 	struct daemon *d = p->d;
 	struct kid *k = p->kid;
@@ -96,6 +136,7 @@ static void ended(struct proc *p, int wstatus, const struct rusage *used)
 	enum sup_reason reason = p->broke_rules || p->killed ? SUP_ABNORMAL : report_reason(wstatus);
 	uint64_t serial = p->serial, keys = p->keys;
 	enum ipc_role role = p->role;
+	int heir;
 
 	if (crashed)
 		count(role == ROLE_CONN ? COUNT_CRASH_CONN : role == ROLE_WRK ? COUNT_CRASH_WORKER : COUNT_CRASH_HELPER);
@@ -124,8 +165,11 @@ static void ended(struct proc *p, int wstatus, const struct rusage *used)
 	reload_lost(p);
 	if (d->nursery.next == p)
 		nursery_successor_died(d);
+	heir = p->heir_of != NULL;
 	handoff_lost(p, 1);
 	proc_free(p);
+	if (heir)
+		replace_died(d);
 	if (role == ROLE_CONN || role == ROLE_NUR)
 		introduce_retire(d);
 	else if (role == ROLE_KEY && k == NULL)
@@ -143,6 +187,12 @@ static void ended(struct proc *p, int wstatus, const struct rusage *used)
 	}
 }
 
+void proc_lost(struct proc *p)
+{
+	p->pid = 0;
+	proc_free(p);
+}
+
 /* Unknown to us: without its link it ends by itself. */
 static void give_up_nameless(struct proc *p)
 {
@@ -153,11 +203,19 @@ static void give_up_nameless(struct proc *p)
 		fx_event(k, SUP_EV_EXITED, SUP_ABNORMAL);
 }
 
+void proc_signal(struct proc *p, int sig)
+{
+	if (p->pidfd >= 0)
+		syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0);
+	else if (p->pid > 0)
+		kill(p->pid, sig);
+}
+
 void proc_kill(struct proc *p)
 {
 	p->killed = 1;
 	if (p->pid > 0) {
-		kill(p->pid, SIGKILL);
+		proc_signal(p, SIGKILL);
 	} else {
 		give_up_nameless(p);
 	}
@@ -189,12 +247,15 @@ void proc_ask_to_end(struct proc *p)
 		return;
 	}
 	p->ending = 1;
+	state_proc(p);
+	if (p->role == ROLE_KEEP)
+		keep_leave(p, 0);
 	if (p->link != NULL && p->role != ROLE_CONN && p->role != ROLE_WRK) {
 		link_finish(p->link);	/* a grant may be on its way, an accepted client, a pid */
 		return;
 	}
-	link_free(p->link);
-	p->link = NULL;
+	drop_link(p);
+	keep_proc(p);
 }
 
 void proc_disown(struct proc *p)
@@ -202,12 +263,16 @@ void proc_disown(struct proc *p)
 	if (p->kid != NULL && p->kid->proc == p)
 		p->kid->proc = NULL;
 	p->kid = NULL;
-	link_free(p->link);
-	p->link = NULL;
-	if (p->pid == 0)
+	if (p->role == ROLE_KEEP)
+		keep_leave(p, 1);
+	drop_link(p);
+	if (p->pid == 0) {
 		proc_free(p);
-	else
-		proc_set_deadline(p);
+		return;
+	}
+	keep_proc(p);
+	state_proc(p);
+	proc_set_deadline(p);
 }
 
 void proc_forget(struct proc *p)
@@ -249,7 +314,7 @@ static void on_gone(struct link *l, int error, void *ctx)
 	if (p->pid == 0)
 		nameless_gone(p);
 	else if (error != 0)
-		kill(p->pid, SIGKILL);
+		proc_signal(p, SIGKILL);
 	else
 		proc_set_deadline(p);
 }
@@ -295,9 +360,11 @@ void proc_reap(struct daemon *d)
 			break;
 
 		if (p != NULL) {
-			ended(p, wstatus, &used);
+			proc_ended(p, wstatus, &used);
 			continue;
 		}
+		if (upgrade_reaped(d, pid, wstatus))
+			continue;
 		/* A connection that died before the nursery told us its pid. */
 		d->strangers[d->stranger_at].pid = pid;
 		d->strangers[d->stranger_at].wstatus = wstatus;
@@ -331,16 +398,22 @@ int proc_name_pid(struct proc *p, pid_t pid)
 		return SSH_E_RULE;
 	/* The kernel first: a stranger nobody asked for may have had the same number long ago. */
 	if (waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) < 0) {
+		if (d->adoptions > 0 && adopt_claim(p, pid) == SSH_OK)
+			return SSH_OK;
 		/* No child of ours, or reaped; so many may have come and gone since that its status is forgotten. */
 		if (!reaped_already(d, pid, &wstatus, &used))
 			wstatus = 0;
 		p->pid = pid;
-		ended(p, wstatus, &used);
+		proc_ended(p, wstatus, &used);
 		return SSH_OK;
 	}
 	if (table_put(&d->by_pid, (uint64_t)pid, p) < 0)
 		return SSH_E_NOMEM;
 	p->pid = pid;
+	if (d->keep != NULL)
+		p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	keep_proc(p);
+	state_proc(p);
 	if (p->kid != NULL)
 		p->kid->last_pid = pid;
 	if (p->link == NULL)
@@ -355,13 +428,24 @@ struct proc *proc_of(struct daemon *d, enum kid_id id)
 	return k != NULL && k->proc != NULL && k->proc->is_ready && !k->proc->ending && k->proc->link != NULL ? k->proc : NULL;
 }
 
+struct proc *proc_by_serial(struct daemon *d, uint64_t serial)
+{
+	LIST_EACH(l, &d->procs)
+		if (LIST_OF(l, struct proc, all)->serial == serial)
+			return LIST_OF(l, struct proc, all);
+	return NULL;
+}
+
 void proc_drop_all(struct daemon *d)
 {
+	LIST_EACH(l, &d->procs)
+		if (LIST_OF(l, struct proc, all)->pid > 0)
+			proc_signal(LIST_OF(l, struct proc, all), SIGKILL);
 	while (!list_empty(&d->procs)) {
 		struct proc *p = LIST_OF(d->procs.next, struct proc, all);
 
-		if (p->pid > 0)
-			kill(p->pid, SIGKILL);
+		for (int i = 0; i < LAST_WAIT_MS && p->pid > 0 && waitpid(p->pid, NULL, WNOHANG) == 0; i++)
+			poll(NULL, 0, 1);	/* whoever sees us gone is to see them gone */
 		proc_free(p);
 	}
 }

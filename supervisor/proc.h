@@ -6,8 +6,16 @@
 
 #define PROC_GONE_MS 5000	/* a process whose link is gone has this long to end */
 
-/* A process of kid (NULL: nobody's yet), pid 0 when it is not known. fd: our end of its link, taken (-1: none). NULL: no memory. */
+/* A process of kid (NULL: nobody's yet), pid 0 when it is not known. fd: our end of its link, taken (-1: none); of a worker it becomes order. NULL: no memory. */
 struct proc *proc_new(struct daemon *, struct kid *, enum ipc_role, pid_t, int fd);
+/* The same with a number of its own, from the journal. */
+struct proc *proc_restore(struct daemon *, struct kid *, enum ipc_role, pid_t, int fd, uint64_t serial);
+/* It is reaped, or seen dead: tells the tree and the others, and frees it. wstatus: of waitpid, or STATUS_UNKNOWN. */
+struct rusage;
+void proc_ended(struct proc *, int wstatus, const struct rusage *used);
+/* Adopted, and gone without a trace: forgotten; its node is told by the caller. */
+void proc_lost(struct proc *);
+void proc_signal(struct proc *, int sig);
 /* The nursery said which process it is. SSH_OK, or SSH_E_RULE: that is no child of ours, or somebody else. */
 int  proc_name_pid(struct proc *, pid_t);
 void proc_kill(struct proc *);
@@ -23,6 +31,7 @@ void proc_forget(struct proc *);
 void proc_nursery_died(struct daemon *, uint64_t serial);
 /* SIGCHLD: reaps all there is. */
 void proc_reap(struct daemon *);
+struct proc *proc_by_serial(struct daemon *, uint64_t serial);	/* or NULL */
 /* Kills and forgets everything, at the end. */
 void proc_drop_all(struct daemon *);
 /* The live and ready process of a row there is one of, or NULL. */

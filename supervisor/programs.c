@@ -10,7 +10,7 @@
 #include "base/err.h"
 
 static const char *const names[PROG_COUNT] = {
-	[PROG_REPORTER] = "reporter", [PROG_KEYSIGN] = "keysign", [PROG_AUTH] = "auth", [PROG_NURSERY] = "nursery",
+	[PROG_REPORTER] = "reporter", [PROG_KEEPER] = "keeper", [PROG_KEYSIGN] = "keysign", [PROG_AUTH] = "auth", [PROG_NURSERY] = "nursery",
 	[PROG_ACCEPTOR] = "acceptor", [PROG_CHANNEL] = "channel", [PROG_SFTP_SERVER] = "sftp-server",
 };
 

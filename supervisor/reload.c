@@ -23,6 +23,7 @@
 #include "supervisor/reload_internal.h"
 #include "supervisor/manager.h"
 #include "supervisor/spawn.h"
+#include "supervisor/state.h"
 #include "supervisor/watchdog.h"
 
 static void begin(struct daemon *, const struct request *);
@@ -223,6 +224,10 @@ static void take_keys(struct daemon *d, struct proc *p)
 	if (old != NULL)
 		old->kid = NULL;
 	d->keys = p->keys;
+	state_proc(p);
+	if (old != NULL)
+		state_proc(old);
+	state_daemon(d);
 	introduce_take_over(p);
 	log_ev(LOGL_INFO, "ev=keysign pid=%d has the new host keys; pid=%d serves the connections that began with the old ones", (int)p->pid,
 	    old != NULL ? (int)old->pid : 0);
@@ -390,16 +395,6 @@ static void ask(struct daemon *d)
 	maybe_commit(d);
 }
 
-static int same_keys(const struct conf_list *a, const struct conf_list *b)
-{
-	if (a->n != b->n)
-		return 0;
-	for (size_t i = 0; i < a->n; i++)
-		if (strcmp(a->v[i], b->v[i]) != 0)
-			return 0;
-	return 1;
-}
-
 static void on_places(struct daemon *d, struct addr *a, size_t n, const char *why)
 {
 	struct reload *r = d->reload;
@@ -450,7 +445,7 @@ static void begin(struct daemon *d, const struct request *q)
 	}
 	r->trial->generation = ++r->last_generation;
 	r->changed = config_changed(d, r->trial);
-	r->new_keys = !same_keys(&d->values->HostKey, &r->trial->values->HostKey);
+	r->new_keys = !config_same_list(&d->values->HostKey, &r->trial->values->HostKey);
 	r->keys = r->new_keys ? ++r->last_keys : d->keys;
 	if (r->trial->values->HostKey.n == 0) {
 		refuse(d, NULL, "no host key is configured, and there is none in %s", d->places.keys);

@@ -20,8 +20,10 @@ const char *report_how(char *out, size_t size, int wstatus)
 {
 	char number[16];
 
-	if (wstatus == -1)
+	if (wstatus == STATUS_NONE)
 		snprintf(out, size, "not-started");
+	else if (wstatus == STATUS_UNKNOWN)
+		snprintf(out, size, "unknown");
 	else if (WIFSIGNALED(wstatus))
 		snprintf(out, size, "signal:%s%s", signal_name(WTERMSIG(wstatus), number), WCOREDUMP(wstatus) ? ",core" : "");
 	else
@@ -33,8 +35,10 @@ const char *report_last_exit(char *out, size_t size, int wstatus)
 {
 	char number[16];
 
-	if (wstatus == -1)
+	if (wstatus == STATUS_NONE)
 		snprintf(out, size, "could not be started");
+	else if (wstatus == STATUS_UNKNOWN)
+		snprintf(out, size, "exit status unknown");
 	else if (WIFSIGNALED(wstatus))
 		snprintf(out, size, "signal %d (%s)", WTERMSIG(wstatus), signal_name(WTERMSIG(wstatus), number));
 	else
@@ -78,16 +82,16 @@ const char *report_line(char *out, size_t size, const struct report *r)
 
 int report_crashed(int wstatus)
 {
-	if (wstatus == -1 || !WIFSIGNALED(wstatus))
+	if (wstatus < 0 || !WIFSIGNALED(wstatus))
 		return 0;
 	return WTERMSIG(wstatus) != SIGTERM && WTERMSIG(wstatus) != SIGHUP && WTERMSIG(wstatus) != SIGINT;
 }
 
 enum sup_reason report_reason(int wstatus)
 {
-	if (wstatus != -1 && WIFEXITED(wstatus) && WEXITSTATUS(wstatus) == 0)
+	if (wstatus >= 0 && WIFEXITED(wstatus) && WEXITSTATUS(wstatus) == 0)
 		return SUP_NORMAL;
-	if (wstatus != -1 && WIFSIGNALED(wstatus) && !report_crashed(wstatus))
+	if (wstatus >= 0 && WIFSIGNALED(wstatus) && !report_crashed(wstatus))
 		return SUP_SHUTDOWN;
 	return SUP_ABNORMAL;
 }

@@ -8,7 +8,10 @@
 
 /* report - the words for how processes end: the lines of OTP's supervisor reports. */
 
-/* "exit:0", "signal:KILL", "signal:SEGV,core" from a wait status; none (-1): "not-started". */
+#define STATUS_NONE    (-1)	/* no process ended */
+#define STATUS_UNKNOWN (-2)	/* one ended while no supervisor lived, and nobody knows how */
+
+/* "unknown", "signal:KILL", "signal:SEGV,core" from a wait status; none (-1): "not-started". */
 const char *report_how(char *out, size_t size, int wstatus);
 /* "exit status 1", "signal 9 (KILL)": for the status tool. */
 const char *report_last_exit(char *out, size_t size, int wstatus);

@@ -17,6 +17,7 @@
 #include "supervisor/session.h"
 #include "supervisor/stats.h"
 #include "supervisor/supervise.h"
+#include "supervisor/procfs.h"
 
 #define SAMPLES_MAX  32768u
 #define LOOKED_AT    256u		/* processes one answer reads /proc for; of more, only the helpers */
@@ -85,20 +86,12 @@ static void put_sessions(struct wr *w, const struct daemon *d)
 static int look_at(pid_t pid, struct use *u)
 {
 	unsigned long long utime, stime, rss;
-	char path[40], text[1024], *at;
-	ssize_t n;
-	int fd;
+	char text[PROCFS_STAT_MAX];
+	const char *at = procfs_stat(pid, text);
 
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+	if (at == NULL)
 		return SSH_E_SYS;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return SSH_E_SYS;
-	text[n] = '\0';
-	if ((at = strrchr(text, ')')) == NULL
-	    || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %*u %*u %llu", &utime, &stime, &rss) != 3)
+	if (sscanf(at, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %*u %*u %llu", &utime, &stime, &rss) != 3)
 		return SSH_E_FORMAT;
 	u->rss += rss * (uint64_t)sysconf(_SC_PAGESIZE);
 	u->cpu_ms += (utime + stime) * 1000 / (uint64_t)sysconf(_SC_CLK_TCK);

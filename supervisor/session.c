@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "ipc/values.h"
 #include "supervisor/boxes.h"
 #include "supervisor/cgroup.h"
@@ -25,6 +26,7 @@
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/state.h"
 #include "supervisor/reports.h"
 #include "supervisor/stats.h"
 #include "supervisor/survive.h"
@@ -49,6 +51,7 @@ static void tell_fate(struct session *s, int fate)
 		if (p->serial == s->acceptor && p->is_ready && p->link != NULL)
 			link_send(p->link, IPC_CONN_FATE, &m);
 	}
+	state_session(s);
 }
 
 /* Ours may be the last close(): whatever a connection set, it must not wait for the client. */
@@ -78,12 +81,15 @@ static void on_grace(evutil_socket_t fd, short what, void *arg)
 		proc_kill(s->connection->proc);
 }
 
-static void start_grace(struct session *s)
+void session_start_grace(struct session *s)
 {
-	struct timeval tv = { s->d->values->LoginGraceTime, 0 };
+	uint64_t now = clock_ms(), left;
+	struct timeval tv;
 
-	if (tv.tv_sec == 0)
+	if (s->deadline_ms == 0 || s->grant != NULL)
 		return;
+	left = s->deadline_ms > now ? s->deadline_ms - now : 0;
+	tv = (struct timeval){ (time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000) };
 	s->grace = evtimer_new(s->d->base, on_grace, s);
 	if (s->grace != NULL)
 		event_add(s->grace, &tv);
@@ -109,12 +115,14 @@ void session_forget(struct session *s)
 	worker_drop_parked(s);
 	if (s->d->opt.inetd)
 		event_base_once(s->d->base, -1, EV_TIMEOUT, on_only_one_gone, s->d, &now);
+	state_forget_session(s);
 	table_remove(&s->d->sessions, s->conn);
 	drain_look_again(s->d);
 	if (s->grace != NULL)
 		event_free(s->grace);
 	if (s->park != NULL)
 		event_free(s->park);
+	free(s->respawn);
 	close_socks(s);
 	grant_free(s->grant);
 	stats_free(s->stats);
@@ -153,7 +161,9 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 		return SSH_E_NOMEM;
 	}
 	s->connection->session = s;
-	start_grace(s);
+	if (d->values->LoginGraceTime > 0)
+		s->deadline_ms = clock_ms() + (uint64_t)d->values->LoginGraceTime * 1000;
+	session_start_grace(s);
 	watchdog_touch(d);
 	*res = s;
 	return SSH_OK;
@@ -163,6 +173,50 @@ fail:
 			close(socks[i]);
 	free(s);
 	return SSH_E_NOMEM;
+}
+
+/* Is there a session of that slot already? */
+static int known(const struct proc *acceptor, uint32_t slot)
+{
+	struct session *s;
+	size_t at = 0;
+
+	while ((s = table_next(&acceptor->d->sessions, &at)) != NULL)
+		if (s->acceptor == acceptor->serial && s->slot == slot && !s->fate_told)
+			return 1;
+	return 0;
+}
+
+struct session *session_restore(struct daemon *d, struct kid *k, struct kid *connection, const struct saved_SESSION *m)
+{
+	struct session *s = calloc(1, sizeof *s);
+
+	if (s == NULL || m->id.len > sizeof s->id || table_put(&d->sessions, k->node->id, s) < 0) {
+		free(s);
+		return NULL;
+	}
+	s->d = d;
+	s->conn = k->node->id;
+	s->kid = k;
+	s->connection = connection;
+	s->sock[0] = s->sock[1] = -1;
+	s->peer = m->peer, s->local = m->local;
+	s->acceptor = m->acceptor;
+	s->slot = m->slot;
+	s->fate_told = m->fate_told;
+	s->tries = m->tries;
+	if (m->id.len > 0)
+		memcpy(s->id, m->id.p, s->id_len = m->id.len);
+	s->phase = m->phase;
+	s->deadline_ms = m->deadline_ms;
+	s->last_worker = m->last_worker;
+	list_init(&s->parked);
+	list_init(&s->works);
+	list_init(&s->wants_move);
+	k->session = s;
+	if (connection != NULL)
+		connection->session = s;
+	return s;
 }
 
 int session_accept(struct proc *acceptor, struct ipc_msg *m)
@@ -182,11 +236,16 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 			close(socks[0]);
 		return link_send(acceptor->link, IPC_CONN_FATE, &ended) == SSH_E_FULL ? SSH_E_FULL : SSH_OK;
 	}
+	if (acceptor->replay && known(acceptor, m->u.CONN_NEW.slot)) {
+		close(socks[0]);	/* its session was made before that supervisor died */
+		return SSH_OK;
+	}
 	count(COUNT_CONNECTIONS);
 	r = session_new(d, socks, &m->u.CONN_NEW.peer, &m->u.CONN_NEW.local, &s);
 	if (r == SSH_OK) {
 		s->acceptor = acceptor->serial;
 		s->slot = m->u.CONN_NEW.slot;
+		state_session(s);
 		reports_connected(s);
 		s->header = proxy_header_of(d->values, &s->peer);
 		if ((r = fx_start(s->kid)) < 0)
@@ -247,6 +306,8 @@ int session_connect(struct kid *k)
 	s->tries++;
 	p->slot = boxes_take(s->d);
 	p->greeted = 1;		/* a fork of the nursery needs no HELLO */
+	state_proc(p);
+	state_session(s);
 	r = send_start(s, p);
 	saved = errno;
 	if (r == SSH_OK) {
@@ -302,18 +363,41 @@ int session_identified(struct daemon *d, const struct ipc_SESSION_ID *m)
 	if (s != NULL && s->id_len == 0) {	/* a rekey's hash is no session id */
 		memcpy(s->id, m->hash.p, m->hash.len);
 		s->id_len = m->hash.len;
+		state_session(s);
 	}
 	return SSH_OK;
 }
 
-int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
+/* What follows from a grant that is in the journal; if that was cut short, once more. */
+static void now_granted(struct session *s, struct proc *p)
 {
+	if (p->is_ready)	/* else when it is: what it said is in its socket still */
+		link_enter(p->link, W_AUTHED);
+	if (s->grace != NULL)
+		event_del(s->grace);
+	tell_fate(s, FATE_AUTHENTICATED);
+	if (s->cgroup[0] == '\0')
+		cgroup_session_begin(s);
+	manager_touch(s->d);
+	introduce_authed(s);
+	if (p->is_ready)
+		survive_begin(s);
+	worker_serve_parked(s);
+}
+
+int session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *m)
+{
+	struct daemon *d = auth->d;
 	struct session *s = table_get(&d->sessions, m->conn);
 	struct proc *p = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
 	int r;
 
-	if (p == NULL || p->link == NULL || !p->is_ready)
+	if (p == NULL || p->link == NULL)
 		return SSH_OK;		/* the client left meanwhile */
+	if (s->grant != NULL && auth->replay) {
+		now_granted(s, p);
+		return SSH_OK;
+	}
 	if (s->grant != NULL) {
 		log_ev(LOGL_ERROR, "%s: granted twice; the first one holds", s->kid->name);
 		return SSH_OK;
@@ -329,15 +413,11 @@ int session_granted(struct daemon *d, const struct ipc_AUTH_GRANTED *m)
 	}
 	count(view_is(m->method, "password") ? COUNT_LOGIN_PASSWORD : view_is(m->method, "keyboard-interactive") ?
 	    COUNT_LOGIN_INTERACTIVE : COUNT_LOGIN_KEY);
-	link_enter(p->link, W_AUTHED);
-	if (s->grace != NULL)
-		event_del(s->grace);
-	tell_fate(s, FATE_AUTHENTICATED);
-	cgroup_session_begin(s);
-	manager_touch(d);
-	introduce_authed(s);
-	survive_begin(s);
-	worker_serve_parked(s);
+	s->deadline_ms = 0;
+	state_grant(s);
+	state_session(s);
+	now_granted(s, p);
+	state_proc(p);
 	return SSH_OK;
 }
 

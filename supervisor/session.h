@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "supervisor/daemon.h"
+#include "supervisor/state_codec.h"
 
 /*
  * session - the record of one client: a duplicate of every descriptor that makes a live session (its socket,
@@ -20,6 +21,7 @@ struct grant {
 	char text[];
 };
 
+struct parked;
 #define CGROUP_NAME_MAX 40u
 
 /* The last CONN_NOTICE, for coppicectl message. */
@@ -41,11 +43,14 @@ struct session {
 	size_t id_len;
 	struct grant *grant;		/* NULL: not logged in */
 	struct event *grace, *park;
+	uint64_t deadline_ms;		/* of the login; 0: none */
 	struct list parked;		/* SPAWNs that came before the grant */
 	unsigned nparked;
 	struct list works;
 	unsigned nworks;
 	uint64_t last_worker;
+	uint32_t last_req;		/* of a work that was found in the journal; 0: none */
+	struct parked *respawn;		/* its SPAWN, heard again */
 	uint8_t phase;
 	time_t since;			/* by the wall, for people */
 	struct session_stats *stats;	/* NULL: nobody has looked yet */
@@ -62,6 +67,8 @@ struct session {
 
 /* CONN_NEW. Never an error for what the client or the machine is to blame for. */
 int  session_accept(struct proc *acceptor, struct ipc_msg *);
+/* As the journal has it, without its descriptors and its grant; connection: NULL when it has ended. NULL: no memory. */
+struct session *session_restore(struct daemon *, struct kid *, struct kid *connection, const struct saved_SESSION *);
 /* -i: the one client, on one socket or two pipes; the descriptors are taken. */
 int  session_only(struct daemon *, int in, int out);
 /* For the tree: starts the connection process. */
@@ -73,9 +80,11 @@ void session_connection_ended(struct session *, int crashed);
 int  session_peer(struct session *, const struct ipc_CONN_PEER *);
 /* From keysign: what user signatures of this client must cover; kept for an auth that comes later. */
 int  session_identified(struct daemon *, const struct ipc_SESSION_ID *);
-int  session_granted(struct daemon *, const struct ipc_AUTH_GRANTED *);
+int  session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *);
 /* Its node begins to stop: programs see their terminals and pipes close at once. */
 void session_falls(struct session *);
 void session_forget(struct session *);
+/* The login has to be complete by deadline_ms. */
+void session_start_grace(struct session *);
 
 #endif

@@ -49,7 +49,7 @@ static void node_free(struct sup_node *n)
 	free(n);
 }
 
-static struct sup_node *node_new(struct sup_tree *t, struct sup_node *parent, const struct sup_spec *spec)
+struct sup_node *sup_node_new(struct sup_tree *t, struct sup_node *parent, const struct sup_spec *spec)
 {
 	struct sup_node *n = calloc(1, sizeof *n);
 
@@ -84,7 +84,7 @@ struct sup_tree *sup_tree_new(const struct sup_spec *root)
 		return NULL;
 	table_init(&t->nodes);
 	list_init(&t->forgotten);
-	if ((t->root = node_new(t, NULL, root)) == NULL) {
+	if ((t->root = sup_node_new(t, NULL, root)) == NULL) {
 		sup_tree_free(t);
 		return NULL;
 	}
@@ -148,7 +148,7 @@ struct sup_node *sup_add(struct sup_node *parent, const struct sup_spec *spec, i
 {
 	struct sup_node *n;
 
-	if (sup_check(&parent->spec, spec) != NULL || (n = node_new(parent->tree, parent, spec)) == NULL)
+	if (sup_check(&parent->spec, spec) != NULL || (n = sup_node_new(parent->tree, parent, spec)) == NULL)
 		return NULL;
 	n->dynamic = n->fresh = dynamic != 0;
 	list_add_tail(&parent->children, &n->link);

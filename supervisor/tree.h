@@ -200,6 +200,27 @@ int  sup_next(struct sup_tree *, struct sup_action *);
 /* Restarts of this supervisor within its period, for reports. */
 unsigned sup_window(const struct sup_node *, uint64_t now_ms);
 
+/* ---- a tree that was there before (tree_restore.c) ---- */
+
+/* One node as its record says. A supervisor is UP, DOWN, DEAD, RETRY or STARTING: then it goes on with those that are DOWN. */
+struct sup_saved {
+	uint64_t id;
+	enum sup_state state;
+	enum sup_reason reason;
+	unsigned restarts, fails;
+	uint64_t due_ms;		/* WAITING */
+	unsigned dynamic : 1, fresh : 1, removing : 1, gone : 1, held : 1, byhand : 1;
+	const uint64_t *window;
+	unsigned window_used;
+};
+/*
+ * Parents before children, siblings in their order. parent NULL: the root, which sup_tree_new() made. NULL: no memory, the
+ * id is taken, or sup_check() refuses.
+ */
+struct sup_node *sup_restore(struct sup_tree *, struct sup_node *parent, const struct sup_spec *, const struct sup_saved *);
+/* All are there; new nodes get numbers above last_id. Take the actions then. */
+void sup_restored(struct sup_tree *, uint64_t last_id, uint64_t now_ms);
+
 const char *sup_state_name(enum sup_state);
 const char *sup_event_name(enum sup_event);
 const char *sup_did_name(enum sup_did);

@@ -20,6 +20,9 @@ struct sup_tree {
 
 #define SUP_CHILD(l) LIST_OF(l, struct sup_node, link)
 
+/* Number last_id + 1, in no list yet. NULL: no memory. */
+struct sup_node *sup_node_new(struct sup_tree *, struct sup_node *parent, const struct sup_spec *);
+
 typedef void sup_step_fn(struct sup_node *);
 struct sup_cell { sup_step_fn *fn; const char *name; };
 extern const struct sup_cell sup_super_table[SUP_ST_COUNT][SUP_EV_COUNT];

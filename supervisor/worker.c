@@ -6,12 +6,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/datagram.h"
 #include "ipc/values.h"
 #include "supervisor/become.h"
 #include "supervisor/counters.h"
@@ -19,6 +22,10 @@
 #include "supervisor/ends.h"
 #include "supervisor/grant.h"
 #include "supervisor/proc.h"
+#include "supervisor/report.h"
+#include "supervisor/state.h"
+
+#define PIDFD_SIGNAL_GROUP (1u << 2)	/* linux/pidfd.h of 6.9 */
 #include "supervisor/reports.h"
 #include "supervisor/survive.h"
 
@@ -64,31 +71,38 @@ static void on_park_over(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
+static int copy(const struct ipc_SPAWN *m, struct parked **res)
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, IPC_MESSAGE_MAX, NULL);
+	if ((r = ipc_encode(&b, IPC_SPAWN, m)) == SSH_OK && (*res = malloc(sizeof **res + buf_len(&b))) == NULL)
+		r = SSH_E_NOMEM;
+	if (r == SSH_OK) {
+		(*res)->len = buf_len(&b);
+		memcpy((*res)->bytes, buf_head(&b), (*res)->len);
+	}
+	buf_drop(&b);
+	return r;
+}
+
 /* AUTH says GRANTED to us before it tells the connection, but the two sockets have no order between them. */
 static int park(struct session *s, const struct ipc_SPAWN *m)
 {
 	struct timeval tv = { PARK_MS / 1000, PARK_MS % 1000 * 1000 };
 	struct parked *p;
-	struct buf b;
 	int r;
 
 	if (s->nparked >= PARK_MAX)
 		return SSH_E_RULE;
-	buf_init(&b, IPC_MESSAGE_MAX, NULL);
-	if ((r = ipc_encode(&b, IPC_SPAWN, m)) == SSH_OK && (p = malloc(sizeof *p + buf_len(&b))) == NULL)
-		r = SSH_E_NOMEM;
-	if (r == SSH_OK) {
-		p->len = buf_len(&b);
-		memcpy(p->bytes, buf_head(&b), p->len);
-		list_add_tail(&s->parked, &p->link);
-		s->nparked++;
-		if (s->park == NULL)
-			s->park = evtimer_new(s->d->base, on_park_over, s);
-		if (s->park == NULL || event_add(s->park, &tv) < 0)
-			r = SSH_E_NOMEM;
-	}
-	buf_drop(&b);
-	return r;
+	TRY(copy(m, &p));
+	list_add_tail(&s->parked, &p->link);
+	state_parked(s, s->nparked, view_of(p->bytes, p->len));
+	s->nparked++;
+	if (s->park == NULL)
+		s->park = evtimer_new(s->d->base, on_park_over, s);
+	return s->park != NULL && event_add(s->park, &tv) == 0 ? SSH_OK : SSH_E_NOMEM;
 }
 
 void worker_serve_parked(struct session *s)
@@ -105,6 +119,7 @@ void worker_serve_parked(struct session *s)
 			worker_request(s, &m.u.SPAWN);
 		free(p);
 	}
+	state_forget_parked(s);
 }
 
 void worker_drop_parked(struct session *s)
@@ -182,6 +197,8 @@ static struct work *work_new(struct session *s, const struct ipc_SPAWN *m, const
 		w->kid->work = w;
 		list_add_tail(&s->works, &w->link);
 		s->nworks++;
+		state_work(w);
+		state_session(s);
 		return w;
 	}
 	ends_close(w, ~0u);
@@ -191,6 +208,51 @@ static struct work *work_new(struct session *s, const struct ipc_SPAWN *m, const
 	return NULL;
 }
 
+/* The supervisor that died had begun with it: what became of that was said by its worker's record. */
+static int is_replay(const struct session *s, uint32_t req)
+{
+	const struct proc *p = s->connection != NULL ? s->connection->proc : NULL;
+
+	return p != NULL && p->replay && s->last_req != 0 && req == s->last_req;
+}
+
+/* ENDS will tell whether it has to be done again. */
+static int keep_replay(struct session *s, const struct ipc_SPAWN *m)
+{
+	struct parked *p;
+	int r;
+
+	free(s->respawn);
+	s->respawn = NULL;
+	TRY(copy(m, &p));
+	s->respawn = p;
+	return SSH_OK;
+}
+
+void worker_told_all(struct session *s)
+{
+	struct parked *p = s->respawn;
+	int again = s->last_req != 0;
+	struct ipc_msg m;
+
+	s->respawn = NULL;
+	LIST_EACH(l, &s->works) {
+		struct work *w = LIST_OF(l, struct work, link);
+
+		if (w->answered)
+			again &= w->req != s->last_req;
+		else if (w->kid->proc != NULL)
+			proc_kill(w->kid->proc);	/* it has done nothing, and says nothing */
+		w->answered = 1;
+	}
+	if (p != NULL && again && ipc_decode(&m, p->bytes, p->len) == SSH_OK) {
+		log_ev(LOGL_VERBOSE, "%s: a request that the last supervisor died of is served now", s->kid->name);
+		worker_request(s, &m.u.SPAWN);
+	}
+	free(p);
+	s->last_req = 0;
+}
+
 int worker_request(struct session *s, const struct ipc_SPAWN *m)
 {
 	struct plan plan;
@@ -198,6 +260,8 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 	struct kid *k;
 	int status;
 
+	if (is_replay(s, m->req))
+		return keep_replay(s, m);
 	if (s->grant == NULL)
 		return park(s, m);
 	if (s->nworks >= s->grant->max_sessions || s->nworks >= SUP_SESSION_CHANNELS)
@@ -234,24 +298,57 @@ void worker_say_again(const struct work *w)
 		answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
 }
 
+/* What it is to do, with its ends of the channel; it begins when it hears GO. */
+static int give_order(struct work *w, struct proc *p)
+{
+	int r = datagram_send(p->order, w->order, w->order_len, w->theirs, w->ntheirs, MSG_DONTWAIT);
+
+	ends_close_theirs(w);
+	free(w->order);
+	w->order = NULL;
+	if (r < 0)
+		errno = ENOBUFS;
+	w->ordered = r == SSH_OK;
+	state_work(w);
+	return r;
+}
+
+void worker_go(struct work *w)
+{
+	struct proc *p = w->kid->proc;
+	static const struct ipc_GO go = { 0 };
+	struct buf b;
+
+	if (p == NULL || p->order < 0)
+		return;
+	buf_init(&b, 64, NULL);
+	if (ipc_encode(&b, IPC_GO, &go) == SSH_OK)
+		datagram_send(p->order, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT);
+	buf_drop(&b);
+	close(p->order);
+	p->order = -1;
+	w->answered = 1;
+	state_work(w);
+}
+
+/*
+ * A supervisor that dies between any two of these steps leaves what the next one can finish or begin anew: no record, or one
+ * without an order: SPAWN is heard again; with it: the connection says whether it heard SPAWNED, and if so GO is said, too.
+ */
 int worker_start(struct kid *k)
 {
 	struct work *w = k->work;
 	struct daemon *d = k->d;
-	int fds[3], n;
+	struct proc *p = NULL;
+	int fds[3], n, order = -1;
 	pid_t pid;
 
 	if ((n = ends_duplicate(w, fds)) < 0)
 		return SSH_E_SYS;
-	pid = become_user(d, w->s->grant, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], w);
-	ends_close_theirs(w);
-	free(w->order);
-	w->order = NULL;
-	if (pid > 0 && proc_new(d, k, ROLE_WRK, pid, -1) == NULL) {
+	pid = become_user(d, w->s, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], k->name, &order);
+	if (pid > 0 && (p = proc_new(d, k, ROLE_WRK, pid, order)) == NULL)
 		kill(pid, SIGKILL);
-		pid = -1;
-	}
-	if (pid < 0) {
+	if (p == NULL || give_order(w, p) < 0) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", w->s->kid->name, strerror(errno));
 		for (int i = 0; i < n; i++)
 			close(fds[i]);
@@ -259,10 +356,54 @@ int worker_start(struct kid *k)
 	}
 	count(w->sftp ? COUNT_SFTPS : strcmp(k->name, "shell") == 0 ? COUNT_SHELLS : COUNT_EXECS);
 	reports_started(k);
-	w->answered = 1;
 	answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
+	worker_go(w);
 	fx_answer(k, SUP_EV_READY);
 	return SSH_OK;
+}
+
+struct work *worker_restore(struct session *s, struct kid *k, const struct saved_WORK *m)
+{
+	struct work *w = calloc(1, sizeof *w);
+
+	if (w == NULL)
+		return NULL;
+	w->s = s;
+	w->id = m->worker;
+	w->req = m->req;
+	w->ordered = m->begun >= 1;
+	w->answered = m->begun >= 2;
+	w->hung_up = m->hung_up;
+	w->sftp = m->sftp;
+	for (int i = 0; i < ENDS; i++)
+		w->ends[i] = -1;
+	w->kid = k;
+	k->session = s;
+	k->work = w;
+	list_add_tail(&s->works, &w->link);
+	s->nworks++;
+	if (m->req > s->last_req)
+		s->last_req = m->req;
+	return w;
+}
+
+int worker_restore_parked(struct session *s, struct view message)
+{
+	struct ipc_msg m;
+
+	if (ipc_decode(&m, message.p, message.len) < 0 || m.type != IPC_SPAWN)
+		return SSH_E_FORMAT;
+	if (s->grant == NULL)
+		return park(s, &m.u.SPAWN);
+	LIST_EACH(l, &s->works)		/* the one it was being served for when the supervisor died */
+		if (LIST_OF(l, struct work, link)->req == m.u.SPAWN.req)
+			return LIST_OF(l, struct work, link)->answered ? SSH_OK : keep_replay(s, &m.u.SPAWN);
+	return worker_request(s, &m.u.SPAWN);
+}
+
+struct work *worker_find(const struct session *s, uint64_t id)
+{
+	return find(s, id);
 }
 
 void worker_ended(struct kid *k, int wstatus)
@@ -273,9 +414,12 @@ void worker_ended(struct kid *k, int wstatus)
 
 	if (w == NULL || (l == NULL && w->s->survival == NULL))
 		return;
-	m = (struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WIFSIGNALED(wstatus) != 0 };
-	m.code = (uint32_t)(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : WEXITSTATUS(wstatus));
-	m.core = WIFSIGNALED(wstatus) && WCOREDUMP(wstatus);
+	m = (struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WORKER_EXIT_UNKNOWN };
+	if (wstatus != STATUS_UNKNOWN) {
+		m.signalled = WIFSIGNALED(wstatus) != 0;
+		m.code = (uint32_t)(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : WEXITSTATUS(wstatus));
+		m.core = WIFSIGNALED(wstatus) && WCOREDUMP(wstatus);
+	}
 	survive_note_exit(w->s, &m);
 	if (l != NULL)
 		link_send(l, IPC_WORKER_EXIT, &m);
@@ -283,8 +427,17 @@ void worker_ended(struct kid *k, int wstatus)
 
 static void signal_group(struct kid *k, int sig)
 {
-	if (k->proc != NULL && k->proc->pid > 0 && kill(-k->proc->pid, sig) < 0)
-		kill(k->proc->pid, sig);	/* it has no group of its own yet */
+	struct proc *p = k->proc;
+
+	if (p == NULL || p->pid <= 0)
+		return;
+	if (p->pidfd >= 0 && syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, PIDFD_SIGNAL_GROUP) == 0)
+		return;
+	/* Linux before 6.9. An adopted process may have been reaped, and its number be another's. */
+	if (p->adopted && syscall(SYS_pidfd_send_signal, p->pidfd, 0, NULL, 0) < 0)
+		return;
+	if (kill(-p->pid, sig) < 0)
+		proc_signal(p, sig);	/* it has no group of its own yet */
 }
 
 void worker_hang_up(struct kid *k)
@@ -294,6 +447,7 @@ void worker_hang_up(struct kid *k)
 	if (w == NULL || w->hung_up)
 		return;
 	w->hung_up = 1;
+	state_work(w);
 	/* A terminal hangs up with its master. Pipes stay readable until it is gone: SIGPIPE must not be faster than its SIGHUP handler. */
 	ends_close(w, END_STDIN | END_PTY);
 	signal_group(k, SIGHUP);
@@ -310,6 +464,7 @@ void worker_forget(struct kid *k)
 {
 	struct work *w = k->work;
 
+	state_forget_work(w);
 	k->work = NULL;
 	if (!w->answered)
 		answer(w->s, w->req, SPAWNED_FAILED, 0, NULL, 0);
@@ -328,8 +483,10 @@ int worker_shut(struct session *s, const struct ipc_CHAN_SHUT *m)
 {
 	struct work *w = find(s, m->worker);
 
-	if (w != NULL)		/* else it has ended: the two crossed */
+	if (w != NULL) {	/* else it has ended: the two crossed */
 		ends_close(w, m->ends);
+		state_work(w);
+	}
 	survive_shut(s, m);
 	return SSH_OK;
 }

@@ -1,6 +1,7 @@
 #ifndef SUPERVISOR_WORKER_H
 #define SUPERVISOR_WORKER_H
 #include "supervisor/session.h"
+#include "supervisor/state_codec.h"
 
 /*
  * worker - programs that run as the granted user: SPAWN makes a pty pair or three pipes, keeps duplicates of our
@@ -18,6 +19,7 @@ struct work {
 	struct session *s;
 	uint64_t id;			/* what the connection calls it */
 	uint32_t req;
+	int ordered;			/* WORK is about to be sent, or was */
 	int answered;			/* SPAWNED was sent */
 	int hung_up;
 	int sftp;
@@ -35,6 +37,15 @@ int  worker_shut(struct session *, const struct ipc_CHAN_SHUT *);
 int  worker_signal(struct session *, const struct ipc_WORKER_SIGNAL *);
 void worker_serve_parked(struct session *);
 void worker_drop_parked(struct session *);
+/* The connection knows of its program: it may begin. */
+void worker_go(struct work *);
+/* An adopted connection told all it knows of: what it does not know was never begun, and is begun now. */
+void worker_told_all(struct session *);
+struct work *worker_find(const struct session *, uint64_t id);	/* or NULL */
+/* As the journal has it, without ends. NULL: no memory. */
+struct work *worker_restore(struct session *, struct kid *, const struct saved_WORK *);
+/* A SPAWN that waited for its grant. SSH_OK, SSH_E_FORMAT, SSH_E_RULE, SSH_E_NOMEM. */
+int  worker_restore_parked(struct session *, struct view message);
 int  worker_start(struct kid *);		/* for the tree */
 /* SPAWNED, to a successor of the connection. */
 void worker_say_again(const struct work *);

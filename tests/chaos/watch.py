@@ -6,7 +6,7 @@ import threading
 import time
 
 import lab
-from lab import alive, below, status, wait_until
+from lab import alive, processes, status, wait_until
 
 OURS = ("coppiced", "keysign", "auth", "nursery", "acceptor", "reporter", "keeper", "connection")
 # role -> (runs as root, seccomp filter, no new privileges); nobody else of ours has more
@@ -44,7 +44,8 @@ class Snapshot:
         self.ptys = ptys()
         self.sockets = len(glob.glob(server.dir + "/*"))
         self.memory = lab.rss(server.pid)
-        roles = sorted(filter(None, (role_of(p) for p in below(server.pid))))
+        # auth's own children look accounts up; they come and go
+        roles = sorted(filter(None, (role_of(p) for p, parent in processes().items() if role_of(parent) != "auth")))
         self.roles, self.connections = [r for r in roles if r != "connection"], roles.count("connection")
 
     def difference(self, before):

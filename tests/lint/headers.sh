@@ -3,7 +3,7 @@
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 bad=0 n=0
-for h in {base,ssh,ssh/crypto,ipc,conf,supervisor,ctl,reporter,acceptor,guard,connection,channels,subsystems}/*.h; do
+for h in {base,ssh,ssh/crypto,ipc,conf,supervisor,ctl,reporter,keeper,acceptor,guard,connection,channels,subsystems}/*.h; do
 	[ -f "$h" ] || continue
 	n=$((n + 1))
 	# twice: the guard is looked at, too

@@ -9,7 +9,7 @@ SOURCE, TARGET = ROOT / "ipc/messages.def", ROOT / "ipc/PROTOCOL.md"
 ROW = re.compile(r'MSG\((0x[0-9a-f]+),\s*(\w+),\s*([\w|]+),\s*([\w|]+),\s*FDS\((\d+),\s*(\d+)\),\s*([\w|]+),\s*(\w+),'
                  r'(.*?)"((?:[^"\\]|\\.)*)"\)', re.S)
 ROLES = {"R_SUP": "supervisor", "R_ACC": "acceptor", "R_NUR": "nursery", "R_CONN": "connection", "R_KEY": "keysign",
-         "R_AUTH": "auth", "R_REP": "reporter", "R_WRK": "worker", "R_CTL": "coppicectl",
+         "R_AUTH": "auth", "R_REP": "reporter", "R_WRK": "worker", "R_CTL": "coppicectl", "R_KEEP": "keeper",
          "R_CHILD": "any helper", "R_ANY": "anyone"}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE_LONG, FILE_MOST, FUNCTION_LONG, FUNCTION_MOST = 600, 900, 60, 120
-FOLDERS = ["base", "ssh", "ssh/crypto", "ipc", "conf", "supervisor", "ctl", "reporter", "acceptor", "guard",
+FOLDERS = ["base", "ssh", "ssh/crypto", "ipc", "conf", "supervisor", "ctl", "reporter", "keeper", "acceptor", "guard",
            "connection", "channels", "subsystems"]
 
 

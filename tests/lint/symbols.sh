@@ -18,7 +18,7 @@ tmp=$(mktemp -d) && trap 'rm -rf "$tmp"' EXIT
 defined "$ssh" "$crypto" >"$tmp/protocol"
 nm -A --defined-only -g "$ssh" | sed -n 's/.*:sftp_codec[^:]*:[0-9a-f]* [A-Z] //p' | sort -u >"$tmp/codec"
 [ -s "$tmp/protocol" ] || offender "$ssh defines nothing"
-for program in sbin/coppiced bin/coppicectl libexec/coppice/{acceptor,reporter,channel,sftp-server}; do
+for program in sbin/coppiced bin/coppicectl libexec/coppice/{acceptor,keeper,reporter,channel,sftp-server}; do
 	file=$build/$program
 	[ -x "$file" ] || { offender "$program is not built"; continue; }
 	seen=$((seen + 1))

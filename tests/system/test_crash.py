@@ -338,16 +338,20 @@ def test_the_nursery_is_fresh_after_a_worker_crash():
 @coppiced_only
 @limit(60)
 def test_the_supervisor_killed_takes_everything_along():
-    """Nothing of ours may go on without the one who reaps it."""
-    s = Server()
+    """Without a keeper nothing of ours may go on without the one who reaps it."""
+    s = Server("KeeperTime 0")
     session = s.popen("bob", "exec sleep 1000")
     wait_until(lambda: [n for n in s.tree() if n["name"].startswith("exec")], 20, text="no session")
+    wait_until(lambda: "sleep" in [status(p, "Name") for p in below(s.pid)], 20, text="the program does not run")
     family = below(s.pid)
     s.process.kill()
     s.process.wait()
     s.stopped = True
     ours = [p for p in family if status(p, "Name") != "sleep"]
-    wait_until(lambda: not [p for p in ours if alive(p)], 15, text="processes are left")
+    try:
+        wait_until(lambda: not [p for p in ours if alive(p)], 15)
+    except Failure:
+        raise Failure("processes are left: " + ", ".join("%s (%s)" % (status(p, "Name"), status(p, "State")) for p in ours if alive(p)))
     same(session.wait(20), 255, "status of the client")
 
 

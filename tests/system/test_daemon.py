@@ -42,7 +42,7 @@ def test_tree():
         wait_until(lambda: len([n for n in s.tree() if n["name"].split()[0] in ("exec", "shell")]) == 2, 10, text="the workers are not in the tree")
         nodes = s.tree()
         names = [n["name"] for n in nodes]
-        for name in ("coppiced", "reporter", "guards", "keysign", "auth", "nursery", "sessions"):
+        for name in ("coppiced", "reporter", "keeper", "guards", "keysign", "auth", "nursery", "sessions"):
             check(name in names, "no %s" % name, names)
         same(len([n for n in nodes if n["name"].startswith("acceptor")]), 2, "acceptors")
         same(nodes[0]["pid"], s.pid, "pid of the root")
@@ -406,7 +406,7 @@ def test_roles_run_as_the_table_says():
         session = moving(Exec(s, 1))
         nodes = {n["name"].split()[0]: n["pid"] for n in s.tree() if n["kind"] == "worker"}
         session_pids = [n["pid"] for n in s.tree() if n["name"].startswith("connection")]
-        for role in ("keysign", "nursery", "acceptor", "reporter", "connection"):
+        for role in ("keysign", "nursery", "acceptor", "reporter", "keeper", "connection"):
             pid = nodes.get(role) or session_pids[0]
             uid = (status(pid, "Uid") or "").split()
             check(uid and "0" not in uid, "%s is root" % role, uid)
@@ -420,7 +420,8 @@ def test_roles_run_as_the_table_says():
             if role == "exec":
                 continue
             fds = {fd: os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)}
-            files = [t for t in fds.values() if t.startswith("/") and not t.startswith(("/dev/null", "/dev/urandom")) and t != s.log_path]
+            files = [t for t in fds.values() if t.startswith("/") and not t.startswith(("/dev/null", "/dev/urandom")) and t not in (s.log_path, s.dir + "/crashes" if role == "reporter" else None)
+                     and (role, t) != ("keeper", "/memfd:coppice-state (deleted)")]
             check(not files, "open files of " + role, files)
         same((status(nodes["exec"], "Uid") or "").split(), ["2002"] * 4, "uid of the command")
         same(status(nodes["exec"], "NoNewPrivs"), "0", "no_new_privs of the command: sudo must work")
@@ -433,7 +434,7 @@ def test_system_accounts_are_used_where_they_exist():
         account(name, uid, "/usr/sbin/nologin", "!")
     try:
         with Server() as s:
-            for role, uid in (("acceptor", "901"), ("nursery", "901"), ("keysign", "902"), ("reporter", "903")):
+            for role, uid in (("acceptor", "901"), ("nursery", "901"), ("keysign", "902"), ("keeper", "902"), ("reporter", "903")):
                 pid = [n["pid"] for n in s.tree() if n["name"].startswith(role)][0]
                 same((status(pid, "Uid") or "").split()[0], uid, "uid of " + role)
     finally:
@@ -467,8 +468,10 @@ def test_installed_tree_runs_and_makes_its_keys():
     options = ["-o", "ListenAddress=" + HOST, "-p", str(port), "-o", "PidFile=none", "-o", "ControlSocket=" + control]
     prints = None
     for turn in range(2):
+        env = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")
+        env.pop("STATE_DIRECTORY")      # its own places, all of them
         with open(prefix + "/log", "wb") as log:
-            p = subprocess.Popen([prefix + "/sbin/coppiced", "-D", "-e"] + options, stdin=subprocess.DEVNULL, stderr=log, env=dict(os.environ, ASAN_OPTIONS="detect_leaks=0"))
+            p = subprocess.Popen([prefix + "/sbin/coppiced", "-D", "-e"] + options, stdin=subprocess.DEVNULL, stderr=log, env=env)
         try:
             def up():
                 check(p.poll() is None, "it ended with %s" % p.returncode, open(prefix + "/log").read())
@@ -480,6 +483,7 @@ def test_installed_tree_runs_and_makes_its_keys():
             wait_until(up, 60, text="it does not answer")
             keys = sorted(n for n in os.listdir(prefix + "/etc/coppice") if n.endswith("_key"))
             same(len(keys), 3, "host keys made: %r" % keys)
+            same(stat.S_IMODE(os.stat(prefix + "/var/lib/coppice/crashes").st_mode), 0o700, "mode of the crash reports")
             for name in keys:
                 same(stat.S_IMODE(os.stat("%s/etc/coppice/%s" % (prefix, name)).st_mode), 0o600, "mode of " + name)
                 same(run("ssh-keygen", "-y", "-f", "%s/etc/coppice/%s" % (prefix, name)).returncode, 0, "ssh-keygen reads " + name)
@@ -509,7 +513,7 @@ def test_deleted_programs_go_on():
     os.rename(prefix, prefix + "-gone")
     s.ssh("alice", "true", ok=True)
     s.sftp("bob", "pwd\n")
-    for name in ("auth", "keysign", "nursery", "reporter"):
+    for name in ("auth", "keysign", "nursery", "reporter", "keeper"):
         pid = s.pid_of(name)
         os.kill(pid, signal.SIGKILL)
         wait_until(lambda: s.pid_of(name) not in (0, pid), 20, text="%s did not come back" % name)

@@ -210,10 +210,12 @@ def test_the_oldest_reports_go():
 @coppiced_only
 @limit(60)
 def test_a_full_disk_costs_reports_and_nothing_else():
+    with Server() as first:
+        owner = os.stat(first.dir + "/crashes").st_uid
     with Server(wait=False) as s:
         s.crash_expected = True
         os.makedirs(s.dir + "/crashes")
-        sh("mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", s.dir + "/crashes")
+        sh("mount", "-t", "tmpfs", "-o", "size=16k,uid=%d" % owner, "tmpfs", s.dir + "/crashes")
         try:
             ballast = os.open(s.dir + "/crashes/ballast", os.O_WRONLY | os.O_CREAT)
             os.write(ballast, b"x" * 20000)     # as much of it as there is room for
@@ -550,3 +552,16 @@ def test_the_reporter_reaches_no_file_but_its_own():
         for h in held:
             h.kill()
             h.wait()
+
+
+@coppiced_only
+def test_a_directory_of_somebody_else_is_not_taken_over():
+    """CrashDirectory /var/log must not become the reporter's."""
+    theirs = SCRATCH + "/theirs"
+    os.makedirs(theirs)
+    with open(theirs + "/file", "w") as f:
+        f.write("somebody's")
+    with Server("CrashDirectory " + theirs) as s:
+        s.logged("crash reports cannot be kept in %s: it is not empty, and does not belong to coppice-log" % re.escape(theirs))
+        same(os.stat(theirs).st_uid, 0, "owner")
+        s.ssh("alice", "true", ok=True)

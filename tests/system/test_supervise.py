@@ -292,7 +292,7 @@ def test_which_children_and_count_children():
         session.stdin.flush()
         session.stdout.readline()
         names = [x["name"] for x in rows(s, "which-children")]
-        same(names, ["reporter", "guards", "nursery", "sessions", "listener %s:%d" % (HOST, s.port)], "children of the root")
+        same(names, ["reporter", "keeper", "guards", "nursery", "sessions", "listener %s:%d" % (HOST, s.port)], "children of the root")
         same(rows(s, "which-children", "root"), rows(s, "which-children", "coppiced"), "the root by both names")
         for name in ("keysign", "auth"):
             row = child(s, "guards", name)
@@ -307,7 +307,7 @@ def test_which_children_and_count_children():
         parts = rows(s, "which-children", one[0]["name"])
         same([(x["name"].split()[0], x["restart"], x["significant"]) for x in parts], [("connection", "temporary", True), ("exec", "temporary", False)], "a session")
         count = lambda *of: {k: v for k, v in rows(s, "count-children", *of)[0].items() if k not in ("kind", "supervisor")}
-        same(count(), {"specs": 5, "active": 5, "supervisors": 3, "workers": 2}, "of the root")
+        same(count(), {"specs": 6, "active": 6, "supervisors": 3, "workers": 3}, "of the root")
         same(count("guards"), {"specs": 2, "active": 2, "supervisors": 0, "workers": 2}, "of the guards")
         same(count("sessions"), {"specs": 1, "active": 1, "supervisors": 1, "workers": 0}, "of the sessions")
         text = s.ctl("count-children", "guards").stdout.decode()

@@ -11,7 +11,7 @@ static const char whole[] =
     "Match User \"bo b,!x\" Address 10.0.0.0/8\nBanner none\nMaxAuthTries 2\nAcceptEnv X\n"
     "Match Group wheel LocalPort 22 LocalAddress 1.2.3.4\nPasswordAuthentication no\nMatch all\nMaxSessions 4\n";
 
-static const enum conf_reader readers[] = { CONF_SUP, CONF_ACC, CONF_KEY, CONF_AUTH, CONF_CONN, CONF_REP };
+static const enum conf_reader readers[] = { CONF_SUP, CONF_ACC, CONF_KEY, CONF_AUTH, CONF_CONN, CONF_REP, CONF_KEEP };
 
 Test(conf_slice, holds_only_the_readers_keywords)
 {

@@ -86,7 +86,7 @@ static void expect(int prepared, int committed, int forgotten, const char *in_fo
 	cr_assert_eq(self.generation, generation);
 }
 
-/* Descriptors 3 and 4 as the supervisor would make them, and what it says first. */
+/* What the supervisor says first. Not on the usual descriptors: those are Criterion's own. */
 static void start(void)
 {
 	struct ipc_WELCOME w = { .proto = IPC_PROTO, .node = 7 };
@@ -95,25 +95,13 @@ static void start(void)
 
 	cr_assert_eq(link_pair(pair), SSH_OK);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_DGRAM, 0, log), 0);
-	sup = fcntl(pair[0], F_DUPFD_CLOEXEC, 50);
-	cr_assert_geq(fcntl(log[0], F_DUPFD_CLOEXEC, 60), 0);
-	int end = fcntl(pair[1], F_DUPFD_CLOEXEC, 70), logger = fcntl(log[1], F_DUPFD_CLOEXEC, 80);
-
-	cr_assert_eq(dup2(end, CHILD_LINK_FD), CHILD_LINK_FD);
-	cr_assert_eq(dup2(logger, CHILD_LOG_FD), CHILD_LOG_FD);
-	for (int i = 0; i < 2; i++) {
-		if (pair[i] > CHILD_LOG_FD)
-			close(pair[i]);
-		if (log[i] > CHILD_LOG_FD)
-			close(log[i]);
-	}
-	close(end);
+	sup = pair[0];
 	cr_assert_eq(link_say(sup, ROLE_SUP, ROLE_ACC, W_NEW, IPC_WELCOME, &w, NULL, 0), SSH_OK);
 	config(1, "one");
 	self.prepare = prepare;
 	self.commit = commit;
 	self.forget = forget;
-	child_begin(&self, ROLE_ACC);
+	child_begin_on(&self, ROLE_ACC, (struct child_fds){ pair[1], log[1], -1 });
 	child_ready(&self);
 	cr_assert_eq(link_wait(sup, ROLE_SUP, ROLE_ACC, W_NEW, 5000, &m, storage), SSH_OK);
 	cr_assert_eq(m.type, IPC_HELLO);
