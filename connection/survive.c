@@ -133,6 +133,13 @@ void survive_turn(struct conn *c)
 		checkpoint(c);		/* when it cannot be now, the log goes on as far as it reaches */
 }
 
+/* No key is swapped out: they stand at the head of a state. What RLIMIT_MEMLOCK does not permit stays as it is. */
+static void lock(struct memory *m)
+{
+	for (int i = 0; i < 2; i++)
+		mlock2(&m->slot[i], MEMORY_LOCKED, MLOCK_ONFAULT);
+}
+
 int survive_begin(struct conn *c, struct ipc_msg *m)
 {
 	struct survive *s = &c->survive;
@@ -150,6 +157,7 @@ int survive_begin(struct conn *c, struct ipc_msg *m)
 	if (p == MAP_FAILED)
 		return SSH_E_SYS;
 	madvise(p, sizeof *s->m, MADV_DONTDUMP);
+	lock(p);
 	s->m = p;
 	s->m->magic = MEMORY_MAGIC;
 	s->m->version = MEMORY_VERSION;

@@ -1,5 +1,6 @@
 #ifndef IPC_MEMORY_H
 #define IPC_MEMORY_H
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -16,6 +17,7 @@
 #define MEMORY_LOG     (1u << 20)
 #define MEMORY_STATE   (16u << 20)
 #define MEMORY_SEED    32u
+#define MEMORY_LOCKED  (2u << 20)	/* of each slot: its head, its log, and the keys in its state; both fit the usual RLIMIT_MEMLOCK of 8 MiB */
 
 enum memory_kind {
 	BOOK_NONE,
@@ -46,6 +48,8 @@ struct memory_slot {
 	uint8_t log[MEMORY_LOG];
 	uint8_t state[MEMORY_STATE];
 };
+
+_Static_assert(offsetof(struct memory_slot, state) + (512u << 10) <= MEMORY_LOCKED, "what is locked");
 
 struct memory {
 	uint32_t magic, version;

@@ -53,7 +53,7 @@ static const struct seccomp_check checks_loop[] = { CHECKS_LOOP, { .call = -1 } 
 	SYS_open, SYS_openat, SYS_openat2, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_stat, SYS_lstat, SYS_statx, \
 	SYS_readlink, SYS_readlinkat, SYS_socket, SYS_getcwd, SYS_ioctl, SYS_sysinfo, SYS_uname, SYS_prlimit64
 
-#define CALLS_CONNECTION CALLS_BASE, SYS_setsockopt, SYS_ioctl
+#define CALLS_CONNECTION CALLS_BASE, SYS_setsockopt, SYS_ioctl, SYS_mlock2
 
 /* fcntl could aim signals, setsockopt(SO_LINGER) could make the supervisor wait in its close(), ioctl could do anything. */
 static const struct seccomp_check checks_connection[] = {
@@ -69,7 +69,7 @@ static const struct seccomp_check checks_connection[] = {
 /* Forking a worker and locking it happens inside the nursery's own filter: it must allow both. */
 #define CALLS_NURSERY \
 	CALLS_LOOP, SYS_setsockopt, SYS_clone, SYS_clone3, SYS_prctl, SYS_seccomp, SYS_setrlimit, SYS_dup, SYS_dup2, SYS_dup3, \
-	SYS_pipe2, SYS_close_range, SYS_memfd_create, SYS_socketpair, SYS_ioctl, SYS_prlimit64, SYS_wait4, SYS_waitid
+	SYS_pipe2, SYS_close_range, SYS_memfd_create, SYS_socketpair, SYS_ioctl, SYS_prlimit64, SYS_wait4, SYS_waitid, SYS_mlock2
 
 static const int refused[] = { CALLS_REFUSED, -1 };
 static const int refused_connection[] = {

@@ -5,7 +5,7 @@
  * HEARS       HELLO READY CONFIG_OK PONG (every child); KEPT KEPT_END (the keeper that is there already); CONN_NEW ACCEPT_STOPPED (acceptor); FORKED (nursery);
  *             AUTH_GRANTED (auth); CONN_PHASE CONN_PEER SPAWN CHAN_SHUT WORKER_SIGNAL ENDS (connection); CTL_REQUEST (coppicectl)
  * SAYS        WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING (children); LISTEN CONN_FATE ACCEPT_STOP HEALTH_LISTEN READINESS (acceptor); FORK (nursery);
- *             CONN_START SPAWNED WORKER_EXIT ENDS_ASK (connection); KEEP KEEP_DOOR KEEPER_LEAVE (keeper); WORK GO (worker); CTL_NODE CTL_DONE (coppicectl)
+ *             CONN_START SPAWNED WORKER_EXIT ENDS_ASK MEMORY REVIVE REVIVE_ENDS REVIVE_GO (connection); KEEP KEEP_DOOR KEEPER_LEAVE (keeper); WORK GO (worker); CTL_NODE CTL_DONE (coppicectl)
  * NEVER       reads a byte that came from the network; links SSH or crypto; waits in a send
  * IF IT DIES  the keeper holds its ends of the links, and everybody goes on; the next one takes over (resume.h). Without a
  *             keeper every child sees the end of its link and ends

@@ -144,12 +144,6 @@ void proc_ended(struct proc *p, int wstatus, const struct rusage *used)
 	if (p->link != NULL && role != ROLE_CONN && role != ROLE_WRK)
 		link_drain(p->link);
 	samples_ended(p, used);
-	if (survive_revives(p, wstatus)) {
-		if (crashed)
-			nursery_taint(d);	/* the successor must not have the layout that was attacked */
-		survive_revive(p);
-		return;
-	}
 	if (k != NULL) {
 		k->last_status = wstatus;
 		k->last_pid = p->pid;
@@ -157,6 +151,15 @@ void proc_ended(struct proc *p, int wstatus, const struct rusage *used)
 		k->hung = p->hung;
 		k->lived_ms = clock_ms() - p->born_ms;
 		reports_ended(p, wstatus, used, crashed);
+	}
+	if (survive_revives(p, wstatus)) {
+		if (crashed)
+			nursery_taint(d);	/* the successor must not have the layout that was attacked */
+		reports_revived(k);
+		survive_revive(p);
+		return;
+	}
+	if (k != NULL) {
 		if (role == ROLE_WRK)
 			worker_ended(k, wstatus);
 		else if (role == ROLE_CONN)
@@ -290,7 +293,7 @@ static void nameless_gone(struct proc *p)
 		return;
 	if (n != NULL && n->serial == p->forked_by && !p->is_ready)
 		return;		/* FORKED comes and names it */
-	if (!p->is_ready && session_connect_again(k) == SSH_OK)
+	if (!p->is_ready && (survive_again(p) || session_connect_again(k) == SSH_OK))
 		return;
 	k->last_status = -1;
 	proc_disown(p);

@@ -135,7 +135,7 @@ static void peaks(struct paper *p, const struct rusage *u)
 }
 
 /* What the supervisor does about it. */
-static void decision(struct paper *p, const struct kid *k, enum sup_did did)
+static void decision(struct paper *p, const struct kid *k, const char *action)
 {
 	const struct sup_node *s = k->node->parent != NULL ? k->node->parent : k->node;
 
@@ -143,7 +143,7 @@ static void decision(struct paper *p, const struct kid *k, enum sup_did did)
 	put_number(p, "intensity", s->spec.intensity);
 	put_number(p, "period_s", s->spec.period_ms / 1000);
 	put_number(p, "restarted", k->node->restarts);
-	put_text(p, "action", sup_did_name(did));
+	put_text(p, "action", action);
 }
 
 /* ---- the reports ----------------------------------------------------------------------------- */
@@ -176,7 +176,7 @@ void reports_drop(struct kid *k)
 	k->kept = NULL;
 }
 
-static void crash(struct kid *k, enum sup_did did)
+static void crash(struct kid *k, const char *action)
 {
 	struct view box = k->kept->box != NULL ? view_of(k->kept->box, BOX_SIZE) : view_of("", 0);
 	char line[LOG_LINE_MAX], how[40];
@@ -185,7 +185,7 @@ static void crash(struct kid *k, enum sup_did did)
 	about(&p, k);
 	the_end(&p, k);
 	put_text(&p, "reason", reason_of(k));
-	decision(&p, k, did);
+	decision(&p, k, action);
 	peaks(&p, &k->kept->used);
 	snprintf(line, sizeof line, "ev=crash node=%s pid=%d how=%s", p.node, (int)k->last_pid, report_how(how, sizeof how, k->last_status));
 	detach_tell(k->d, HAPPENS_CRASH, LOGL_WARN, line, p.v, box);
@@ -223,7 +223,7 @@ static void decided(struct kid *k, enum sup_did did, uint32_t next_ms, const cha
 	about(&p, k);
 	if (k->node->spec.kind == SUP_WORKER)
 		the_end(&p, k);
-	decision(&p, k, did);
+	decision(&p, k, sup_did_name(did));
 	if (next_ms > 0)
 		put_number(&p, "next_ms", next_ms);
 	if (did == SUP_DID_BACK_OFF)
@@ -256,7 +256,7 @@ static void daily(struct kid *k, enum sup_did did)
 		the_end(&p, k);
 	else
 		put_number(&p, "lived_ms", clock_ms() - k->up_ms);
-	decision(&p, k, did);
+	decision(&p, k, sup_did_name(did));
 	if (k->kept != NULL)
 		peaks(&p, &k->kept->used);
 	reports_tell(k->d, kind, LOGL_DEBUG, NULL, p.v);
@@ -268,10 +268,17 @@ void reports_decided(struct kid *k, enum sup_did did, uint32_t next_ms)
 	const char *context = context_of(k, did, bad);
 
 	if (bad)
-		crash(k, did);
+		crash(k, sup_did_name(did));
 	if (context != NULL)
 		decided(k, did, next_ms, context);
 	daily(k, did);
+	reports_drop(k);
+}
+
+void reports_revived(struct kid *k)
+{
+	if (k->kept != NULL && k->kept->crashed)
+		crash(k, "revive");
 	reports_drop(k);
 }
 

@@ -14,6 +14,8 @@
 void reports_ended(struct proc *, int wstatus, const struct rusage *, int crashed);
 /* The tree has decided about an end (next_ms: when it is started again, 0: at once or never): a crash report when it ended badly, a supervisor report when that matters. */
 void reports_decided(struct kid *, enum sup_did, uint32_t next_ms);
+/* A connection crashed and goes on in a fresh process (survive.h): its crash report; the tree hears nothing. */
+void reports_revived(struct kid *);
 /* A child of the tree serves: the progress report. */
 void reports_up(struct kid *);
 /* A program was started for a user. */

@@ -25,6 +25,7 @@
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/reports.h"
+#include "supervisor/state.h"
 
 #define EXITS_KEPT 16u		/* as many programs as a session may have, and more */
 #define ENDS_KEPT  32u
@@ -33,8 +34,10 @@ struct survival {
 	int books;			/* the memfd; -1 */
 	int old;			/* what a successor is reading; -1 */
 	unsigned reviving : 1;		/* a successor reads them */
-	unsigned seen : 1;
-	uint64_t rchar, wchar;		/* of the process that died */
+	unsigned seen : 1;		/* rchar and wchar were read of the process that died last */
+	uint64_t rchar, wchar;
+	uint64_t old_rchar, old_wchar;	/* of the one whose books are old */
+	pid_t died;
 	uint64_t packets;		/* where the last one died + 1; 0: none has */
 	struct ipc_WORKER_EXIT exits[EXITS_KEPT];
 	unsigned nexits;		/* ever */
@@ -181,27 +184,37 @@ void survive_look(struct proc *p)
 
 static int not_again(const char *why)
 {
+	count(COUNT_REVIVALS_FAILED);
 	log_ev(LOGL_ERROR, "ev=revive no successor: %s", why);
 	return 0;
 }
 
-/* 1 when the books say that a successor can go on, and further than the last one came. */
-static int books_good(struct survival *v)
+struct look { int good; uint64_t packets; };
+
+/* good: a successor can go on from them. */
+static struct look books_look(int fd)
 {
-	const struct memory *m = mmap(NULL, sizeof *m, PROT_READ, MAP_SHARED, v->books, 0);
-	uint64_t packets;
-	int ok;
+	const struct memory *m = mmap(NULL, sizeof *m, PROT_READ, MAP_SHARED, fd, 0);
+	struct look x = { 0, 0 };
 
 	if (m == MAP_FAILED)
-		return 0;
-	packets = m->packets;
-	ok = m->magic == MEMORY_MAGIC && m->valid == 1;
+		return x;
+	x.packets = m->packets;
+	x.good = m->magic == MEMORY_MAGIC && m->valid == 1;
 	munmap((void *)(uintptr_t)m, sizeof *m);
-	if (!ok)
+	return x;
+}
+
+/* Once per packet position. */
+static int may_go_on(struct survival *v)
+{
+	struct look x = books_look(v->books);
+
+	if (!x.good)
 		return not_again("its books were closed");
-	if (v->packets != 0 && packets < v->packets)
+	if (v->packets != 0 && x.packets < v->packets)
 		return not_again("the last one died at the same packet");
-	v->packets = packets + 1;
+	v->packets = x.packets + 1;
 	return 1;
 }
 
@@ -212,13 +225,15 @@ int survive_revives(struct proc *p, int wstatus)
 
 	if (v != NULL && v->reviving && p->link != NULL)
 		link_drain(p->link);	/* it may have come further than we know */
-	if (v == NULL || v->books < 0 || !v->seen || v->reviving || !s->d->values->SurviveCrash || s->grant == NULL || s->d->stopping)
+	if (v == NULL || !s->d->values->SurviveCrash || s->grant == NULL || s->d->stopping)
 		return 0;
 	if (!WIFSIGNALED(wstatus) || p->killed || p->broke_rules || p->ending || s->move != NULL)
 		return 0;
 	if (s->connection->node->state != SUP_ST_UP || s->kid->node->state != SUP_ST_UP)
 		return 0;
-	return books_good(v);
+	if (v->reviving)	/* killed before it had read anything: it has seen no packet */
+		return books_look(v->old).good || not_again("the successor died, too");
+	return v->books >= 0 && (v->seen || not_again("the kernel does not tell what it read and wrote")) && may_go_on(v);
 }
 
 /* ---- the successor ------------------------------------------------------------------------ */
@@ -227,7 +242,7 @@ static int send_books(struct session *s, struct proc *p)
 {
 	const struct survival *v = s->survival;
 	struct ipc_REVIVE m = {
-		.conn = s->conn, .size = sizeof(struct memory), .rchar = v->rchar, .wchar = v->wchar, .peer = s->peer, .local = s->local,
+		.conn = s->conn, .size = sizeof(struct memory), .rchar = v->old_rchar, .wchar = v->old_wchar, .peer = s->peer, .local = s->local,
 	};
 	int from[3] = { v->old, s->sock[0], s->sock[1] }, fds[3], n = s->sock[1] >= 0 ? 3 : 2;
 
@@ -289,6 +304,7 @@ static int start(struct session *s)
 	}
 	p->slot = boxes_take(s->d);
 	p->greeted = 1;
+	state_proc(p);
 	if ((r = send_all(s, p)) < 0)
 		close(pair[1]);
 	else
@@ -298,10 +314,21 @@ static int start(struct session *s)
 	return r;
 }
 
+static void give_up(struct session *s)
+{
+	struct kid *k = s->connection;
+
+	not_again("it could not be started");
+	survive_drop(s);
+	session_connection_ended(s, 1);
+	fx_event(k, SUP_EV_EXITED, SUP_ABNORMAL);
+}
+
 void survive_revive(struct proc *p)
 {
 	struct kid *k = p->kid;
 	struct session *s = k->session;
+	struct survival *v;
 	pid_t pid = p->pid;
 
 	if (p->link != NULL)
@@ -309,18 +336,33 @@ void survive_revive(struct proc *p)
 	k->proc = NULL;
 	p->kid = NULL;
 	proc_forget(p);
-	if (s->survival == NULL)
+	if ((v = s->survival) == NULL)
 		return;
-	s->survival->reviving = 1;
-	books_close(&s->survival->old);
-	s->survival->old = s->survival->books;
-	s->survival->books = -1;
-	log_ev(LOGL_ERROR, "ev=revive %s pid=%d was killed: a fresh process takes over", s->kid->name, (int)pid);
-	if (start(s) < 0) {
-		survive_drop(s);
-		session_connection_ended(s, 1);
-		fx_event(k, SUP_EV_EXITED, SUP_ABNORMAL);
+	if (!v->reviving) {
+		books_close(&v->old);
+		v->old = v->books;
+		v->old_rchar = v->rchar;
+		v->old_wchar = v->wchar;
+		v->books = -1;
+		v->reviving = 1;
+		v->died = pid;
 	}
+	log_ev(LOGL_WARN, "ev=revive %s pid=%d was killed: a fresh process takes over", s->kid->name, (int)pid);
+	if (start(s) < 0)
+		give_up(s);
+}
+
+int survive_again(struct proc *p)
+{
+	struct session *s = p->kid != NULL ? p->kid->session : NULL;
+	struct survival *v = s != NULL ? s->survival : NULL;
+
+	if (v == NULL || !v->reviving || p->kid != s->connection || s->d->stopping || !books_look(v->old).good)
+		return 0;
+	proc_disown(p);
+	if (start(s) < 0)
+		give_up(s);
+	return 1;
 }
 
 int survive_adopted(struct proc *p)
@@ -342,6 +384,9 @@ int survive_adopted(struct proc *p)
 		worker_say_again(LIST_OF(l, struct work, link));
 	for (unsigned i = v->nexits > EXITS_KEPT ? v->nexits - EXITS_KEPT : 0; i < v->nexits; i++)
 		link_send(p->link, IPC_WORKER_EXIT, &v->exits[i % EXITS_KEPT]);
+	count(COUNT_REVIVALS);
 	log_ev(LOGL_INFO, "ev=revive %s goes on as pid=%d", s->kid->name, (int)p->pid);
+	reports_tell(s->d, HAPPENS_REVIVE, LOGL_DEBUG, NULL, (struct tell[]){ TELL_NUMBER("session", s->conn), TELL_NUMBER("pid", p->pid),
+		TELL_NUMBER("from", v->died), TELL_END });
 	return SSH_OK;
 }

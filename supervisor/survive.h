@@ -17,6 +17,8 @@ void survive_look(struct proc *);
 int  survive_revives(struct proc *, int wstatus);
 /* Starts the successor, frees p. Whatever fails ends the session as it would have. */
 void survive_revive(struct proc *);
+/* The nursery died before it had made the successor p: 1 when another one is under way, and p is forgotten. */
+int  survive_again(struct proc *);
 /* ADOPTED, from a successor that has read the books. */
 int  survive_adopted(struct proc *);
 /* A successor may not have heard it: kept, and said again. */

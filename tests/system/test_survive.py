@@ -1,4 +1,5 @@
 """SurviveCrash: connection processes are killed at any instruction, and their sessions go on."""
+import json
 import os
 import random
 import signal
@@ -10,6 +11,7 @@ import lab
 from lab import HOST, Server, check, coppiced_only, limit, same, wait_until
 from movers import Exec, Master, Sftp, Shell, moving
 import test_handoff
+import test_report
 from test_handoff import PLAIN, Cat, Get, Put, Stopped, children, connections, descriptors, feed, handoff, zombies
 
 CHACHA = ("Ciphers=chacha20-poly1305@openssh.com",)
@@ -175,3 +177,41 @@ def test_not_before_login_and_not_without_the_keyword():
         c = Cat(server)
         kill(c.pid)
         same(c.p.wait(20), 255, "status of ssh")
+
+
+@coppiced_only
+def test_a_revival_is_told():
+    with Server("SurviveCrash yes") as server:
+        server.crash_expected = True
+        c = Cat(server)
+        was = c.pid
+        with open("/proc/%d/status" % was) as f:
+            locked = [line.split() for line in f if line.startswith("VmLck:")][0]
+        check(int(locked[1]) > 0, "its keys may be swapped out", locked)
+        kill(was)
+        c.line("after")
+        wait_until(lambda: test_report.crashes(server), 10, text="no crash report")
+        report = test_report.crashes(server)[0]
+        same((report["pid"], report["signal"], report["action"]), (was, "SIGKILL", "revive"), "the crash report")
+        shown = json.loads(server.ctl("--json", "stats").stdout)
+        text = json.dumps(shown)
+        check("revivals" in text, "no counter", text)
+        c.end()
+
+
+@coppiced_only
+def test_the_nursery_dies_before_the_successor_is_made():
+    with Server("SurviveCrash yes") as server:
+        server.crash_expected = True
+        c = Cat(server)
+        was = c.pid
+        nursery = children(server, "nursery")[0]
+        with Stopped(nursery):
+            kill(was)
+            wait_until(lambda: "a fresh process takes over" in open(server.log_path).read(), 10, text="nobody noticed")
+            kill(nursery)
+        c.line("after")
+        check(c.pid not in (None, 0, was), "no successor", c.pid)
+        c.end()
+        wait_until(lambda: not connections(server), 20, text="sessions that do not end")
+        wait_until(lambda: not children(server, "connection"), 20, text="connection processes that are nobody's")
