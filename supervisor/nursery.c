@@ -81,7 +81,9 @@ int nursery_fork(struct daemon *d, struct proc *c, uint64_t conn, int fd)
 
 int nursery_can_fork(struct daemon *d)
 {
-	return forker(d) != NULL && list_empty(&d->nursery.queue);
+	const struct proc *n = forker(d);
+
+	return n != NULL && !n->adopted && list_empty(&d->nursery.queue);	/* what an adopted one forks is no child of ours */
 }
 
 int nursery_fork_now(struct daemon *d, struct proc *c, uint64_t conn, int fd)

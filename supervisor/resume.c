@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "ipc/values.h"
 #include "supervisor/effects.h"
+#include "supervisor/handoff.h"
 #include "supervisor/held.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
@@ -392,6 +393,8 @@ int resume_ends(struct proc *p, struct ipc_msg *m)
 	case ENDS_ALL:
 		p->asked_ends = 0;
 		worker_told_all(s);
+		if (p->adopted && s->d->values->SurviveCrash)
+			handoff_want(s);	/* only a child's death tells what its successor must know (survive.h) */
 		return SSH_OK;
 	default:
 		return SSH_E_RULE;

@@ -426,7 +426,8 @@ def test_a_connection_that_sleeps():
             same(handoff(server)[0]["why"], "it took too long")
             for _ in range(5):
                 same(handoff(server)[0]["why"], "it does not answer")
-            check(descriptors(server)["coppiced"] <= before, "descriptors", descriptors(server)["coppiced"], before)
+            # coppicectl's own connection may be a moment from closed
+            wait_until(lambda: descriptors(server)["coppiced"] <= before, 2, text="descriptors that stay: %r, %r before" % (descriptors(server), before))
         cat.line("awake")
         wait_until(lambda: cat.pid != pid, 15, text="it never moved")
         cat.end()

@@ -12,6 +12,7 @@ from lab import HOST, Server, check, coppiced_only, limit, same, wait_until
 from movers import Exec, Master, Sftp, Shell, moving
 import test_handoff
 import test_report
+import test_resume
 from test_handoff import PLAIN, Cat, Get, Put, Stopped, children, connections, descriptors, feed, handoff, zombies
 
 CHACHA = ("Ciphers=chacha20-poly1305@openssh.com",)
@@ -215,3 +216,35 @@ def test_the_nursery_dies_before_the_successor_is_made():
         c.end()
         wait_until(lambda: not connections(server), 20, text="sessions that do not end")
         wait_until(lambda: not children(server, "connection"), 20, text="connection processes that are nobody's")
+
+
+@coppiced_only
+def test_first_the_supervisor_then_the_connection():
+    with Server("SurviveCrash yes", "LogLevel VERBOSE") as server:
+        server.crash_expected = True
+        c = Cat(server)
+        was = c.pid
+        test_resume.kill_supervisor(server)
+        test_resume.resume(server)
+        wait_until(lambda: c.pid not in (None, 0, was), 10, text="it stays in a process that is not the new supervisor's child")
+        c.line("resumed")
+        was = c.pid
+        kill(was)
+        c.line("after")
+        check(c.pid not in (None, 0, was), "no successor", c.pid)
+        c.end()
+
+
+@coppiced_only
+def test_an_upgrade_then_a_crash():
+    with Server("SurviveCrash yes", "LogLevel VERBOSE") as server:
+        server.crash_expected = True
+        c = Cat(server)
+        was = c.pid
+        same(server.ctl("upgrade", timeout=60).returncode, 0, "status of coppicectl upgrade")
+        wait_until(lambda: c.pid not in (None, 0, was), 10, text="it was not moved")
+        was = c.pid
+        kill(was)
+        c.line("after")
+        check(c.pid not in (None, 0, was), "no successor", c.pid)
+        c.end()
