@@ -117,6 +117,7 @@ struct handoffs {
 	struct event *again;
 	uint64_t moved, failed;		/* since the daemon began */
 	unsigned pumping;
+	int suspended;			/* none begins: the supervisor is about to be replaced */
 };
 
 struct nursery {

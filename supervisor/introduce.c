@@ -65,7 +65,10 @@ static void tell_authed(struct proc *keysign, const struct session *s)
 		log_ev(LOGL_WARN, "%s: keysign was not told of the login: %s", s->kid->name, err_text(r));
 }
 
-/* A guard that comes late learns what its predecessor knew of a live client. */
+/*
+ * A guard that comes late learns what its predecessor knew of a live client. That it was granted does not mean that it has heard so: then it
+ * asks the new auth again.
+ */
 static void brief(struct proc *g, const struct session *s)
 {
 	struct ipc_SESSION_ID m;
@@ -75,7 +78,7 @@ static void brief(struct proc *g, const struct session *s)
 	m = (struct ipc_SESSION_ID){ .conn = s->conn, .hash = view_of(s->id, s->id_len) };
 	if (g->role == ROLE_KEY && s->grant != NULL)
 		tell_authed(g, s);
-	else if (g->role == ROLE_AUTH && s->grant == NULL && s->id_len > 0 && link_send(g->link, IPC_SESSION_ID, &m) < 0)
+	else if (g->role == ROLE_AUTH && s->id_len > 0 && link_send(g->link, IPC_SESSION_ID, &m) < 0)
 		log_ev(LOGL_WARN, "%s: auth was not told the session id", s->kid->name);
 }
 
