@@ -1,6 +1,6 @@
 """
-SIGKILL of the supervisor between any two of its system calls: strace counts them from where a phase of its life begins, and kills
-at the N-th before it is done. Then the next supervisor is started, and whatever N was: sessions that check every byte go on, the
+SIGKILL of the supervisor between any two of its system calls: a tracer counts them from where a phase of its life begins, and kills
+before the N-th is done. Then the next supervisor is started, and whatever N was: sessions that check every byte go on, the
 port was never refused and each address is listened on once, a command ran once or not at all, and processes, descriptors (of the
 supervisor and of the keeper), terminals and files are those of before.
 """
@@ -19,6 +19,7 @@ from watch import OURS, fds, ptys
 
 QUIET = 0.3         # seconds that still belong to a phase after its visible end
 THIRD = "127.0.0.3"
+HERE = os.path.dirname(os.path.abspath(__file__))
 PHASES = {}
 
 
@@ -31,35 +32,38 @@ def phase(function):
 # ---- the tracer -------------------------------------------------------------------------------------
 
 class Tracer:
-    """strace on a process that exists; it kills at the n-th system call from here on, or counts when n is 0."""
+    """The tracer on a process that exists; it kills before the n-th system call from here on is done, or counts when n is 0."""
 
-    def __init__(self, pid, path, n):
-        self.path = path
-        argv = ["strace", "-qq", "-s", "40", "-o", path, "-p", str(pid)]
-        self.process = subprocess.Popen(argv + (["-e", "inject=all:signal=KILL:when=%d" % n] if n else []), stdin=subprocess.DEVNULL,
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        wait_until(lambda: status(pid, "TracerPid") not in ("0", None) or self.process.poll() is not None, 20, 0.002, "strace did not attach")
-        check(self.process.poll() is None, "strace: %s" % self.process.stderr.read() if self.process.poll() is not None else "")
+    @staticmethod
+    def make():
+        lab.sh("cc", "-O2", "-o", lab.SCRATCH + "/between", HERE + "/between.c", "-lseccomp")
 
-    def calls(self):
-        """Ends it: the system calls it saw."""
+    def __init__(self, pid, n):
+        self.process = subprocess.Popen([lab.SCRATCH + "/between", str(pid), str(n)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        same(self.process.stdout.readline(), "attached\n", "the tracer's first word")
+
+    def end(self):
+        """How many system calls it saw, and the name of the last."""
         self.process.terminate()
-        self.process.wait(20)
-        self.process.stderr.close()
-        with open(self.path, errors="replace") as f:
-            return [x.strip() for x in f if not x.startswith(("---", "+++"))]
+        count, name = self.process.communicate(timeout=20)[0].split()
+        return int(count), name
 
 
 # ---- what must be as before ---------------------------------------------------------------------------
 
 def population():
-    """Processes of daemons and of their users, by name; clients are root's."""
+    """Processes of daemons and of their users, by name; clients are root's, and auth's children come and go."""
     found = collections.Counter()
-    for pid in lab.processes():
+    for pid, parent in lab.processes().items():
         name, uid = status(pid, "Name"), status(pid, "Uid")
-        if name in OURS or (uid is not None and uid.split()[0] != "0"):
+        if (name in OURS or (uid is not None and uid.split()[0] != "0")) and status(parent, "Name") != "auth":
             found[name] += 1
     return found
+
+
+def descriptors(pid):
+    """By kind; a page of last events stays as long as one connection of its nursery does, so it says nothing until all are gone."""
+    return collections.Counter({kind: n for kind, n in fds(pid).items() if "coppice-box" not in kind})
 
 
 def listening(port):
@@ -82,7 +86,7 @@ def difference(now, before):
 class Ground:
     """A daemon with sessions of each kind, alone in its room, and a second one for what must begin from nothing."""
 
-    def __init__(self, log=None):
+    def __init__(self):
         self.server = Server("LogLevel VERBOSE", "MaxStartups 100:30:200")
         self.fresh = Server("LogLevel VERBOSE", wait=False)
         self.server.crash_expected = self.fresh.crash_expected = lab.sanitized()
@@ -91,7 +95,6 @@ class Ground:
         self.movers = [moving(kind(self.server, n, control=control)) for n, kind, control in
                        ((1, Exec, self.master.path), (1, Shell, self.master.path), (2, Exec, None), (3, Shell, None), (4, Sftp, None))]
         self.rounds = self.kills = 0
-        self.say = log or (lambda text: None)
         self.recover()                  # what a taken over daemon occupies is what they are compared with
         self.before = None
         time.sleep(1)
@@ -104,9 +107,9 @@ class Ground:
         """name -> Counter of what is there now."""
         keeper = [p for p in lab.below(self.server.pid) + lab.below(1) if status(p, "Name") == "keeper"]
         files = (re.sub(r".*/", "", p) for s in (self.server, self.fresh) for p in glob.glob(s.dir + "/*"))
-        return {"processes": population(), "descriptors of the supervisor": collections.Counter(fds(self.server.pid)),
-                "descriptors of the keeper": collections.Counter(fds(keeper[0]) if keeper else {}), "terminals": collections.Counter(pty=ptys()),
-                "files": collections.Counter(f for f in files if not f.startswith(("sftp-", "log", "ran", "calls", "crashes"))),
+        return {"processes": population(), "descriptors of the supervisor": descriptors(self.server.pid),
+                "descriptors of the keeper": descriptors(keeper[0]) if keeper else collections.Counter(), "terminals": collections.Counter(pty=ptys()),
+                "files": collections.Counter(f for f in files if not f.startswith(("sftp-", "log", "ran", "crashes"))),
                 "listening": collections.Counter(listening(self.server.port) + listening(self.fresh.port))}
 
     def unlike(self):
@@ -150,16 +153,16 @@ class Ground:
             check(client.recv(4) == b"SSH-", "a client who came between two supervisors was dropped")
 
     def kill_within(self, name, n):
-        """One kill at the n-th system call of a phase; 0: none. The calls seen, the last of which was not done; None when the phase was over before."""
+        """One kill at the n-th system call of a phase; 0: none. How many calls there were; 0 when the phase was over before."""
         server = self.fresh if name in ("start", "stop") else self.server
         steps = PHASES[name](self)
         begin = next(steps)
-        tracer = Tracer(server.pid, self.server.dir + "/calls", n)
+        tracer = Tracer(server.pid, n)
         done = begin()
         wait_until(lambda: done() or self.dead(server), 60, 0.005, "it does not end")
         if not self.dead(server):
             time.sleep(QUIET)
-        calls = tracer.calls()
+        calls, last = tracer.end()
         killed = self.dead(server) and server.process.returncode == -signal.SIGKILL
         self.rounds, self.kills = self.rounds + 1, self.kills + killed
         try:
@@ -171,8 +174,8 @@ class Ground:
             self.unharmed()
             self.settled()
         except Exception as e:
-            raise lab.Failure("killed before call %d of %s, %s: %s" % (len(calls), name, calls[-1][:120] if calls else "none", e))
-        return calls if killed or not n else None
+            raise lab.Failure("%s call %d of %s, %s: %s" % ("killed before" if killed else "never reached" if n else "counted up to", n or calls, name, last, e))
+        return calls if killed or not n else 0
 
     def end(self):
         for m in self.movers:

@@ -14,7 +14,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 
 import lab  # noqa: E402
 import room  # noqa: E402
-from between import PHASES, Ground  # noqa: E402
+from between import PHASES, Ground, Tracer  # noqa: E402
 from lab import HOST, Failure, Server, alive, below, check, same, wait_until  # noqa: E402
 from load import SECOND, Load  # noqa: E402
 from watch import Snapshot, Watcher, settled  # noqa: E402
@@ -215,16 +215,19 @@ def strike(server, role):
 def between(n, rng):
     """n kills of each phase, at every system call when it has no more."""
     failed = kills = 0
+    Tracer.make()
     ground = Ground()
     for name in PHASES:
         if os.environ.get("LAB_ONLY", "") not in name:
             continue
-        calls = len(ground.kill_within(name, 0))
-        places = range(1, calls + 1) if calls <= n else sorted(rng.sample(range(1, calls + 1), n))
+        calls = ground.kill_within(name, 0)
+        places = sorted(rng.sample(range(1, calls + 1), min(n, calls)))
+        if int(os.environ.get("LAB_AT", "0")):
+            places = [int(os.environ["LAB_AT"])]
         bad, began = 0, time.monotonic()
         for at in places:
             try:
-                kills += ground.kill_within(name, at) is not None
+                kills += ground.kill_within(name, at) > 0
             except Failure as e:
                 bad += 1
                 print("FAIL " + str(e)[:1500], flush=True)
