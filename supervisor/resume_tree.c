@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -267,6 +268,14 @@ static void restore_flags(struct proc *p, const struct saved *s)
 		link_enter(p->link, W_AUTHED);
 }
 
+/* After an exec those that a supervisor before us had adopted are still nobody's children. */
+static int is_our_child(pid_t pid, int pidfd)
+{
+	siginfo_t nothing;
+
+	return waitid(pidfd >= 0 ? P_PIDFD : P_PID, (id_t)(pidfd >= 0 ? pidfd : pid), &nothing, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* How we shall learn of its end. SSH_OK, or SSH_E_GONE: it ended, and nobody knows how. */
 static int know(struct proc *p, pid_t pid, int pidfd)
 {
@@ -276,7 +285,7 @@ static int know(struct proc *p, pid_t pid, int pidfd)
 	p->pidfd = pidfd;
 	if (p->kid != NULL)
 		p->kid->last_pid = pid;
-	if (p->d->resume->by_exec)
+	if (p->d->resume->by_exec && is_our_child(pid, pidfd))
 		return table_put(&p->d->by_pid, (uint64_t)pid, p);
 	return pidfd >= 0 ? adopt_watch(p) : SSH_E_GONE;
 }

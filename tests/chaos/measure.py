@@ -14,6 +14,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 
 import lab  # noqa: E402
 import room  # noqa: E402
+from between import PHASES, Ground, Tracer  # noqa: E402
 from lab import HOST, Failure, Server, alive, below, check, same, wait_until  # noqa: E402
 from load import SECOND, Load  # noqa: E402
 from watch import Snapshot, Watcher, settled  # noqa: E402
@@ -207,6 +208,37 @@ def strike(server, role):
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not alive(pid), 10, 0.001)
     return began
+
+
+# ---- between any two system calls --------------------------------------------------------------------------------
+
+def between(n, rng):
+    """n kills of each phase, at every system call when it has no more."""
+    failed = kills = 0
+    Tracer.make()
+    ground = Ground()
+    for name in PHASES:
+        if os.environ.get("LAB_ONLY", "") not in name:
+            continue
+        calls = ground.kill_within(name, 0)
+        places = sorted(rng.sample(range(1, calls + 1), min(n, calls)))
+        if int(os.environ.get("LAB_AT", "0")):
+            places = [int(os.environ["LAB_AT"])]
+        bad, began = 0, time.monotonic()
+        for at in places:
+            try:
+                kills += ground.kill_within(name, at) > 0
+            except Failure as e:
+                bad += 1
+                print("FAIL " + str(e)[:1500], flush=True)
+                lab.show_logs(name)
+                lab.end_of_test(failed=True)
+                ground = Ground()
+        failed += bad
+        print("between: %-12s %4d system calls, killed before %d of them, %d wrong, %.0f s" % (name, calls, len(places), bad, time.monotonic() - began), flush=True)
+    ground.end()
+    print("between: %d kills, %d wrong" % (kills, failed))
+    check(not failed, "%d kills broke something" % failed)
 
 
 # ---- idle, soak ---------------------------------------------------------------------------------------------------

@@ -314,6 +314,28 @@ def test_upgrades_to_and_fro_disconnect_nobody():
 
 @coppiced_only
 @limit(120)
+def test_an_upgrade_after_a_kill_sees_adopted_processes_end():
+    """Those of a killed supervisor are nobody's children, and stay so when the next one executes another program."""
+    server = Server()
+    server.crash_expected = True
+    waits = server.popen("alice", "read x; exit $x")
+    wait_until(lambda: any(n["name"] == "exec" and n["state"] == "up" for n in server.tree()), 20)
+    kill_supervisor(server)
+    resume(server)
+    before = {k: len(v) for k, v in ours().items()}
+    r = server.ctl("upgrade", timeout=60)
+    same(r.returncode, 0, "coppicectl upgrade (%r)" % r.stderr)
+    waits.communicate(b"7\n", timeout=20)
+    same(waits.returncode, 7, "exit status of a program older than a kill and an upgrade")
+    wait_until(lambda: not [n for n in server.tree() if n["name"].startswith("session ")], 15, text="sessions are left")
+    wait_until(lambda: len(ours()["keeper"]) == before["keeper"], 10, text="processes: %s, before: %s" % (ours(), before))
+    time.sleep(5.5)                 # who ended and was not noticed would be killed now
+    same([x for x in server.log().splitlines() if "it does not end" in x], [], "helpers whose end was not seen")
+    server.stop()
+
+
+@coppiced_only
+@limit(120)
 def test_an_upgrade_that_cannot_be_is_refused():
     place = Installed()
     server = place.server.start()
