@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 
-from lab import (HOST, PASSWORDS, SCRATCH, NotHere, Server, check, digest_of, key, random_file, same, sh)
+from lab import (COPPICE, HOST, PASSWORDS, SCRATCH, NotHere, Server, check, digest_of, key, limit, random_file, rows, same, sh, wait_until)
 
 
 def need(program):
@@ -234,6 +234,36 @@ def test_asyncssh():
 
     with Server() as s:
         asyncio.run(go(s))
+
+
+def asyncssh_rekeys(s, limit):
+    """Data both ways, then channels at once, over many key exchanges of its own."""
+    async def go():
+        async with asyncssh_connect(s, "alice", client_keys=[key("ed25519")], rekey_bytes=limit) as c:
+            data = os.urandom(1 << 20)
+            r = await asyncio.wait_for(c.run("cat; exit 5", input=data, encoding=None), 60)
+            same((r.stdout == data, r.exit_status), (True, 5), "exec over key exchanges")
+            p = await c.create_process("cat", encoding=None)
+            for at in range(0, len(data), 32768):
+                p.stdin.write(data[at:at + 32768])
+                same(await asyncio.wait_for(p.stdout.readexactly(32768), 20), data[at:at + 32768], "echo at %d" % at)
+            p.stdin.write_eof()
+            same((await asyncio.wait_for(p.wait(), 20)).exit_status, 0, "status of cat")
+            results = await asyncio.gather(*[c.run("echo %d; exit %d" % (i, i)) for i in range(8)])
+            for i, r in enumerate(results):
+                same((r.stdout, r.exit_status), ("%d\n" % i, i), "channel")
+    asyncio.run(go())
+
+
+@limit(120)
+def test_asyncssh_rekeys():
+    """Debian's does not stop talking at its KEXINIT (RFC 4253 7.1)."""
+    need_asyncssh()
+    for line, limit in (("", 64 << 10), ("RekeyLimit 64K", 1 << 30)):          # it begins them, or the server
+        with Server(line) as s:
+            asyncssh_rekeys(s, limit)
+            if COPPICE:
+                wait_until(lambda: [r for r in rows(s, "stats") if r["counter"] == "rekeys" and r["value"] >= 8], text="there were no key exchanges")
 
 
 def test_asyncssh_sftp():
