@@ -243,6 +243,12 @@ def asyncssh_rekeys(s, limit):
             data = os.urandom(1 << 20)
             r = await asyncio.wait_for(c.run("cat; exit 5", input=data, encoding=None), 60)
             same((r.stdout == data, r.exit_status), (True, 5), "exec over key exchanges")
+            p = await c.create_process("cat", encoding=None)
+            for at in range(0, len(data), 32768):
+                p.stdin.write(data[at:at + 32768])
+                same(await asyncio.wait_for(p.stdout.readexactly(32768), 20), data[at:at + 32768], "echo at %d" % at)
+            p.stdin.write_eof()
+            same((await asyncio.wait_for(p.wait(), 20)).exit_status, 0, "status of cat")
             results = await asyncio.gather(*[c.run("echo %d; exit %d" % (i, i)) for i in range(8)])
             for i, r in enumerate(results):
                 same((r.stdout, r.exit_status), ("%d\n" % i, i), "channel")
@@ -257,7 +263,7 @@ def test_asyncssh_rekeys():
         with Server(line) as s:
             asyncssh_rekeys(s, limit)
             if COPPICE:
-                wait_until(lambda: [r for r in rows(s, "stats") if r["counter"] == "rekeys" and r["value"] >= 2], text="there were no key exchanges")
+                wait_until(lambda: [r for r in rows(s, "stats") if r["counter"] == "rekeys" and r["value"] >= 8], text="there were no key exchanges")
 
 
 def test_asyncssh_sftp():
