@@ -15,6 +15,8 @@ void adopt_unwatch(struct proc *);
  * link. SSH_OK, or SSH_E_GONE.
  */
 int  adopt_claim(struct proc *, pid_t);
+/* Somebody has the other end of its link. */
+int  adopt_lives(const struct proc *);
 /* Wait status of a dead process, STATUS_UNKNOWN, or STATUS_NONE when it lives. */
 int  adopt_status(int pidfd, pid_t);
 

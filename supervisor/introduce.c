@@ -169,7 +169,7 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 		struct proc *p = LIST_OF(l, struct proc, all);
 
 		for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
-			struct proc *g = p->unmet & 1u << guards[i] ? guard_of(p, guards[i]) : NULL;
+			struct proc *g = p->unmet & 1u << guards[i] && !unknown(p) ? guard_of(p, guards[i]) : NULL;
 
 			if (g != NULL)
 				acquaint(g, p);
@@ -177,10 +177,26 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-void introduce_go_on(struct daemon *d)
+/* Which of its introductions a killed supervisor had made nobody knows; whoever hears one again repeats its questions. */
+static void forget(struct daemon *d)
+{
+	LIST_EACH(l, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (!p->greeted || p->link == NULL || p->kid == NULL || (p->role != ROLE_CONN && p->role != ROLE_AUTH))
+			continue;
+		for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++)
+			if (needs(p->role, guards[i]))
+				p->unmet |= 1u << guards[i];
+	}
+}
+
+void introduce_go_on(struct daemon *d, int anew)
 {
 	struct timeval now = { 0, 0 };
 
+	if (anew)
+		forget(d);
 	if (d->introductions == NULL)
 		d->introductions = evtimer_new(d->base, on_pace, d);
 	if (d->introductions != NULL)

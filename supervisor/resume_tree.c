@@ -370,7 +370,9 @@ void resume_go_on(struct daemon *d)
 	RESUME_EACH(rec, rs, STATE_PARKED, s)
 		if ((se = table_get(&d->sessions, rec->id / 8)) != NULL)
 			worker_restore_parked(se, s.u.PARKED.message);
-	introduce_go_on(d);
+	if (!rs->by_exec)
+		nursery_adopted(d);
+	introduce_go_on(d, !rs->by_exec);
 	start_missing(d);
 	listen_commit(d);
 	if (rs->by_exec)

@@ -173,14 +173,14 @@ fail:
 	return SSH_E_NOMEM;
 }
 
-/* Is there a session of that slot already? */
+/* Is there a session of that slot already? Its grant may have been heard, and the fate told, before its acceptor is heard again. */
 static int known(const struct proc *acceptor, uint32_t slot)
 {
 	struct session *s;
 	size_t at = 0;
 
 	while ((s = table_next(&acceptor->d->sessions, &at)) != NULL)
-		if (s->acceptor == acceptor->serial && s->slot == slot && !s->fate_told)
+		if (s->acceptor == acceptor->serial && s->slot == slot && s->slot_held)
 			return 1;
 	return 0;
 }
@@ -202,6 +202,7 @@ struct session *session_restore(struct daemon *d, struct kid *k, struct kid *con
 	s->acceptor = m->acceptor;
 	s->slot = m->slot;
 	s->fate_told = m->fate_told;
+	s->slot_held = !m->fate_told;
 	s->tries = m->tries;
 	if (m->id.len > 0)
 		memcpy(s->id, m->id.p, s->id_len = m->id.len);

@@ -1,8 +1,8 @@
 /*
  * between PID N - kills a process between two of its system calls: before the N-th from now is done. N 0: only counts.
  *
- * Says "attached" when it counts, and at the end, which is the process's death or SIGTERM, how many calls it saw and the name of
- * the last one. (strace counts each kind of call by itself, so it cannot do this.)
+ * Says "attached" when it counts, and at the end, which is the process's death or SIGTERM, how many calls it saw and the names of
+ * the last ones. (strace counts each kind of call by itself, so it cannot do this.)
  */
 #define _GNU_SOURCE
 #include <seccomp.h>
@@ -12,10 +12,12 @@
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 
+#define SHOWN 12
+
 static struct {
 	pid_t pid;
 	unsigned long wanted, seen;
-	unsigned long long last;
+	int last[SHOWN];
 	int attached, leave, over;
 } t;
 
@@ -25,8 +27,7 @@ static void at_call(void)
 
 	if (ptrace(PTRACE_GET_SYSCALL_INFO, t.pid, sizeof info, &info) <= 0 || info.op != PTRACE_SYSCALL_INFO_ENTRY)
 		return;
-	t.seen++;
-	t.last = info.entry.nr;
+	t.last[t.seen++ % SHOWN] = (int)info.entry.nr;
 	if (t.seen == t.wanted)
 		kill(t.pid, SIGKILL);
 }
@@ -68,10 +69,21 @@ static void on_signal(int sig)
 	}
 }
 
+static void account(void)
+{
+	printf("%lu", t.seen);
+	for (unsigned long i = t.seen > SHOWN ? t.seen - SHOWN : 0; i < t.seen; i++) {
+		char *name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, t.last[i % SHOWN]);
+
+		printf(" %s", name != NULL ? name : "?");
+		free(name);
+	}
+	printf("\n");
+}
+
 int main(int argc, char **argv)
 {
 	sigset_t wait_for;
-	char *name;
 	int sig;
 
 	if (argc != 3)
@@ -89,8 +101,6 @@ int main(int argc, char **argv)
 	}
 	while (!t.over && sigwait(&wait_for, &sig) == 0)
 		on_signal(sig);
-	name = seccomp_syscall_resolve_num_arch(SCMP_ARCH_NATIVE, (int)t.last);
-	printf("%lu %s\n", t.seen, name != NULL ? name : "nothing");
-	free(name);
+	account();
 	return 0;
 }

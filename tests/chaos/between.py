@@ -43,10 +43,10 @@ class Tracer:
         same(self.process.stdout.readline(), "attached\n", "the tracer's first word")
 
     def end(self):
-        """How many system calls it saw, and the name of the last."""
+        """How many system calls it saw, and the names of the last ones."""
         self.process.terminate()
-        count, name = self.process.communicate(timeout=20)[0].split()
-        return int(count), name
+        count, *names = self.process.communicate(timeout=20)[0].split()
+        return int(count), " ".join(names)
 
 
 # ---- what must be as before ---------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class Ground:
             self.unharmed()
             self.settled()
         except Exception as e:
-            raise lab.Failure("%s call %d of %s, %s: %s" % ("killed before" if killed else "never reached" if n else "counted up to", n or calls, name, last, e))
+            raise lab.Failure("%s call %d of %s (%s): %s" % ("killed before" if killed else "never reached" if n else "counted up to", n or calls, name, last, e))
         return calls if killed or not n else 0
 
     def end(self):
