@@ -185,12 +185,15 @@ static int add_login(struct authd *a, int fd, const struct ipc_PEER_LINK *m)
 	unsigned n;
 	int r;
 
+	n = login_copy_id(table_get(&a->logins, m->conn), id);	/* introduced again, by the next supervisor: keysign has told it already */
 	login_free(table_get(&a->logins, m->conn));
 	if ((r = login_new(&l, a, fd, m->conn, &m->peer, &m->local)) < 0) {
 		log_ev(LOGL_ERROR, "connection %llu cannot log in: %s", (unsigned long long)m->conn, err_text(r));
 		return SSH_OK;	/* that connection's loss only */
 	}
-	if ((n = idbook_take(&a->early, m->conn, id)) > 0)
+	if (n == 0)
+		n = idbook_take(&a->early, m->conn, id);
+	if (n > 0)
 		login_session_id(l, view_of(id, n));
 	return SSH_OK;
 }

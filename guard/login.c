@@ -377,6 +377,14 @@ void login_session_id(struct login *l, struct view id)
 	}
 }
 
+unsigned login_copy_id(const struct login *l, uint8_t out[SSH_HASH_MAX])
+{
+	if (l == NULL || l->id_len == 0)
+		return 0;
+	memcpy(out, l->id, l->id_len);
+	return (unsigned)l->id_len;
+}
+
 /* ---- passwords ---------------------------------------------------------------------------- */
 
 static void take_password_result(void *ctx, enum password_result result)

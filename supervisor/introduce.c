@@ -168,7 +168,7 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 	LIST_EACH(l, &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
+		for (size_t i = 0; i < sizeof guards / sizeof guards[0] && !unknown(p); i++) {
 			struct proc *g = p->unmet & 1u << guards[i] ? guard_of(p, guards[i]) : NULL;
 
 			if (g != NULL)
@@ -193,6 +193,12 @@ void introduce_keys(struct proc *connection)
 
 	if (g != NULL)
 		acquaint(g, connection);
+}
+
+void introduce_owed(struct proc *p)
+{
+	for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++)
+		p->unmet |= 1u << guards[i];
 }
 
 void introduce_newcomer(struct proc *p)

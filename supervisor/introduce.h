@@ -4,6 +4,8 @@
 
 /* introduce - the supervisor is a matchmaker: it makes two processes acquainted and never relays what they say. */
 
+/* For a connection's first record: it knows neither guard, and whoever finds it so introduces it. */
+void introduce_owed(struct proc *);
 /* Who is already there, to a process that has just said HELLO or is about to be forked (a connection gets its keysign from introduce_keys). */
 void introduce_newcomer(struct proc *);
 /* Introductions that were to be made when the supervisor before us died. */
