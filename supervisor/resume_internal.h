@@ -13,6 +13,7 @@ struct resume {
 	struct saved daemon;
 	int by_exec;			/* the processes are our children still */
 	int keeper;			/* our link to it; -1: taken, or none */
+	pid_t keeper_pid;		/* another one may have been about to replace it, or it another one */
 	struct table proc_of;		/* node: its PROC record */
 	struct table busy;		/* supervisor nodes with a child that has a process */
 	uint64_t *end;			/* nodes whose process is gone */
