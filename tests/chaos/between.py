@@ -275,7 +275,7 @@ def reloads(ground, lines, addresses):
     yield begin
     r = ground.server.ctl("reload")
     same(r.returncode, 0, "a reload afterwards (%r)" % r.stderr)
-    same(listening(ground.server.port), addresses, "addresses")
+    wait_until(lambda: listening(ground.server.port) == addresses, 10, text="addresses: %s" % listening(ground.server.port))
 
 
 @phase
