@@ -344,7 +344,7 @@ int resume_tree(struct daemon *d)
 	struct saved s;
 	int r;
 
-	d->generation += was->generation;
+	d->generation += was->generation + !rs->by_exec;	/* one it tried when it was killed may be answered yet */
 	d->last_serial = was->last_serial;
 	d->keys = was->keys;
 	d->began = was->began;

@@ -45,7 +45,9 @@ class Tracer:
     def end(self):
         """How many system calls it saw, and the names of the last ones."""
         self.process.terminate()
-        count, *names = self.process.communicate(timeout=20)[0].split()
+        with self.process.stdout as out:
+            count, *names = out.read().split()
+        self.process.wait(20)
         return int(count), " ".join(names)
 
 
@@ -174,7 +176,7 @@ class Ground:
             self.unharmed()
             self.settled()
         except Exception as e:
-            raise lab.Failure("%s call %d of %s (%s): %s" % ("killed before" if killed else "never reached" if n else "counted up to", n or calls, name, last, e))
+            raise lab.Failure("%s call %d of %s (%s), exit status now %s: %s" % ("killed before" if killed else "never reached" if n else "counted up to", n or calls, name, last, server.process.poll(), e))
         return calls if killed or not n else 0
 
     def end(self):
@@ -275,7 +277,7 @@ def reloads(ground, lines, addresses):
     yield begin
     r = ground.server.ctl("reload")
     same(r.returncode, 0, "a reload afterwards (%r)" % r.stderr)
-    same(listening(ground.server.port), addresses, "addresses")
+    wait_until(lambda: listening(ground.server.port) == addresses, 10, text="addresses: %s" % listening(ground.server.port))
 
 
 @phase

@@ -226,8 +226,9 @@ def between(n, rng):
             continue
         calls = ground.kill_within(name, 0)
         places = sorted(rng.sample(range(1, calls + 1), min(n, calls)))
-        if int(os.environ.get("LAB_AT", "0")):
-            places = [int(os.environ["LAB_AT"])]
+        if os.environ.get("LAB_AT"):
+            first, _, last = os.environ["LAB_AT"].partition("-")
+            places = range(int(first), int(last or first) + 1)
         bad, began = 0, time.monotonic()
         for at in places:
             try:
