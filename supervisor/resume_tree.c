@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -267,16 +267,26 @@ static void restore_flags(struct proc *p, const struct saved *s)
 		link_enter(p->link, W_AUTHED);
 }
 
+/* Not those that a supervisor before the program before us had started: it was killed, and they were adopted. */
+static int is_child(pid_t pid)
+{
+	siginfo_t si = { 0 };
+
+	return waitid(P_PID, (id_t)pid, &si, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* How we shall learn of its end. SSH_OK, or SSH_E_GONE: it ended, and nobody knows how. */
 static int know(struct proc *p, pid_t pid, int pidfd)
 {
-	if (pid <= 0)
-		return SSH_OK;
+	if (pid <= 0)	/* the service manager has nothing of a connection that was being born */
+		return p->d->resume->from_store ? SSH_E_GONE : SSH_OK;
+	if (pidfd < 0 && p->d->resume->from_store && p->role == ROLE_WRK)
+		pidfd = adopt_find(pid, p->born_ms);	/* too young to be stored */
 	p->pid = pid;
 	p->pidfd = pidfd;
 	if (p->kid != NULL)
 		p->kid->last_pid = pid;
-	if (p->d->resume->by_exec)
+	if (p->d->resume->by_exec && is_child(pid))
 		return table_put(&p->d->by_pid, (uint64_t)pid, p);
 	return pidfd >= 0 ? adopt_watch(p) : SSH_E_GONE;
 }
