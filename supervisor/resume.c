@@ -23,6 +23,7 @@
 #include "supervisor/resume_internal.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
+#include "supervisor/store.h"
 #include "supervisor/worker.h"
 
 /* ---- finding ---------------------------------------------------------------------------- */
@@ -109,20 +110,35 @@ void resume_drop(struct daemon *d)
 	d->resume = NULL;
 }
 
-/* Whoever the keeper held everything for is not to be continued. */
+/* Whoever everything was held for is not to be continued. */
 static void let_go(struct daemon *d, const char *why)
 {
 	struct ipc_KEEPER_LEAVE m = { .why = 0 };
 
 	log_ev(LOGL_ERROR, "ev=resume a daemon that ended here left sessions behind, which end now: %s", why);
-	link_say(d->resume->keeper, ROLE_SUP, ROLE_KEEP, W_UP, IPC_KEEPER_LEAVE, &m, NULL, 0);
+	if (d->resume->keeper >= 0)
+		link_say(d->resume->keeper, ROLE_SUP, ROLE_KEEP, W_UP, IPC_KEEPER_LEAVE, &m, NULL, 0);
+	store_hang_up(d->held);
 	resume_drop(d);
+}
+
+/* The journal, which is taken: is it one to go on from? If not, everything is let go. */
+static int judge(struct daemon *d, int fd)
+{
+	struct resume *rs = d->resume;
+	int r = read_image(rs, fd);
+
+	close(fd);
+	if (r < 0)
+		let_go(d, r == SSH_E_FORMAT ? "this program cannot read its journal" : err_text(r));
+	else if (rs->daemon.u.DAEMON.stopping)
+		let_go(d, "it was ending");
+	return d->resume != NULL;
 }
 
 static int from_keeper(struct daemon *d)
 {
 	struct resume *rs = resume_new(d, 0);
-	int fd, r;
 
 	if (rs == NULL)
 		return SSH_E_NOMEM;
@@ -137,14 +153,27 @@ static int from_keeper(struct daemon *d)
 	case KEEP_TAKEN:
 		break;
 	}
-	fd = held_take(d->held, KEPT_JOURNAL, 0, 0);
-	r = read_image(rs, fd);
-	close(fd);
-	if (r < 0)
-		let_go(d, r == SSH_E_FORMAT ? "this program cannot read its journal" : err_text(r));
-	else if (rs->daemon.u.DAEMON.stopping)
-		let_go(d, "it was ending");
+	judge(d, held_take(d->held, KEPT_JOURNAL, 0, 0));
 	return SSH_OK;
+}
+
+/* Nobody is at the keeper's door: both are gone. */
+static int from_store(struct daemon *d)
+{
+	struct resume *rs = resume_new(d, 0);
+	int fd, alive = 0;
+
+	if (rs == NULL)
+		return SSH_E_NOMEM;
+	rs->from_store = 1;
+	fd = keep_wanted(d) ? store_find(d->held) : -1;
+	if (fd >= 0 && !judge(d, fd))
+		return SSH_OK;
+	if (fd >= 0 && (alive = store_agree(d, rs)) > 0)
+		return SSH_OK;
+	store_hang_up(d->held);		/* all are dead, or on their way */
+	resume_drop(d);
+	return alive < 0 ? alive : SSH_OK;
 }
 
 static int from_exec(struct daemon *d)
@@ -175,19 +204,24 @@ int resume_find(struct daemon *d)
 		d->keep_refused = 1;
 		return SSH_OK;
 	}
-	return r;
+	return r < 0 || d->resume != NULL ? r : from_store(d);
 }
 
 /* ---- sockets ------------------------------------------------------------------------------- */
 
 /* The service manager passes the same socket to every start. */
+int resume_is_passed(const struct listener *l, const struct saved_LISTENER *m)
+{
+	return l->activated && l->kid == NULL && view_is(m->name, l->name) && view_is(m->path, l->path)
+	    && addr_same_ip(&l->local, &m->local) && l->local.port == m->local.port;
+}
+
 static void forget_passed(struct daemon *d, const struct saved_LISTENER *m)
 {
 	LIST_EACH_SAFE(at, next, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (l->activated && l->kid == NULL && view_is(m->name, l->name) && view_is(m->path, l->path)
-		    && addr_same_ip(&l->local, &m->local) && l->local.port == m->local.port)
+		if (resume_is_passed(l, m))
 			listen_forget(l);
 	}
 }
@@ -333,7 +367,7 @@ static void say_so(const struct daemon *d)
 	LIST_EACH(l, &d->procs)
 		n++;
 	log_ev(LOGL_INFO, "ev=resume from=%d version=%s by=%s: %zu sessions and %u processes taken over", (int)rs->im.from.pid, rs->im.from.build,
-	    rs->by_exec ? "upgrade" : "keeper", d->sessions.used, n);
+	    rs->by_exec ? "upgrade" : rs->from_store ? "store" : "keeper", d->sessions.used, n);
 }
 
 void resume_go(struct daemon *d)

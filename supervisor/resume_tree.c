@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -302,8 +301,10 @@ static int is_our_child(pid_t pid, int pidfd)
 /* How we shall learn of its end. SSH_OK, or SSH_E_GONE: it ended, and nobody knows how. */
 static int know(struct proc *p, pid_t pid, int pidfd)
 {
-	if (pid <= 0)
-		return SSH_OK;
+	if (pid <= 0)	/* the service manager has nothing of a connection that was being born */
+		return p->d->resume->from_store ? SSH_E_GONE : SSH_OK;
+	if (pidfd < 0 && p->d->resume->from_store && p->role == ROLE_WRK)
+		pidfd = adopt_find(pid, p->born_ms);	/* too young to be stored */
 	p->pid = pid;
 	p->pidfd = pidfd;
 	if (p->kid != NULL)
