@@ -334,16 +334,28 @@ static int ask_notice(struct session *s, uint32_t req, const char *text)
 {
 	struct proc *p = s->connection != NULL ? s->connection->proc : NULL;
 
+	free(s->notice.text);
 	s->notice = (struct session_notice){ .req = req };
 	if (p == NULL || p->link == NULL || s->grant == NULL)
 		return SSH_E_NOT_NOW;
+	s->notice.text = strdup(text);
 	return link_send(p->link, IPC_CONN_NOTICE, &(struct ipc_CONN_NOTICE){ .req = req, .text = view_str(text) });
+}
+
+void command_notice_again(const struct session *s)
+{
+	struct proc *p = s->connection->proc;
+
+	if (s->notice.text != NULL && p->link != NULL)
+		link_send(p->link, IPC_CONN_NOTICE, &(struct ipc_CONN_NOTICE){ .req = s->notice.req, .text = view_str(s->notice.text) });
 }
 
 int command_notice_shown(struct session *s, const struct ipc_NOTICE_SHOWN *m)
 {
 	if (m->req != s->notice.req)
 		return SSH_OK;
+	free(s->notice.text);
+	s->notice.text = NULL;
 	s->notice.terminals = m->terminals;
 	s->notice.shown = m->shown;
 	look_answered(s, m->req);
