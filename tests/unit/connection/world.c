@@ -291,15 +291,9 @@ static int run_client(struct world *w)
 	return moved;
 }
 
-/* What the dead one had said is heard first, as the supervisor drains its link. */
-static void die_sometimes(struct world *w)
+int world_hear(struct world *w)
 {
-	for (int i = 0; i < 2; i++) {
-		while (hear_link(w, w->sup, ROLE_SUP, w->sup_when))
-			;
-		if (i == 0)
-			world_dies_sometimes(w);
-	}
+	return hear_link(w, w->sup, ROLE_SUP, w->sup_when);
 }
 
 void world_run(struct world *w)
@@ -312,7 +306,7 @@ void world_run(struct world *w)
 		else if (w->conn.ssh != NULL)
 			loop_flush_last(&w->conn);
 		if (w->dies > 0)
-			die_sometimes(w);
+			world_dies_sometimes(w);
 		if (hear_link(w, w->sup, ROLE_SUP, w->sup_when) || hear_link(w, w->key, ROLE_KEY, W_UP) ||
 		    hear_link(w, w->auth, ROLE_AUTH, W_UP) || run_client(w))
 			quiet = -1;
@@ -533,53 +527,7 @@ void world_login(struct world *w)
 	world_forget(w);
 }
 
-/* ---- channels ------------------------------------------------------------------------------ */
-
-uint32_t world_session(struct world *w)
-{
-	cr_assert_eq(ssh_chan_open(w->client, "session", view_of(NULL, 0), &w->chan), SSH_OK);
-	world_run(w);
-	return w->chan;
-}
-
-void world_request(struct world *w, uint32_t chan, const char *type, struct view rest)
-{
-	cr_assert_eq(ssh_chan_request(w->client, chan, type, 1, rest), SSH_OK);
-}
-
-static void request_strings(struct world *w, uint32_t chan, const char *type, const char *a, const char *b)
-{
-	struct buf buf;
-	struct wr wr = wr_to(&buf);
-
-	buf_init(&buf, 100000, NULL);
-	wr_cstr(&wr, a);
-	if (b != NULL)
-		wr_cstr(&wr, b);
-	world_request(w, chan, type, view_of(buf_head(&buf), buf_len(&buf)));
-	buf_drop(&buf);
-}
-
-void world_exec(struct world *w, uint32_t chan, const char *command)
-{
-	request_strings(w, chan, "exec", command, NULL);
-}
-
-void world_pty(struct world *w, uint32_t chan)
-{
-	struct buf buf;
-	struct wr wr = wr_to(&buf);
-
-	buf_init(&buf, 1000, NULL);
-	wr_cstr(&wr, "xterm");
-	wr_u32(&wr, 80);
-	wr_u32(&wr, 24);
-	wr_u32(&wr, 640);
-	wr_u32(&wr, 480);
-	wr_string(&wr, "\0", 1);
-	world_request(w, chan, "pty-req", view_of(buf_head(&buf), buf_len(&buf)));
-	buf_drop(&buf);
-}
+/* ---- programs ------------------------------------------------------------------------------ */
 
 void world_spawned(struct world *w, uint64_t worker, int ours[3])
 {

@@ -92,6 +92,7 @@ int  world_move(struct world *);
 /* It dies: 1 when another one goes on, 0 when its books are closed. */
 int  world_revive(struct world *);
 void world_dies_sometimes(struct world *);
+int  world_hear(struct world *);	/* one message to the supervisor, if there is one */
 void world_books(struct world *);
 void world_hold(struct world *, uint64_t worker, const int *fds, int n);
 void world_shut(struct world *, uint64_t worker, unsigned ends);

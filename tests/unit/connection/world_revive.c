@@ -123,6 +123,17 @@ int world_revive(struct world *w)
 	return 1;
 }
 
+/* What the dead one had said is heard first, as the supervisor drains its link. */
+static void hear_and_revive(struct world *w)
+{
+	for (int i = 0; i < 2; i++) {
+		while (world_hear(w))
+			;
+		if (i == 0)
+			world_revive(w);
+	}
+}
+
 void world_dies_sometimes(struct world *w)
 {
 	if (w->sup_when != W_AUTHED || w->conn.over)
@@ -130,5 +141,5 @@ void world_dies_sometimes(struct world *w)
 	if (w->books < 0)
 		world_books(w);
 	else if (++w->steps % w->dies == 0)
-		world_revive(w);
+		hear_and_revive(w);
 }
