@@ -64,10 +64,9 @@ static void shut(struct session *s, unsigned ends)
 	ends &= s->ends & ~s->told;
 	if (ends == 0)
 		return;
-	survive_close(s->c);
 	s->told |= ends;
 	m.ends = (uint8_t)ends;
-	link_send(s->c->sup, IPC_CHAN_SHUT, &m);
+	survive_say(s->c, IPC_CHAN_SHUT, &m);
 }
 
 static void leave(struct session *s)
@@ -121,16 +120,30 @@ void session_settle(struct session *s)
 	}
 }
 
-void session_pump_all(struct conn *c)
+struct session *session_next(struct conn *c, uint64_t from, int (*wanted)(const struct session *))
 {
-	struct session *s;
+	struct session *s, *first = NULL;
 	size_t at = 0;
 
 	while ((s = table_next(&c->sessions, &at)) != NULL)
-		if (s->state == SES_RUNNING && s->relay.draining) {
-			relay_pump(&s->relay);
-			session_settle(s);
-		}
+		if (s->chan >= from && (first == NULL || s->chan < first->chan) && wanted(s))
+			first = s;
+	return first;
+}
+
+static int is_draining(const struct session *s)
+{
+	return s->state == SES_RUNNING && s->relay.draining;
+}
+
+void session_pump_all(struct conn *c)
+{
+	struct session *s;
+
+	for (uint64_t from = 0; (s = session_next(c, from, is_draining)) != NULL; from = (uint64_t)s->chan + 1) {
+		relay_pump(&s->relay);
+		session_settle(s);
+	}
 }
 
 void session_shrink_all(struct conn *c)
@@ -222,7 +235,7 @@ static int on_signal(struct session *s, const struct ssh_req *q)
 {
 	if (s->state != SES_RUNNING || s->exited || s->kind == WORK_SUBSYSTEM || !signal_known(q->name))
 		return 0;
-	return link_send(s->c->sup, IPC_WORKER_SIGNAL,
+	return survive_say(s->c, IPC_WORKER_SIGNAL,
 	    &(struct ipc_WORKER_SIGNAL){ .worker = s->worker, .name = q->name }) == SSH_OK;
 }
 
@@ -246,14 +259,17 @@ static void on_program(struct session *s, uint8_t kind, struct view command, int
 		.env = view_of(buf_head(&s->env), buf_len(&s->env)), .command = command,
 	};
 
-	if (s->state != SES_WAIT_PROGRAM || (command.len > 0 && memchr(command.p, '\0', command.len) != NULL) ||
-	    link_send(s->c->sup, IPC_SPAWN, &m) < 0) {
+	if (s->state != SES_WAIT_PROGRAM || (command.len > 0 && memchr(command.p, '\0', command.len) != NULL)) {
 		reply(s, want, 0);
 		return;
 	}
 	s->kind = kind;
+	tell_start(s, command);		/* rather twice than never, if we die over it */
+	if (survive_say(s->c, IPC_SPAWN, &m) < 0) {
+		reply(s, want, 0);
+		return;
+	}
 	s->req = m.req;
-	tell_start(s, command);
 	enter(s, SES_WAIT_SPAWNED);
 	s->spawn_reply = want;
 }
@@ -372,19 +388,30 @@ static void send_away(struct conn *c, const struct ipc_msg *m)
 	};
 
 	if (m->u.SPAWNED.status == SPAWNED_OK)
-		link_send(c->sup, IPC_CHAN_SHUT, &shut_all);
+		survive_say(c, IPC_CHAN_SHUT, &shut_all);
 }
 
-/* The supervisor says it again to a successor, which may know it already. */
-static int has_worker(struct conn *c, const struct ipc_msg *m)
+static struct session *find_worker(struct conn *c, uint64_t worker)
 {
 	struct session *s;
 	size_t at = 0;
 
-	while ((s = table_next(&c->sessions, &at)) != NULL)
-		if (m->u.SPAWNED.status == SPAWNED_OK && s->worker == m->u.SPAWNED.worker)
-			return 1;
-	return 0;
+	while ((s = table_next(&c->sessions, &at)) != NULL && s->worker != worker)
+		;
+	return s;
+}
+
+int session_knows(struct conn *c, const struct ipc_msg *m)
+{
+	const struct session *s;
+
+	if (m->type == IPC_WORKER_EXIT) {	/* or its channel is closed already */
+		s = find_worker(c, m->u.WORKER_EXIT.worker);
+		return s == NULL || s->state != SES_RUNNING || s->exited;
+	}
+	if (m->u.SPAWNED.status != SPAWNED_OK)
+		return find_spawning(c, m->u.SPAWNED.req) == NULL;
+	return find_worker(c, m->u.SPAWNED.worker) != NULL;
 }
 
 int session_spawned(struct conn *c, struct ipc_msg *m)
@@ -392,9 +419,6 @@ int session_spawned(struct conn *c, struct ipc_msg *m)
 	struct session *s = find_spawning(c, m->u.SPAWNED.req);
 	int fds[3], n = m->nfds, r;
 
-	if (has_worker(c, m))
-		return SSH_OK;
-	survive_close(c);
 	if (m->u.SPAWNED.status == SPAWNED_OK && n != 1 && n != 3)
 		return SSH_E_RULE;
 	if (s == NULL) {
@@ -429,15 +453,9 @@ int session_spawned(struct conn *c, struct ipc_msg *m)
 
 int session_worker_exit(struct conn *c, const struct ipc_WORKER_EXIT *m)
 {
-	struct session *s;
-	size_t at = 0;
+	struct session *s = find_worker(c, m->worker);
 
-	while ((s = table_next(&c->sessions, &at)) != NULL && !(s->state == SES_RUNNING && s->worker == m->worker))
-		;
-	if (s == NULL || s->exited)
-		return SSH_OK;	/* its channel is closed already */
-	survive_close(c);
-	s->exited = 1;
+	s->exited = 1;		/* session_knows() has looked */
 	if (m->signalled == WORKER_EXIT_UNKNOWN)
 		;	/* nobody knows: CLOSE without a status, which ssh shows as 255 */
 	else if (m->signalled)

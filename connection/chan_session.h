@@ -47,10 +47,14 @@ struct session {
 /* The channel numbered chan will be accepted. SSH_OK, SSH_E_NOMEM. */
 int  session_new(struct conn *, uint32_t chan);
 struct session *session_find(struct conn *, uint32_t chan);
+/* The first channel that is wanted, of those numbered from and above: an order that every process comes to. */
+struct session *session_next(struct conn *, uint64_t from, int (*wanted)(const struct session *));
 /* SSH_EV_CHAN_DATA, _EOF, _CLOSING, _CLOSE, _REQUEST; CLOSE frees the session. */
 void session_event(struct conn *, const struct ssh_event *);
 /* SPAWNED: takes its descriptors. SSH_OK or SSH_E_RULE. */
 int  session_spawned(struct conn *, struct ipc_msg *);
+/* SPAWNED or WORKER_EXIT that would change nothing. */
+int  session_knows(struct conn *, const struct ipc_msg *);
 int  session_worker_exit(struct conn *, const struct ipc_WORKER_EXIT *);
 /* Something about its descriptors changed: EOF, CLOSE and CHAN_SHUT as far as they are due. */
 void session_settle(struct session *);

@@ -52,6 +52,14 @@ void conn_disconnect(struct conn *c, unsigned reason, const char *text)
 	conn_end(c, BYE_SENT, (int)reason, view_str(text));
 }
 
+void conn_turn(struct conn *c)
+{
+	if (c->ssh == NULL || c->over || c->still)
+		return;
+	survive_cause(c, BOOK_TURN, 0, 0);
+	loop_turn(c);
+}
+
 /* ---- keysign and auth ------------------------------------------------------------- */
 
 static int on_guard_message(struct link *l, struct ipc_msg *m, void *ctx)
@@ -82,7 +90,7 @@ static void on_guard_gone(struct link *l, int error, void *ctx)
 		answers_auth_lost(c);
 	}
 	link_free(l);
-	loop_turn(c);
+	conn_turn(c);
 }
 
 static void drop_guard(struct conn *c, uint8_t role)
@@ -107,7 +115,7 @@ static int on_peer_link(struct conn *c, struct ipc_msg *m)
 	link_enter(*place, W_UP);
 	if (c->ssh != NULL) {
 		answers_repeat(c, (enum ipc_role)role);
-		loop_turn(c);
+		conn_turn(c);
 	}
 	return SSH_OK;
 }
@@ -191,13 +199,49 @@ static int on_end(struct conn *c, const struct ipc_CONN_END *m)
 	return SSH_OK;
 }
 
+int conn_hears(enum ipc_type type)
+{
+	return type == IPC_SPAWNED || type == IPC_WORKER_EXIT || type == IPC_CONN_NOTICE;
+}
+
+/* A successor is told again what its predecessor may not have heard. */
+static int is_known(struct conn *c, const struct ipc_msg *m)
+{
+	uint32_t notice = c->survive.notice;
+
+	if (m->type != IPC_CONN_NOTICE)
+		return session_knows(c, m);
+	if (c->survive.replay == NULL)
+		c->survive.notice = 0;
+	return notice != 0 && m->u.CONN_NOTICE.req == notice;
+}
+
+int conn_hear(struct conn *c, struct ipc_msg *m)
+{
+	int r = SSH_OK;
+
+	if (is_known(c, m))
+		return SSH_OK;
+	survive_heard(c, m);
+	if (m->type == IPC_SPAWNED)
+		r = session_spawned(c, m);
+	else if (m->type == IPC_WORKER_EXIT)
+		r = session_worker_exit(c, &m->u.WORKER_EXIT);
+	else
+		r = notice_show(c, &m->u.CONN_NOTICE);
+	loop_turn(c);
+	return r;
+}
+
 static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 {
 	struct conn *c = ctx;
-	int r = SSH_OK;
+	int r;
 
 	if (c->still && !handover_hears(m->type))
 		return SSH_E_RULE;
+	if (conn_hears(m->type))
+		return conn_hear(c, m);
 	switch (m->type) {
 	case IPC_PING:
 		return link_send(l, IPC_PONG, &(struct ipc_PONG){ .seq = m->u.PING.seq });
@@ -220,17 +264,15 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_LEAVE:
 		return handover_leave(c);
 	case IPC_MEMORY:
-		r = survive_begin(c, m);
-		break;
+		if ((r = survive_begin(c, m)) == SSH_OK)
+			loop_turn(c);	/* the first checkpoint */
+		return r;
 	case IPC_REVIVE:
 		return survive_revive(c, m);
 	case IPC_REVIVE_ENDS:
 		return survive_ends(c, m);
 	case IPC_REVIVE_GO:
 		return survive_go(c);
-	case IPC_SPAWNED:
-		r = session_spawned(c, m);
-		break;
 	case IPC_STATS_ASK:
 		return stats_tell(c, m->u.STATS_ASK.req);
 	case IPC_LOGLEVEL:
@@ -238,18 +280,9 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 		return SSH_OK;
 	case IPC_CONN_END:
 		return on_end(c, &m->u.CONN_END);
-	case IPC_CONN_NOTICE:
-		survive_close(c);
-		r = notice_show(c, &m->u.CONN_NOTICE);
-		break;
-	case IPC_WORKER_EXIT:
-		r = session_worker_exit(c, &m->u.WORKER_EXIT);
-		break;
 	default:
 		return SSH_E_RULE;
 	}
-	loop_turn(c);
-	return r;
 }
 
 /* The supervisor and its keeper are gone, or it let us go: nobody keeps this session's books any more. */

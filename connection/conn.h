@@ -18,7 +18,7 @@
  *   loop.c      socket ⇄ core
  *   proxy.c     who the client is, when a proxy we trust stands between
  *   events.c    what the core says: who handles which event; channel opens and global requests
- *   survive.c   its books, from which a successor goes on when it is killed (survive_doubt.c, survive_replay.c)
+ *   survive.c   its books, from which a successor goes on when it is killed (survive_doubt.c, survive_replay.c, survive_words.c)
  *   handover.c  from one process to another, with export.c and import.c
  *   answers.c   the core's needs ⇄ keysign and auth
  *   chan_session.c  one session channel's state machine
@@ -67,6 +67,11 @@ int  conn_init(struct conn *, struct event_base *, int sup_fd, uint64_t id, cons
 void conn_run(struct conn *);
 void conn_drop(struct conn *);
 
+/* Something else than the client, a program or a deadline may have changed the core. */
+void conn_turn(struct conn *);
+/* What the supervisor says and what changes something: SPAWNED, WORKER_EXIT, CONN_NOTICE. conn_hear(): SSH_OK, or an error that ends the link. */
+int  conn_hears(enum ipc_type);
+int  conn_hear(struct conn *, struct ipc_msg *);
 /* The next number for a request on any link. */
 uint32_t conn_req(struct conn *);
 /* The connection is over: logs how, once. number, text: as in struct farewell. */

@@ -61,8 +61,6 @@ static void on_debug(const struct ssh_event *ev)
 
 void events_take(struct conn *c, const struct ssh_event *ev)
 {
-	if (ev->type != SSH_EV_CHAN_DATA && ev->type != SSH_EV_CHAN_ROOM && ev->type != SSH_EV_DEBUG)
-		survive_close(c);	/* the supervisor may hear of it, and must not hear it twice */
 	switch (ev->type) {
 	case SSH_EV_IDENT:
 		on_ident(c, ev);
@@ -96,7 +94,7 @@ void events_take(struct conn *c, const struct ssh_event *ev)
 		break;
 	case SSH_EV_KEX_DONE:
 		if (!ev->first)
-			link_send(c->sup, IPC_COUNT, &(struct ipc_COUNT){ .counter = COUNT_REKEYS, .by = 1 });
+			survive_say(c, IPC_COUNT, &(struct ipc_COUNT){ .counter = COUNT_REKEYS, .by = 1 });
 		break;
 	default:
 		break;	/* OPEN, ROOM: seen in the core's own state; DISCONNECT: loop.c asks ssh_error() */

@@ -219,12 +219,18 @@ static int get_head(struct conn *c, struct rd *in)
 static int get_core(struct conn *c, struct rd *in)
 {
 	struct view core = rd_string(in, SIZE_MAX);
+	struct ssh_policy policy = *c->policy;
+	uint64_t now = c->survive.import_now;
 	struct ssh_info info;
 	int r;
 
 	if (rd_done(in) < 0)
 		return SSH_E_STATE;
-	TRY(ssh_import(&c->ssh, conn_env(), c->policy, core, c->survive.import_now != 0 ? c->survive.import_now : clock_ms()));
+	if (now != 0) {		/* the predecessor's life goes on, whatever the configuration says now */
+		policy.rekey_bytes = c->survive.rekey_bytes;
+		policy.rekey_ms = c->survive.rekey_ms;
+	}
+	TRY(ssh_import(&c->ssh, conn_env(), &policy, core, now != 0 ? now : clock_ms()));
 	ssh_get_info(c->ssh, &info);
 	if (!info.open)
 		return SSH_E_STATE;

@@ -234,18 +234,22 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	loop_turn(arg);
 }
 
+static void tick(struct conn *c)
+{
+	ssh_tick(c->ssh, survive_cause(c, BOOK_TIMER, 0, 0));
+	loop_turn(c);
+}
+
 static void on_timer(evutil_socket_t fd, short what, void *arg)
 {
 	struct conn *c = arg;
-	uint64_t now = clock_ms();
 
 	(void)fd, (void)what;
 	c->loop.timer_at = UINT64_MAX;
-	if (now >= ssh_deadline(c->ssh)) {
-		survive_close(c);
-		ssh_tick(c->ssh, now);
-	}
-	loop_turn(c);
+	if (clock_ms() >= ssh_deadline(c->ssh))
+		tick(c);
+	else
+		arm_timer(c);
 }
 
 /* Nothing moved for a while: a session that waits for its user should weigh little. */
@@ -274,6 +278,9 @@ void loop_replay(struct conn *c, enum memory_kind kind)
 	case BOOK_PAUSE_OVER:
 		on_pause_over(-1, 0, c);
 		break;
+	case BOOK_TIMER:
+		tick(c);
+		break;
 	default:	/* the caller sees that nothing went on */
 		break;
 	}
@@ -301,6 +308,7 @@ void loop_still(struct conn *c)
 	struct loop *l = &c->loop;
 
 	c->still = 1;
+	survive_close(c);	/* whoever goes on begins with a checkpoint */
 	loop_resume(c);
 	arm(l->readable, &l->reading, 0);
 	arm(l->writable, &l->writing, 0);

@@ -29,20 +29,25 @@ size_t notice_text(uint8_t out[NOTICE_MAX], struct view text)
 	return n;
 }
 
+static int has_terminal(const struct session *s)
+{
+	return s->state == SES_RUNNING && s->relay.pty && s->relay.out.fd >= 0;
+}
+
 int notice_show(struct conn *c, const struct ipc_CONN_NOTICE *m)
 {
 	struct ipc_NOTICE_SHOWN told = { .req = m->req };
 	uint8_t text[NOTICE_MAX];
-	size_t n = notice_text(text, m->text), at = 0;
+	size_t n = notice_text(text, m->text);
 	struct session *s;
 
-	while (c->ssh != NULL && (s = table_next(&c->sessions, &at)) != NULL) {
-		if (s->state != SES_RUNNING || !s->relay.pty || s->relay.out.fd < 0)
-			continue;
+	if (c->survive.replay != NULL)
+		c->survive.notice = m->req;
+	for (uint64_t from = 0; c->ssh != NULL && (s = session_next(c, from, has_terminal)) != NULL; from = (uint64_t)s->chan + 1) {
 		told.terminals++;
 		/* All of it or nothing: half a line would be worse than none, and to wait for room is not worth a queue. */
 		if (ssh_chan_room(c->ssh, s->chan) >= n && ssh_chan_write(c->ssh, s->chan, 0, text, n) == (int)n)
 			told.shown++;
 	}
-	return link_send(c->sup, IPC_NOTICE_SHOWN, &told);
+	return survive_say(c, IPC_NOTICE_SHOWN, &told);
 }

@@ -384,12 +384,28 @@ int relay_resize(struct relay *r, uint32_t cols, uint32_t rows, uint32_t xpixel,
 		.ws_xpixel = (unsigned short)xpixel, .ws_ypixel = (unsigned short)ypixel,
 	};
 
-	return r->pty && r->out.fd >= 0 ? ioctl(r->out.fd, TIOCSWINSZ, &w) : -1;
+	int done;
+
+	if (!r->pty || r->out.fd < 0)
+		return -1;
+	if (survive_known(r->c, &done))		/* or the program would hear of it once more */
+		return done;
+	done = ioctl(r->out.fd, TIOCSWINSZ, &w);
+	survive_value(r->c, done);
+	return done;
 }
 
 int relay_break(struct relay *r)
 {
-	return r->pty && r->out.fd >= 0 ? tcsendbreak(r->out.fd, 0) : -1;
+	int done;
+
+	if (!r->pty || r->out.fd < 0)
+		return -1;
+	if (survive_known(r->c, &done))
+		return done;
+	done = tcsendbreak(r->out.fd, 0);
+	survive_value(r->c, done);
+	return done;
 }
 
 void relay_shrink(struct relay *r)

@@ -60,6 +60,8 @@ static struct memory_entry *entry_begin(struct conn *c, enum memory_kind kind, u
 	struct memory_entry *e;
 	struct ssh_mark mark;
 
+	if (s->leave_out > 0)
+		survive_die(c, "the history says less");
 	if (s->m == NULL || s->closed)
 		return NULL;
 	slot = active(s);
@@ -101,10 +103,11 @@ static int checkpoint(struct conn *c)
 	struct memory_slot *slot = &s->m->slot[to];
 	struct buf b = { .v = slot->state, .size = MEMORY_STATE, .max = MEMORY_STATE };
 	struct ssh_mark mark;
-	int r = conn_export(c, &b);
+	int r;
 
-	if (r < 0)
-		return r;
+	if (link_queued(c->sup) > 0)	/* what the kernel does not have yet would die with us */
+		return SSH_E_NOT_NOW;
+	TRY(conn_export(c, &b));
 	ssh_get_mark(c->ssh, &mark);
 	slot->state_len = (uint32_t)buf_len(&b);
 	slot->log_len = 0;
@@ -114,6 +117,9 @@ static int checkpoint(struct conn *c)
 	slot->now = mark.now_ms;
 	slot->rchar = s->rchar;
 	slot->wchar = s->wchar;
+	slot->said = s->said;
+	slot->rekey_bytes = mark.rekey_bytes;
+	slot->rekey_ms = mark.rekey_ms;
 	memcpy(slot->seed, s->seed, sizeof slot->seed);
 	ssh_mark_start(c->ssh);
 	s->m->packets = mark.packets_in;
@@ -129,6 +135,8 @@ void survive_turn(struct conn *c)
 
 	if (s->m == NULL || s->replay != NULL || c->over || c->still)
 		return;
+	if (s->leave_out > 0)
+		survive_die(c, "the history says less");
 	if (s->closed || active(s)->log_len >= LOG_FULL)
 		checkpoint(c);		/* when it cannot be now, the log goes on as far as it reaches */
 }
@@ -181,15 +189,35 @@ void survive_drop(struct conn *c)
 
 /* ---- what goes through here ------------------------------------------------------------ */
 
-void survive_cause(struct conn *c, enum memory_kind kind, uint32_t chan, unsigned which)
+uint64_t survive_cause(struct conn *c, enum memory_kind kind, uint32_t chan, unsigned which)
+{
+	const struct memory_entry *known;
+	struct memory_entry *e;
+	size_t room;
+
+	if (c->survive.replay != NULL && (known = replay_next(c, kind, chan, which, 0)) != NULL)
+		return known->now;
+	if ((e = entry_begin(c, kind, chan, which, 0, &room)) == NULL)
+		return clock_ms();
+	entry_end(&c->survive, e, 0, 0);
+	return e->now;
+}
+
+void survive_bytes(struct conn *c, enum memory_kind kind, unsigned which, const uint8_t *p, size_t n)
 {
 	struct memory_entry *e;
 	size_t room;
 
-	if (c->survive.replay != NULL && replay_next(c, kind, chan, which, 0) != NULL)
+	if (c->survive.replay != NULL && replay_next(c, kind, 0, which, n) != NULL)
 		return;
-	if ((e = entry_begin(c, kind, chan, which, 0, &room)) != NULL)
-		entry_end(&c->survive, e, 0, 0);
+	if ((e = entry_begin(c, kind, 0, which, n, &room)) == NULL)
+		return;
+	if (n > room) {
+		survive_close(c);
+		return;
+	}
+	memcpy(e + 1, p, n);
+	entry_end(&c->survive, e, (ssize_t)n, 1);
 }
 
 static void scatter(const struct iovec *iov, int n, const uint8_t *p, size_t len)
@@ -237,6 +265,7 @@ ssize_t survive_read(struct conn *c, uint32_t chan, unsigned which, int fd, cons
 			scatter(iov, count, (const uint8_t *)(known + 1), (size_t)known->result);
 		return told(known->result);
 	}
+	replay_check(c, fd);
 	if ((e = entry_begin(c, BOOK_READ_PROGRAM, chan, which, asked, &room)) == NULL) {
 		n = readv(fd, iov, count);
 		if (n > 0)
@@ -258,6 +287,7 @@ ssize_t survive_write(struct conn *c, enum memory_kind kind, uint32_t chan, int 
 
 	if (c->survive.replay != NULL && (known = replay_next(c, kind, chan, 0, len)) != NULL)
 		return told(known->result);
+	replay_check(c, fd);
 	e = entry_begin(c, kind, chan, 0, len, &room);
 	n = write(fd, p, len);
 	if (n > 0)

@@ -11,7 +11,7 @@
  * survive - keeps a connection's books (ipc/memory.h), so that a fresh process can go on where this one was killed, at whatever
  * instruction that was. Everything that moves bytes or wakes the loop goes through here: live it is written down, in a successor
  * it is read back until the log ends, and there the successor is live, in the middle of whatever its predecessor was doing.
- * What cannot be done twice (a message to the supervisor, a key exchange) closes the books until the next checkpoint.
+ * A key exchange cannot be done twice: it closes the books until the next checkpoint.
  */
 
 struct conn;
@@ -24,7 +24,13 @@ struct survive {
 	int closed;			/* the books are not complete until the next checkpoint */
 	int ending;			/* no checkpoint any more */
 	struct replay *replay;		/* NULL: live */
-	uint64_t import_now;		/* 0: the clock's */
+	uint64_t import_now;		/* 0: the clock's, and the policy's limits */
+	uint64_t rekey_bytes, rekey_ms;
+	/* survive_words.c */
+	uint64_t said;			/* of memory_counts(), that our link took */
+	uint64_t leave_out;		/* so many the supervisor heard from the predecessor already */
+	uint32_t notice;		/* CONN_NOTICE.req of the replay; 0: none */
+	int stand_ins;			/* there may be some */
 };
 
 /* MEMORY. SSH_OK, SSH_E_RULE, SSH_E_SYS. */
@@ -35,8 +41,8 @@ void survive_close(struct conn *);
 /* The end of a turn of the loop: a checkpoint when one is due. */
 void survive_turn(struct conn *);
 
-/* The loop woke up because of kind; chan, which: of the stream. */
-void survive_cause(struct conn *, enum memory_kind, uint32_t chan, unsigned which);
+/* The loop woke up because of kind; chan, which: of the stream. What time it is, or was (ms). */
+uint64_t survive_cause(struct conn *, enum memory_kind, uint32_t chan, unsigned which);
 /* As readv(2) on the program's stream, and write(2). */
 ssize_t survive_read(struct conn *, uint32_t chan, unsigned which, int fd, const struct iovec *, int n);
 ssize_t survive_write(struct conn *, enum memory_kind, uint32_t chan, int fd, const uint8_t *, size_t n);
@@ -45,13 +51,31 @@ ssize_t survive_read_client(struct conn *);
 /* In a successor: 1 and what the predecessor was told, else 0; then survive_value() writes down what we were told. */
 int  survive_known(struct conn *, int *value);
 void survive_value(struct conn *, int value);
+/* n bytes as an entry of their own. */
+void survive_bytes(struct conn *, enum memory_kind, unsigned which, const uint8_t *, size_t n);
 
 /* The padding from now on. */
 void survive_seed(struct conn *, const uint8_t seed[MEMORY_SEED]);
 /* For struct ssh_env. */
 void survive_padding(void *ctx, uint64_t number, uint8_t *p, size_t n);
 
+/* ---- survive_words.c ---- */
+
+/* As link_send() to the supervisor, of memory_counts(): a successor leaves out what it heard already. */
+int  survive_say(struct conn *, enum ipc_type, const void *body);
+/* A message of the supervisor that changes something: before anybody acts upon it. */
+void survive_heard(struct conn *, const struct ipc_msg *);
+/*
+ * BOOK_HEARD as the message it is; take() gives a descriptor for END_* of a worker, or -1; they are the message's then. Views point
+ * into a buffer of ours. SSH_OK, or SSH_E_STATE: that is no such message.
+ */
+typedef int survive_take_fn(struct conn *, uint64_t worker, unsigned end);
+int  survive_read_heard(struct conn *, const struct memory_entry *, survive_take_fn *, struct ipc_msg *);
+
 /* ---- survive_replay.c ---- */
+
+/* Whatever this process would say now might be a second packet under a number that was used: it says nothing at all. */
+_Noreturn void survive_die(struct conn *, const char *why);
 
 /* REVIVE, REVIVE_ENDS, REVIVE_GO. SSH_OK or SSH_E_RULE; what cannot be read is told and ends the process. */
 int  survive_revive(struct conn *, struct ipc_msg *);
@@ -59,6 +83,8 @@ int  survive_ends(struct conn *, struct ipc_msg *);
 int  survive_go(struct conn *);
 /* The next entry of the log, which has to be of this kind; NULL: it has ended, and this process is live. Ends the process when the histories differ. */
 const struct memory_entry *replay_next(struct conn *, enum memory_kind, uint32_t chan, unsigned which, size_t asked);
+/* Before fd is read or written live: it must not be one that only stands in. */
+void replay_check(struct conn *, int fd);
 
 /*
  * How did the call in doubt end? e: it, or NULL; recorded and seen: what the books and the kernel say of all reads and writes.

@@ -41,11 +41,13 @@ int survive_walk(const struct memory_slot *s, struct survive_count *c, const str
 		e = (const struct memory_entry *)(const void *)(s->log + at);
 		if (s->log_len - at < n || e->kind == BOOK_NONE || e->kind >= BOOK_MAX)
 			return SSH_E_STATE;
-		if (is_read(e) && e->result > 0) {
+		if (e->kind == BOOK_HEARD && (e->result <= 0 || (uint32_t)e->result != e->asked))
+			return SSH_E_STATE;
+		if ((is_read(e) || e->kind == BOOK_HEARD) && e->result > 0) {
 			if ((uint32_t)e->result > s->log_len - at - n)
 				return SSH_E_STATE;
 			n += ((uint32_t)e->result + 7) & ~7u;
-			c->rchar += (uint32_t)e->result;
+			c->rchar += is_read(e) ? (uint32_t)e->result : 0;
 		} else if (is_write(e) && e->result > 0) {
 			if ((uint32_t)e->result > e->asked)
 				return SSH_E_STATE;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "connection/chan_session.h"
@@ -15,14 +16,17 @@
 #include "connection/survive.h"
 #include "ipc/values.h"
 
-#define ENDS_MAX 64
+#define ENDS_MAX (2 * SUP_SESSION_CHANNELS)	/* programs that run, and those whose output is not read yet */
+#define ENDS 4		/* END_* as bits */
 
 struct replay {
 	struct memory_slot *slot;	/* a private copy */
 	uint32_t at, end;
 	uint32_t copied, slot_state;	/* bytes of its log and state that are there */
-	struct { uint64_t worker; uint8_t ends; int fds[3]; } channels[ENDS_MAX];
+	struct { uint64_t worker; int fds[ENDS]; } channels[ENDS_MAX];	/* -1: the supervisor has it no more */
 	unsigned nchannels;
+	int nothing;			/* stands in for it; -1 */
+	enum log_level level;		/* while it runs nothing is logged twice */
 	struct survive_count seen;
 	int running;
 };
@@ -35,17 +39,20 @@ static void replay_free(struct conn *c)
 
 	c->survive.replay = NULL;
 	for (unsigned i = 0; i < r->nchannels; i++)
-		for (int k = 0; k < 3; k++)
+		for (int k = 0; k < ENDS; k++)
 			if (r->channels[i].fds[k] >= 0)
 				close(r->channels[i].fds[k]);
+	if (r->nothing >= 0)
+		close(r->nothing);
+	if (r->running)
+		log_set_level(r->level);
 	secret_wipe(r->slot, offsetof(struct memory_slot, log) + r->copied);
 	secret_wipe(r->slot->state, r->slot_state);
 	munmap(r->slot, sizeof *r->slot);
 	free(r);
 }
 
-/* Whatever this process would say now might be a second packet under a number that was used: it says nothing at all. */
-static void die(struct conn *c, const char *why)
+void survive_die(struct conn *c, const char *why)
 {
 	log_ev(LOGL_ERROR, "ev=revive conn=%llu: %s", (unsigned long long)c->id, why);
 	_exit(1);
@@ -55,7 +62,7 @@ static void die(struct conn *c, const char *why)
 
 static size_t length(const struct memory_entry *e)
 {
-	int bytes = (e->kind == BOOK_READ_CLIENT || e->kind == BOOK_READ_PROGRAM) && e->result > 0;
+	int bytes = (e->kind == BOOK_READ_CLIENT || e->kind == BOOK_READ_PROGRAM || e->kind == BOOK_HEARD) && e->result > 0;
 
 	return sizeof *e + (bytes ? ((size_t)e->result + 7) & ~(size_t)7 : 0);
 }
@@ -79,10 +86,64 @@ const struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, ui
 	if (e->kind != kind || e->chan != chan || e->which != which || (kind != BOOK_READ_CLIENT && e->asked != asked) || e->chain != mark.chain || mark.kex) {
 		log_ev(LOGL_ERROR, "ev=revive conn=%llu at=%u of=%u kind=%u/%u chan=%u/%u which=%u/%u asked=%u/%zu chain=%d", (unsigned long long)c->id,
 		    r->at, r->end, e->kind, kind, e->chan, chan, e->which, which, e->asked, asked, e->chain == mark.chain);
-		die(c, "the history differs");
+		survive_die(c, "the history differs");
 	}
 	r->at += (uint32_t)length(e);
 	return e;
+}
+
+/* ---- the ends of channels --------------------------------------------------------------- */
+
+/*
+ * survive_take_fn. The supervisor closed what the predecessor told it to close; then something stands in, and the history goes on to
+ * the place where it is closed. Nothing is read from it or written to it: that comes out of the log, and replay_check() watches.
+ */
+static int take_end(struct conn *c, uint64_t worker, unsigned end)
+{
+	const struct replay *r = c->survive.replay;
+
+	for (unsigned i = 0; i < r->nchannels; i++)
+		for (unsigned k = 0; k < ENDS; k++)
+			if (r->channels[i].worker == worker && end == 1u << k && r->channels[i].fds[k] >= 0)
+				return fcntl(r->channels[i].fds[k], F_DUPFD_CLOEXEC, 0);
+	c->survive.stand_ins = 1;
+	return fcntl(r->nothing, F_DUPFD_CLOEXEC, 0);
+}
+
+/* The supervisor marks it so; no end of a program's pipe or terminal is ever opened like that on our side. */
+static int stands_in(int fd)
+{
+	return fd >= 0 && (fcntl(fd, F_GETFL) & O_APPEND);
+}
+
+void replay_check(struct conn *c, int fd)
+{
+	if (c->survive.stand_ins && stands_in(fd))
+		survive_die(c, "the history does not close what was closed");
+}
+
+static void no_stand_ins(struct conn *c)
+{
+	const struct session *s;
+	size_t at = 0;
+
+	while ((s = table_next(&c->sessions, &at)) != NULL) {
+		replay_check(c, s->relay.in.fd);
+		replay_check(c, s->relay.out.fd);
+		replay_check(c, s->relay.err.fd);
+	}
+	c->survive.stand_ins = 0;
+}
+
+/* ---- all of it again ------------------------------------------------------------------------ */
+
+static void hear(struct conn *c, const struct memory_entry *e)
+{
+	struct ipc_msg m;
+
+	if (survive_read_heard(c, e, take_end, &m) < 0 || conn_hear(c, &m) < 0)
+		survive_die(c, "the history has words that cannot be");
+	ipc_close_fds(&m);
 }
 
 static void run(struct conn *c)
@@ -90,6 +151,8 @@ static void run(struct conn *c)
 	struct replay *r = c->survive.replay;
 
 	r->running = 1;
+	r->level = log_get_level();
+	log_set_level(r->level < LOGL_ERROR ? r->level : LOGL_ERROR);
 	while ((r = c->survive.replay) != NULL && !c->over) {
 		const struct memory_entry *e = peek(r);
 		uint32_t before = r->at;
@@ -102,16 +165,23 @@ static void run(struct conn *c)
 			struct session *s = session_find(c, e->chan);
 
 			if (s == NULL || s->state != SES_RUNNING)
-				die(c, "the history has another channel");
+				survive_die(c, "the history has another channel");
 			relay_replay(&s->relay, (enum memory_kind)e->kind, e->which);
+		} else if (e->kind == BOOK_HEARD) {
+			hear(c, e);
+		} else if (e->kind == BOOK_TURN) {
+			conn_turn(c);
 		} else {
 			loop_replay(c, (enum memory_kind)e->kind);
 		}
 		if (c->survive.replay != NULL && c->survive.replay->at == before)
-			die(c, "the history does not go on");
+			survive_die(c, "the history does not go on");
 	}
-	if (c->survive.replay != NULL)
-		die(c, "the history is longer than the life");
+	if ((r = c->survive.replay) == NULL)
+		return;
+	if (r->at < r->end)
+		survive_die(c, "the history is longer than the life");
+	replay_free(c);
 }
 
 /* ---- becoming it ------------------------------------------------------------------------- */
@@ -160,16 +230,19 @@ int survive_revive(struct conn *c, struct ipc_msg *m)
 {
 	const struct ipc_REVIVE *q = &m->u.REVIVE;
 	struct replay *r;
-	int books, in, out, e;
+	int books, nothing, in, out, e;
 
 	if (c->ssh != NULL || c->still || c->survive.replay != NULL || q->conn != c->id || q->size != sizeof(struct memory))
 		return SSH_E_RULE;
 	if ((r = calloc(1, sizeof *r)) == NULL)
 		return SSH_E_NOMEM;
 	books = ipc_take_fd(m, 0);
-	in = ipc_take_fd(m, 1);
-	out = m->nfds > 2 ? ipc_take_fd(m, 2) : in;
+	nothing = ipc_take_fd(m, 1);
+	in = ipc_take_fd(m, 2);
+	out = m->nfds > 3 ? ipc_take_fd(m, 3) : in;
+	r->nothing = nothing;
 	r->seen = (struct survive_count){ q->rchar, q->wchar };
+	c->survive.leave_out = q->heard;
 	c->peer = q->peer;
 	c->local = q->local;
 	e = take_books(r, books);
@@ -178,20 +251,21 @@ int survive_revive(struct conn *c, struct ipc_msg *m)
 	if (e == SSH_OK)
 		e = loop_start(c, in, out);
 	if (e < 0)
-		die(c, err_text(e));
+		survive_die(c, err_text(e));
 	return SSH_OK;
 }
 
 int survive_ends(struct conn *c, struct ipc_msg *m)
 {
 	struct replay *r = c->survive.replay;
+	unsigned ends = m->u.REVIVE_ENDS.ends;
+	int n = 0;
 
-	if (r == NULL || r->running || r->nchannels == ENDS_MAX || m->nfds != __builtin_popcount(m->u.REVIVE_ENDS.ends))
+	if (r == NULL || r->running || r->nchannels == ENDS_MAX || ends >= 1u << ENDS || m->nfds != __builtin_popcount(ends))
 		return SSH_E_RULE;
 	r->channels[r->nchannels].worker = m->u.REVIVE_ENDS.worker;
-	r->channels[r->nchannels].ends = m->u.REVIVE_ENDS.ends;
-	for (int i = 0; i < 3; i++)
-		r->channels[r->nchannels].fds[i] = i < m->nfds ? ipc_take_fd(m, i) : -1;
+	for (unsigned k = 0; k < ENDS; k++)
+		r->channels[r->nchannels].fds[k] = ends & 1u << k ? ipc_take_fd(m, n++) : -1;
 	r->nchannels++;
 	return SSH_OK;
 }
@@ -200,35 +274,12 @@ int survive_ends(struct conn *c, struct ipc_msg *m)
 static int carried(void *ctx, uint32_t chan, unsigned ends, int fds[3])
 {
 	struct conn *c = ctx;
-	struct replay *r = c->survive.replay;
-	uint64_t worker = session_find(c, chan)->worker;
-	int all[3] = { -1, -1, -1 }, n = 0;
+	const struct session *s = session_find(c, chan);
+	int n = 0;
 
-	for (unsigned i = 0; i < r->nchannels; i++) {
-		int k = 0;
-
-		if (r->channels[i].worker != worker)
-			continue;
-		for (unsigned bit = 0; bit < 4; bit++) {
-			if (!(r->channels[i].ends & 1u << bit))
-				continue;
-			if (1u << bit == END_PTY) {
-				all[0] = fcntl(r->channels[i].fds[k], F_DUPFD_CLOEXEC, 0);
-				all[1] = r->channels[i].fds[k];
-			} else {
-				all[bit] = r->channels[i].fds[k];
-			}
-			r->channels[i].fds[k++] = -1;
-		}
-	}
-	for (int i = 0; i < 3; i++) {
-		if (ends & 1u << i)
-			fds[n++] = all[i];
-		else if (all[i] >= 0)
-			close(all[i]);
-		if ((ends & 1u << i) && all[i] < 0)
-			return SSH_E_STATE;
-	}
+	for (unsigned i = 0; i < 3; i++)
+		if ((ends & 1u << i) && (fds[n++] = take_end(c, s->worker, s->relay.pty ? END_PTY : 1u << i)) < 0)
+			return SSH_E_SYS;	/* whoever called us leaves */
 	return SSH_OK;
 }
 
@@ -269,8 +320,13 @@ int survive_go(struct conn *c)
 		return SSH_E_RULE;
 	survive_seed(c, y->slot->seed);
 	c->survive.import_now = y->slot->now;
+	c->survive.rekey_bytes = y->slot->rekey_bytes;
+	c->survive.rekey_ms = y->slot->rekey_ms;
+	if (c->survive.leave_out < y->slot->said)
+		survive_die(c, "the supervisor heard less than it was told");
+	c->survive.leave_out -= y->slot->said;
 	if ((e = decide(y)) < 0 || (e = conn_import(c, view_of(y->slot->state, y->slot->state_len), carried, c)) < 0)
-		die(c, err_text(e));
+		survive_die(c, err_text(e));
 	ssh_mark_start(c->ssh);
 	if (y->slot->paused)
 		loop_pause(c);
@@ -281,5 +337,6 @@ int survive_go(struct conn *c)
 	log_ev(LOGL_VERBOSE, "ev=revive conn=%llu log=%u", (unsigned long long)c->id, entries);
 	c->loop.active = 1;
 	loop_turn(c);
+	no_stand_ins(c);
 	return SSH_OK;
 }

@@ -66,9 +66,10 @@ int datagram_recv(int fd, uint8_t *p, size_t size, size_t *n, struct ipc_msg *m,
 	ssize_t r;
 
 	m->nfds = 0;
+	/* ECONNRESET: the far end is gone and had not read all; said once, before what it said itself (unix(7)). */
 	do
 		r = recvmsg(fd, &mh, MSG_CMSG_CLOEXEC | flags);
-	while (r < 0 && errno == EINTR);
+	while (r < 0 && (errno == EINTR || errno == ECONNRESET));
 	if (r < 0)
 		return errno == EAGAIN ? SSH_E_NOT_NOW : SSH_E_GONE;
 	take_fds(&mh, m);

@@ -1,5 +1,6 @@
 #include "ipc/link.h"
 
+#include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -98,6 +99,16 @@ static void end(struct link *l, int error)
 	l->ops->gone(l, error == SSH_E_GONE ? 0 : error, l->ctx);
 }
 
+/* What was only looked at so far. A far end that died meanwhile with something unread leaves an error, which the next call tells first. */
+static void take_away(struct link *l)
+{
+	ssize_t n;
+
+	do
+		n = recv(l->fd, NULL, 0, MSG_DONTWAIT);
+	while (n < 0 && (errno == EINTR || errno == ECONNRESET));
+}
+
 /* SSH_OK to go on, anything else to stop reading. */
 static int receive_one(struct link *l)
 {
@@ -118,7 +129,7 @@ static int receive_one(struct link *l)
 			secret_wipe(storage, n);
 	}
 	if (l->careful && r != SSH_E_GONE)
-		recv(l->fd, NULL, 0, MSG_DONTWAIT);
+		take_away(l);
 	if (r < 0)
 		end(l, r);
 	return r;
@@ -332,17 +343,20 @@ void link_finish(struct link *l)
 	shutdown(l->fd, SHUT_WR);
 }
 
-void link_drain(struct link *l)
+int link_drain(struct link *l)
 {
+	int r = SSH_OK;
+
 	if (l->ended || l->freed)
-		return;
+		return SSH_OK;
 	l->busy++;
 	l->draining = 1;
-	while (!l->freed && receive_one(l) == SSH_OK)
+	while (!l->freed && (r = receive_one(l)) == SSH_OK)
 		;
 	l->draining = 0;
 	if (--l->busy == 0 && l->freed)
 		destroy(l);
+	return r == SSH_E_NOT_NOW || r == SSH_E_GONE ? SSH_OK : r;
 }
 
 void link_hold(struct link *l, int hold)

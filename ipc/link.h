@@ -33,8 +33,8 @@ int  link_send(struct link *, enum ipc_type, const void *body);
  * gone() comes as ever. Sending gives SSH_E_GONE.
  */
 void link_finish(struct link *);
-/* The far end is dead: handles what it had said and nobody has read. No gone() from here. Not inside a handler. */
-void link_drain(struct link *);
+/* The far end is dead: handles what it had said and nobody has read. No gone() from here. Not inside a handler. SSH_OK, or the error of the message that broke the rules. */
+int  link_drain(struct link *);
 /*
  * The same, but the descriptors stay yours; what has to wait in the queue is duplicated.
  */

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "ipc/codec.h"
+
 /*
  * memory - the books of one connection in a memfd that the supervisor keeps: a checkpoint (its whole state), and behind it a log of
  * what the kernel told it since. The state and the log's bytes decide every byte it sends, so a successor that reads them makes the
@@ -13,7 +15,7 @@
  */
 
 #define MEMORY_MAGIC   0x4353424bu	/* "CSBK" */
-#define MEMORY_VERSION 1u
+#define MEMORY_VERSION 2u
 #define MEMORY_LOG     (1u << 20)
 #define MEMORY_STATE   (16u << 20)
 #define MEMORY_SEED    32u
@@ -25,8 +27,19 @@ enum memory_kind {
 	BOOK_READABLE, BOOK_WRITABLE, BOOK_PAUSE_OVER, BOOK_OUTPUT, BOOK_INPUT_ROOM,
 	/* what it asked the kernel */
 	BOOK_READ_CLIENT, BOOK_WRITE_CLIENT, BOOK_READ_PROGRAM, BOOK_WRITE_PROGRAM, BOOK_VALUE,
+	/* what the supervisor said (the message as its bytes; which: descriptors that came with it); a deadline of the core; anything else */
+	BOOK_HEARD, BOOK_TIMER, BOOK_TURN,
 	BOOK_MAX
 };
+
+/*
+ * What a connection says to the supervisor because of what is in its books. The supervisor counts what it heard of these on one link,
+ * so a successor knows how many it is to leave out while it says them again. Answers to questions are not among them.
+ */
+static inline int memory_counts(unsigned type)
+{
+	return type == IPC_SPAWN || type == IPC_CHAN_SHUT || type == IPC_WORKER_SIGNAL || type == IPC_COUNT || type == IPC_NOTICE_SHOWN;
+}
 
 struct memory_entry {
 	uint8_t kind, which;		/* which: of the channel's streams, 0 stdin or stdout, 1 stderr */
@@ -36,7 +49,7 @@ struct memory_entry {
 	int32_t result;			/* of the call, or -errno */
 	uint64_t now;			/* CLOCK_MONOTONIC ms */
 	uint64_t chain;			/* struct ssh_mark */
-	/* reads: result bytes, filled up to a multiple of 8 */
+	/* reads, BOOK_HEARD: result bytes, filled up to a multiple of 8 */
 };
 
 struct memory_slot {
@@ -44,6 +57,8 @@ struct memory_slot {
 	uint32_t paused, zero;		/* loop_pause() */
 	uint64_t now;			/* the core's, when the state was written */
 	uint64_t rchar, wchar;		/* all that read() and write() had returned to that process then (proc_pid_io(5)) */
+	uint64_t said;			/* of memory_counts(), on that process's link: the kernel has them */
+	uint64_t rekey_bytes, rekey_ms;	/* its limits; the successor's configuration may be another */
 	uint8_t seed[MEMORY_SEED];	/* of the padding */
 	uint8_t log[MEMORY_LOG];
 	uint8_t state[MEMORY_STATE];

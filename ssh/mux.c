@@ -373,6 +373,14 @@ void mux_heard(struct ssh *s)
 	s->mux->unanswered = 0;
 }
 
+void mux_mark(struct ssh *s)
+{
+	if (s->mux == NULL)
+		return;
+	s->mux->heard = s->now;
+	s->mux->probed = 0;
+}
+
 void ssh_set_alive(struct ssh *s, uint64_t alive_ms, unsigned alive_max)
 {
 	s->policy.alive_ms = alive_ms;

@@ -152,6 +152,7 @@ void     mux_free(struct ssh *);
 int      mux_export(const struct ssh *, struct wr *);
 int      mux_import(struct ssh *, struct rd *);
 uint64_t mux_deadline(const struct ssh *);		/* keepalive */
+void mux_mark(struct ssh *);				/* its silence begins now, as after mux_import() */
 int      mux_tick(struct ssh *);
 void     mux_heard(struct ssh *);			/* a packet came: the peer lives */
 /* After output was sent or a key exchange ended: channels that had no room because of it get CHAN_ROOM. */

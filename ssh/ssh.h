@@ -247,9 +247,11 @@ int  ssh_chan_get_info(const struct ssh *, uint32_t chan, struct ssh_chan_info *
 struct ssh_mark {
 	uint64_t chain;			/* over the tags of all packets sent since ssh_mark_start() */
 	uint64_t packets_in, now_ms;
+	uint64_t rekey_bytes, rekey_ms;	/* of its policy */
 	int kex;			/* a key exchange is under way */
 };
 void ssh_get_mark(const struct ssh *, struct ssh_mark *);
+/* From here on the chain is counted, and silence too: as after an import of what an export says now. */
 void ssh_mark_start(struct ssh *);
 
 /*

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/child.h"
+#include "ipc/memory.h"
 #include "supervisor/command.h"
 #include "supervisor/counters.h"
 #include "supervisor/config.h"
@@ -236,7 +237,11 @@ int broker_message(struct link *l, struct ipc_msg *m, void *ctx)
 	struct proc *p = ctx;
 	struct daemon *d = p->d;
 	uint64_t serial = p->serial;
-	int replay = p->replay, r = hear(l, m, ctx);
+	int replay = p->replay, r;
+
+	if (p->role == ROLE_CONN && memory_counts(m->type))
+		p->heard++;
+	r = hear(l, m, ctx);
 
 	/* Only the first message of an adopted process can have been handled before. */
 	if (replay && r == SSH_OK && (p = proc_by_serial(d, serial)) != NULL)

@@ -329,14 +329,29 @@ int command_KICK(struct client *c, const struct ipc_CTL_REQUEST *q)
 
 static int ask_notice(struct session *s, uint32_t req, const char *text)
 {
+	int r;
+
+	free(s->notice.text);
 	s->notice = (struct session_notice){ .req = req };
-	return hail_session(s, req, text);
+	if ((r = hail_session(s, req, text)) == SSH_OK)
+		s->notice.text = strdup(text);
+	return r;
+}
+
+void command_notice_again(const struct session *s)
+{
+	struct proc *p = s->connection->proc;
+
+	if (s->notice.text != NULL && p->link != NULL)
+		link_send(p->link, IPC_CONN_NOTICE, &(struct ipc_CONN_NOTICE){ .req = s->notice.req, .text = view_str(s->notice.text) });
 }
 
 int command_notice_shown(struct session *s, const struct ipc_NOTICE_SHOWN *m)
 {
 	if (m->req != s->notice.req)
 		return SSH_OK;
+	free(s->notice.text);
+	s->notice.text = NULL;
 	s->notice.terminals = m->terminals;
 	s->notice.shown = m->shown;
 	look_answered(s, m->req);

@@ -51,6 +51,7 @@ struct proc {
 	unsigned broke_rules : 1;
 	unsigned hung : 1;		/* it did not answer PING: killed, and a crash */
 	unsigned suspect : 1;		/* its answer is late */
+	uint64_t heard;			/* connection: messages of memory_counts() (ipc/memory.h) */
 	uint32_t ping_seq;
 	uint64_t pinged_ms;		/* since then it owes PONG; 0: it does not */
 	unsigned trial : 1;		/* a successor with the configuration that is being tried */

@@ -124,6 +124,11 @@ int ends_make(struct work *w, const struct ipc_SPAWN *m, const struct grant *g, 
 	return r;
 }
 
+int ends_complete(const int ends[ENDS])
+{
+	return ends[AT_MASTER] >= 0 || (ends[AT_STDIN] >= 0 && ends[AT_STDOUT] >= 0 && ends[AT_STDERR] >= 0);
+}
+
 int ends_duplicate(const struct work *w, int fds[3])
 {
 	int n = 0;

@@ -17,6 +17,8 @@ int  ends_spare(unsigned n);
 #define SPARE_WORKER  24u
 void ends_close_theirs(struct work *);
 void ends_close(struct work *, unsigned bits);
+/* A terminal, or all three pipes: none was closed yet. */
+int  ends_complete(const int ends[ENDS]);
 /* Duplicates of our ends for the connection; how many, or -1. */
 int  ends_duplicate(const struct work *, int fds[3]);
 

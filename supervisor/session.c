@@ -126,6 +126,7 @@ void session_forget(struct session *s)
 	close_socks(s);
 	grant_free(s->grant);
 	stats_free(s->stats);
+	free(s->notice.text);
 	free(s);
 }
 

@@ -24,8 +24,8 @@ struct grant {
 struct parked;
 #define CGROUP_NAME_MAX 40u
 
-/* The last CONN_NOTICE, for coppicectl message. */
-struct session_notice { uint32_t req, terminals, shown; };
+/* The last CONN_NOTICE, for coppicectl message. text: it has not been answered yet; else NULL. */
+struct session_notice { uint32_t req, terminals, shown; char *text; };
 
 struct session {
 	struct daemon *d;

@@ -27,8 +27,9 @@
 #include "supervisor/reports.h"
 #include "supervisor/state.h"
 
-#define EXITS_KEPT 16u		/* as many programs as a session may have, and more */
-#define ENDS_KEPT  32u
+#define EXITS_KEPT    SUP_SESSION_CHANNELS	/* as many programs as a session may have at once: the others' were heard */
+#define REFUSALS_KEPT SUP_SESSION_CHANNELS
+#define ENDS_KEPT     SUP_SESSION_CHANNELS
 
 struct survival {
 	int books;			/* the memfd; -1 */
@@ -36,12 +37,14 @@ struct survival {
 	unsigned reviving : 1;		/* a successor reads them */
 	unsigned seen : 1;		/* rchar and wchar were read of the process that died last */
 	uint64_t rchar, wchar;
-	uint64_t old_rchar, old_wchar;	/* of the one whose books are old */
+	uint64_t old_rchar, old_wchar, old_heard;	/* of the one whose books are old */
 	pid_t died;
 	uint64_t packets;		/* where the last one died + 1; 0: none has */
 	struct ipc_WORKER_EXIT exits[EXITS_KEPT];
 	unsigned nexits;		/* ever */
-	struct { uint64_t worker; int ends[ENDS]; } kept[ENDS_KEPT];
+	struct ipc_SPAWNED refusals[REFUSALS_KEPT];
+	unsigned nrefusals;		/* ever */
+	struct { uint64_t worker; uint32_t req; int ends[ENDS]; } kept[ENDS_KEPT];
 	unsigned nkept;
 };
 
@@ -133,6 +136,12 @@ void survive_note_exit(struct session *s, const struct ipc_WORKER_EXIT *m)
 		s->survival->exits[s->survival->nexits++ % EXITS_KEPT] = *m;
 }
 
+void survive_note_refusal(struct session *s, const struct ipc_SPAWNED *m)
+{
+	if (s->survival != NULL)
+		s->survival->refusals[s->survival->nrefusals++ % REFUSALS_KEPT] = *m;
+}
+
 void survive_keep_ends(struct work *w)
 {
 	struct survival *v = w->s->survival;
@@ -140,9 +149,16 @@ void survive_keep_ends(struct work *w)
 
 	for (unsigned k = 0; k < ENDS; k++)
 		any |= w->ends[k] >= 0;
-	if (v == NULL || !any || w->hung_up || v->nkept == ENDS_KEPT)
+	if (v == NULL)
+		return;
+	if (w->hung_up || (any && v->nkept == ENDS_KEPT)) {	/* a connection that has not heard of it never will */
+		survive_note_refusal(w->s, &(struct ipc_SPAWNED){ .req = w->req, .status = SPAWNED_FAILED });
+		return;
+	}
+	if (!any)
 		return;
 	v->kept[v->nkept].worker = w->id;
+	v->kept[v->nkept].req = w->req;
 	memcpy(v->kept[v->nkept++].ends, w->ends, sizeof w->ends);
 	for (unsigned k = 0; k < ENDS; k++)
 		w->ends[k] = -1;
@@ -231,6 +247,10 @@ int survive_revives(struct proc *p, int wstatus)
 		return 0;
 	if (s->connection->node->state != SUP_ST_UP || s->kid->node->state != SUP_ST_UP)
 		return 0;
+	if (p->link != NULL && link_drain(p->link) < 0)
+		return not_again("it broke the rules");
+	if (s->survival == NULL || s->connection->node->state != SUP_ST_UP || s->kid->node->state != SUP_ST_UP)
+		return 0;	/* what it had said ended it */
 	if (v->reviving)	/* killed before it had read anything: it has seen no packet */
 		return books_look(v->old).good || not_again("the successor died, too");
 	return v->books >= 0 && (v->seen || not_again("the kernel does not tell what it read and wrote")) && may_go_on(v);
@@ -238,40 +258,54 @@ int survive_revives(struct proc *p, int wstatus)
 
 /* ---- the successor ------------------------------------------------------------------------ */
 
+/* Its mark is O_APPEND (connection/survive_replay.c), which an end of a channel never has. */
+static int pipe_to_nowhere(void)
+{
+	int p[2];
+
+	if (pipe2(p, O_CLOEXEC) < 0)
+		return -1;
+	close(p[1]);
+	fcntl(p[0], F_SETFL, O_APPEND);
+	return p[0];
+}
+
 static int send_books(struct session *s, struct proc *p)
 {
 	const struct survival *v = s->survival;
 	struct ipc_REVIVE m = {
-		.conn = s->conn, .size = sizeof(struct memory), .rchar = v->old_rchar, .wchar = v->old_wchar, .peer = s->peer, .local = s->local,
+		.conn = s->conn, .size = sizeof(struct memory), .rchar = v->old_rchar, .wchar = v->old_wchar, .heard = v->old_heard, .peer = s->peer,
+		.local = s->local,
 	};
-	int from[3] = { v->old, s->sock[0], s->sock[1] }, fds[3], n = s->sock[1] >= 0 ? 3 : 2;
+	int nowhere = pipe_to_nowhere(), r;
 
-	for (int i = 0; i < n; i++)
-		if ((fds[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3)) < 0) {
-			while (i-- > 0)
-				close(fds[i]);
-			return SSH_E_SYS;
+	if (nowhere < 0)
+		return SSH_E_SYS;
+	r = link_lend_fds(p->link, IPC_REVIVE, &m, (int[]){ v->old, nowhere, s->sock[0], s->sock[1] }, s->sock[1] >= 0 ? 4 : 3);
+	close(nowhere);
+	return r;
+}
+
+/* Those that are open, in the order of their bits. */
+static int open_ends(const int ends[ENDS], int fds[ENDS], uint8_t *bits)
+{
+	int n = 0;
+
+	*bits = 0;
+	for (unsigned k = 0; k < ENDS; k++)
+		if (ends[k] >= 0) {
+			*bits |= (uint8_t)(1u << k);
+			fds[n++] = ends[k];
 		}
-	return link_send_fds(p->link, IPC_REVIVE, &m, fds, n);
+	return n;
 }
 
 static int send_ends(struct proc *p, uint64_t worker, const int ends[ENDS])
 {
 	struct ipc_REVIVE_ENDS m = { .worker = worker };
-	int fds[ENDS], n = 0;
+	int fds[ENDS], n = open_ends(ends, fds, &m.ends);
 
-	for (unsigned k = 0; k < ENDS; k++) {
-		if (ends[k] < 0)
-			continue;
-		if ((fds[n] = fcntl(ends[k], F_DUPFD_CLOEXEC, 3)) < 0) {
-			while (n-- > 0)
-				close(fds[n]);
-			return SSH_E_SYS;
-		}
-		m.ends |= (uint8_t)(1u << k);
-		n++;
-	}
-	return n > 0 ? link_send_fds(p->link, IPC_REVIVE_ENDS, &m, fds, n) : SSH_OK;
+	return n > 0 ? link_lend_fds(p->link, IPC_REVIVE_ENDS, &m, fds, n) : SSH_OK;
 }
 
 static int send_all(struct session *s, struct proc *p)
@@ -331,8 +365,8 @@ void survive_revive(struct proc *p)
 	struct survival *v;
 	pid_t pid = p->pid;
 
-	if (p->link != NULL)
-		link_drain(p->link);	/* what it said is in its books as said */
+	uint64_t heard = p->heard;	/* all it had said: survive_revives() */
+
 	k->proc = NULL;
 	p->kid = NULL;
 	proc_forget(p);
@@ -343,6 +377,7 @@ void survive_revive(struct proc *p)
 		v->old = v->books;
 		v->old_rchar = v->rchar;
 		v->old_wchar = v->wchar;
+		v->old_heard = heard;
 		v->books = -1;
 		v->reviving = 1;
 		v->died = pid;
@@ -365,6 +400,32 @@ int survive_again(struct proc *p)
 	return 1;
 }
 
+static void say_kept(struct proc *p, uint32_t req, uint64_t worker, const int ends[ENDS])
+{
+	struct ipc_SPAWNED m = { .req = req, .status = SPAWNED_OK, .worker = worker };
+	uint8_t bits;
+	int fds[ENDS], n = open_ends(ends, fds, &bits);
+
+	if (ends_complete(ends))
+		link_lend_fds(p->link, IPC_SPAWNED, &m, fds, n);
+}
+
+/* What the dead one may not have read, or not written down. Who knows it already takes no notice. An exit comes behind its program. */
+static void say_again(struct session *s, struct proc *p)
+{
+	const struct survival *v = s->survival;
+
+	LIST_EACH(l, &s->works)
+		worker_say_again(LIST_OF(l, struct work, link));
+	for (unsigned i = 0; i < v->nkept; i++)
+		say_kept(p, v->kept[i].req, v->kept[i].worker, v->kept[i].ends);
+	for (unsigned i = v->nrefusals > REFUSALS_KEPT ? v->nrefusals - REFUSALS_KEPT : 0; i < v->nrefusals; i++)
+		link_send(p->link, IPC_SPAWNED, &v->refusals[i % REFUSALS_KEPT]);
+	for (unsigned i = v->nexits > EXITS_KEPT ? v->nexits - EXITS_KEPT : 0; i < v->nexits; i++)
+		link_send(p->link, IPC_WORKER_EXIT, &v->exits[i % EXITS_KEPT]);
+	command_notice_again(s);
+}
+
 int survive_adopted(struct proc *p)
 {
 	struct session *s = p->kid->session;
@@ -379,11 +440,7 @@ int survive_adopted(struct proc *p)
 	command_tell_level(p);
 	v->reviving = 0;
 	books_close(&v->old);
-	/* What the dead one may not have read. Who knows it already takes no notice. */
-	LIST_EACH(l, &s->works)
-		worker_say_again(LIST_OF(l, struct work, link));
-	for (unsigned i = v->nexits > EXITS_KEPT ? v->nexits - EXITS_KEPT : 0; i < v->nexits; i++)
-		link_send(p->link, IPC_WORKER_EXIT, &v->exits[i % EXITS_KEPT]);
+	say_again(s, p);
 	count(COUNT_REVIVALS);
 	log_ev(LOGL_INFO, "ev=revive %s goes on as pid=%d", s->kid->name, (int)p->pid);
 	reports_tell(s->d, HAPPENS_REVIVE, LOGL_DEBUG, NULL, (struct tell[]){ TELL_NUMBER("session", s->conn), TELL_NUMBER("pid", p->pid),

@@ -5,7 +5,7 @@
 /*
  * survive - SurviveCrash: the process of a connection that is logged in keeps books (ipc/memory.h) in a memfd of ours. When it is killed,
  * or crashes, a fresh worker of the nursery gets them with duplicates of the client's socket and of the channels' ends, and goes on.
- * Not twice at the same packet; not while the books are closed (a key exchange, a message to us under way): then the session ends.
+ * Not twice at the same packet; not while the books are closed (a key exchange): then the session ends.
  */
 
 /* The connection of s starts to keep books: after the grant, and whenever another process has become it. */
@@ -23,6 +23,7 @@ int  survive_again(struct proc *);
 int  survive_adopted(struct proc *);
 /* A successor may not have heard it: kept, and said again. */
 void survive_note_exit(struct session *, const struct ipc_WORKER_EXIT *);
+void survive_note_refusal(struct session *, const struct ipc_SPAWNED *);
 /* A worker is forgotten, and its output perhaps not read: its ends stay until CHAN_SHUT. */
 void survive_keep_ends(struct work *);
 void survive_shut(struct session *, const struct ipc_CHAN_SHUT *);

@@ -48,6 +48,8 @@ static void answer(struct session *s, uint32_t req, int status, uint64_t worker,
 	struct ipc_SPAWNED m = { .req = req, .status = (uint8_t)status, .worker = worker };
 	struct link *l = link_of(s);
 
+	if (status != SPAWNED_OK)
+		survive_note_refusal(s, &m);
 	if (l != NULL) {
 		link_send_fds(l, IPC_SPAWNED, &m, fds, nfds);
 		return;
@@ -295,7 +297,10 @@ void worker_say_again(const struct work *w)
 {
 	int fds[3], n;
 
-	if (w->answered && (n = ends_duplicate(w, fds)) >= 0)
+	/* Once an end is closed it was the connection that said so, or it is never to have a program it has not heard of. */
+	if (w->answered && w->hung_up)
+		answer(w->s, w->req, SPAWNED_FAILED, 0, NULL, 0);
+	else if (w->answered && ends_complete(w->ends) && (n = ends_duplicate(w, fds)) >= 0)
 		answer(w->s, w->req, SPAWNED_OK, w->id, fds, n);
 }
 

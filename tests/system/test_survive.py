@@ -1,18 +1,24 @@
 """SurviveCrash: connection processes are killed at any instruction, and their sessions go on."""
 import json
+import fcntl
 import os
+import pty
 import random
 import signal
 import socket
+import struct
+import subprocess
+import termios
 import threading
 import time
 
 import lab
 from lab import HOST, Server, check, coppiced_only, limit, same, wait_until
-from movers import Exec, Master, Sftp, Shell, moving
+from movers import Exec, Master, Sftp, Shell, moving, pattern
 import test_handoff
 import test_report
 import test_resume
+from test_ctl import rows
 from test_handoff import PLAIN, Cat, Get, Put, Stopped, children, connections, descriptors, feed, handoff, zombies
 
 CHACHA = ("Ciphers=chacha20-poly1305@openssh.com",)
@@ -117,6 +123,173 @@ def test_bulk_transfers_outlive_their_processes():
                 time.sleep(rng.random() * 0.02)
             w.finish()
             wait_until(lambda: not connections(server), 20)
+
+
+# ---- what is said and heard, and channels that come and go ------------------------------------------------
+
+class Shorts(threading.Thread):
+    """Short programs on one connection, one behind the other: each runs once, its output and its exit status are what they should be."""
+
+    INPUT = pattern(0, 200000)
+
+    def __init__(self, server, control, number, seed):
+        super().__init__(daemon=True)
+        self.server, self.number = server, number
+        self.options = ("ControlPath=" + control, "ControlMaster=no")
+        self.rng = random.Random(seed)
+        self.ran = "/home/bob/ran-%d" % number
+        self.stopping, self.fault, self.done = False, None, 0
+        self.start()
+
+    def launch(self, command):
+        return self.server.popen("bob", command, options=self.options)
+
+    def program(self, tag, status):
+        """A command, its input, and what has to come back."""
+        n = self.rng.randrange(len(self.INPUT))
+        say = "echo %s >>%s; exit %d" % (tag, self.ran, status)
+        return self.rng.choice([
+            ("echo out %s; echo err %s >&2; %s" % (tag, tag, say), b"", b"out %s\n" % tag.encode(), b"err %s\n" % tag.encode()),
+            ("cat; " + say, self.INPUT[:n], self.INPUT[:n], b""),
+            ("cat >&2; " + say, self.INPUT[:n // 8], b"", self.INPUT[:n // 8]),
+            ("exec >&- 2>&-; sleep 0.01; " + say, b"", b"", b""),
+            ("exec <&-; " + say, self.INPUT[:n], b"", b""),
+            (say, b"", b"", b""),
+        ])
+
+    def run(self):
+        try:
+            while not self.stopping and self.fault is None:
+                self.done += 1
+                if self.rng.random() < 0.1:
+                    self.leave("%d-%d" % (self.number, self.done))
+                else:
+                    self.one("%d-%d" % (self.number, self.done), self.rng.randrange(200))
+        except Exception as e:          # told by the test
+            self.fault = self.fault or repr(e)
+
+    def one(self, tag, status):
+        command, given, out, err = self.program(tag, status)
+        p = self.launch(command)
+        got = p.communicate(given, timeout=60)
+        if (p.returncode, got[0], got[1]) != (status, out, err):
+            self.fault = "%s: %r: status %d, not %d; %d and %d bytes, not %d and %d: %r" % (
+                tag, command, p.returncode, status, len(got[0]), len(got[1]), len(out), len(err), got[1][:300])
+        with open(self.ran) as f:
+            lines = f.read().split("\n")
+        if lines.count(tag) != 1:
+            self.fault = "%s ran %d times" % (tag, lines.count(tag))
+
+    def leave(self, tag):
+        """A client that goes away: its program sees the end of its input."""
+        p = self.launch("echo here; exec cat >/dev/null")
+        if self.rng.random() < 0.5 and p.stdout.readline() != b"here\n":
+            self.fault = tag + ": no program"
+        p.kill()
+        p.communicate()
+
+    def finish(self):
+        self.stopping = True
+        self.join(90)
+        check(not self.is_alive(), "a program never ended")
+
+
+class Resized(threading.Thread):
+    """A terminal whose size changes: the program hears of each change once, and sees each notice at most once."""
+
+    PROGRAM = ("exec python3 -uc 'import os, signal\nn = 0\ndef winch(*a):\n    global n\n    n += 1\n"
+               "    print(\"size %d %d %d.\" % ((n,) + tuple(os.get_terminal_size(0))))\n"
+               "signal.signal(signal.SIGWINCH, winch)\nprint(\"size 0.\")\nwhile True:\n    signal.pause()\n'")
+
+    def __init__(self, server, control):
+        super().__init__(daemon=True)
+        self.master, slave = pty.openpty()
+        self.size(80, 24)
+        self.p = server.popen("bob", self.PROGRAM, options=("ControlPath=" + control, "ControlMaster=no"), flags=("-tt",), stdin=slave, stdout=subprocess.PIPE,
+                              stderr=subprocess.DEVNULL)
+        os.close(slave)
+        self.text, self.done, self.stopping, self.fault = b"", 0, False, None
+        threading.Thread(target=self.read, daemon=True).start()
+        wait_until(lambda: b"size 0." in self.text, 20, text="no terminal")
+        self.start()
+
+    def size(self, cols, rows):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+    def read(self):
+        while True:
+            got = self.p.stdout.read1(1 << 16)
+            if not got:
+                return
+            self.text += got
+
+    def run(self):
+        while not self.stopping and self.fault is None:
+            self.done += 1
+            cols, rows = 80 + self.done % 50, 24 + self.done % 7
+            self.size(cols, rows)
+            self.p.send_signal(signal.SIGWINCH)
+            want, end = b"size %d %d %d." % (self.done, cols, rows), time.monotonic() + 30
+            while want not in self.text and time.monotonic() < end:
+                time.sleep(0.002)
+            if want not in self.text or b"size %d " % (self.done + 1) in self.text:
+                self.fault = "after %d changes: %r" % (self.done, self.text[-200:])
+
+    def finish(self):
+        self.stopping = True
+        self.join(60)
+        self.p.kill()
+        self.p.wait()
+        os.close(self.master)
+
+
+def packets(server, session):
+    """That the client sent, as its connection process says."""
+    return wait_until(lambda: [int(r["in_packets"]) for r in rows(server, "who", "-v") if r["kind"] == "session" and r["session"] == session and r.get("in_packets")], 20,
+                      text="its process does not answer")[0]
+
+
+@coppiced_only
+@limit(1200)
+def test_nothing_is_said_or_heard_twice():
+    with Server("SurviveCrash yes", "MaxStartups 100:30:100", "ClientAliveInterval 1", "ClientAliveCountMax 0") as server:
+        server.crash_expected = True
+        before = descriptors(server)
+        rng = random.Random(lab.SEED)
+        master = Master(server, 91)
+        session = list(connections(server))[0]
+        resized = Resized(server, master.path)
+        shorts = [Shorts(server, master.path, i, rng.random()) for i in range(4)]
+        killed, notices = 0, {}
+        while killed < KILLS:
+            pid = connections(server).get(session)
+            from_here = 0
+            while from_here == 0 or packets(server, session) < from_here:       # once per packet position: the next kill has to find another one
+                from_here = from_here or packets(server, session) + 2
+            time.sleep(rng.random() * rng.choice((0.001, 0.01, 0.05)))
+            if rng.random() < 0.1:
+                name = "notice-%d." % len(notices)
+                notices[name] = subprocess.Popen([lab.BUILD + "/bin/coppicectl", "-s", server.control, "message", "all", name],
+                                                 stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=server.env())
+                time.sleep(rng.random() * 0.01)
+            kill(pid)
+            killed += 1
+            wait_until(lambda: connections(server).get(session) not in (None, 0, pid), 10, text="no successor after %d kills" % killed)
+            faults = [x.fault for x in shorts + [resized] if x.fault]
+            check(not faults, "after kill %d: %s" % (killed, "; ".join(faults)))
+        for x in shorts + [resized]:
+            x.finish()
+        check(not any(x.fault for x in shorts + [resized]), "; ".join(x.fault for x in shorts + [resized] if x.fault))
+        check(resized.done > 3 and all(x.done > 3 for x in shorts), "too little happened", resized.done, [x.done for x in shorts])
+        for name, p in notices.items():
+            told = p.communicate(timeout=30)[0]
+            count = resized.text.count(name.encode())
+            check(count == 1 or (count == 0 and b"shown" not in told), "%s was shown %d times" % (name, count), told)
+        master.finish()
+        wait_until(lambda: not connections(server), 20, text="sessions that do not end")
+        wait_until(lambda: not children(server, "cat") and not children(server, "sh"), 20, text="programs that do not end")
+        wait_until(lambda: not zombies(server), 10, text="zombies")
+        wait_until(lambda: {k: v for k, v in descriptors(server).items() if v > before[k]} == {}, 20, text="descriptors: %r, %r before" % (descriptors(server), before))
 
 
 def ends(server, c, why):

@@ -2,9 +2,12 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "connection/survive.h"
+#include "ipc/values.h"
 
 static struct survive_count count(uint64_t r, uint64_t w)
 {
@@ -72,7 +75,7 @@ static struct memory_entry *add(uint8_t kind, uint32_t asked, int32_t result)
 
 	*e = (struct memory_entry){ .kind = kind, .asked = asked, .result = result };
 	slot->log_len += (uint32_t)sizeof *e;
-	if ((kind == BOOK_READ_CLIENT || kind == BOOK_READ_PROGRAM) && result > 0)
+	if ((kind == BOOK_READ_CLIENT || kind == BOOK_READ_PROGRAM || kind == BOOK_HEARD) && result > 0)
 		slot->log_len += ((uint32_t)result + 7) & ~7u;
 	return e;
 }
@@ -134,4 +137,123 @@ Test(survive_walk, nonsense)
 	slot->log_len = 0;
 	add(BOOK_READ_CLIENT, 10, 10)->result = INT32_MAX;
 	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE, "longer than the log");
+}
+
+/* ---- what the supervisor said ------------------------------------------------------------- */
+
+Test(survive_walk, words_take_room_and_move_nothing)
+{
+	struct survive_count c = count(5, 7);
+	const struct memory_entry *doubt;
+
+	add(BOOK_HEARD, 21, 21);
+	add(BOOK_TIMER, 0, 0);
+	add(BOOK_TURN, 0, 0);
+	add(BOOK_READ_CLIENT, 100, 13);
+	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_OK);
+	cr_assert_null(doubt);
+	cr_assert_eq(c.rchar, 18);
+	cr_assert_eq(c.wchar, 7);
+}
+
+Test(survive_walk, words_without_an_end)
+{
+	const struct memory_entry *doubt;
+	struct survive_count c = count(0, 0);
+
+	add(BOOK_HEARD, 20, 0);
+	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE, "nothing was said");
+	slot->log_len = 0;
+	add(BOOK_HEARD, 20, -11);
+	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE);
+	slot->log_len = 0;
+	add(BOOK_HEARD, 20, 19);
+	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE);
+	slot->log_len = 0;
+	add(BOOK_HEARD, 20, 20);
+	for (uint32_t whole = slot->log_len; slot->log_len > 0; slot->log_len -= 8)
+		cr_assert_eq(survive_walk(slot, &c, &doubt) == SSH_OK, slot->log_len == whole, "cut to %u", slot->log_len);
+}
+
+static unsigned asked_for[8], nasked;
+static int refuses;
+
+static int take(struct conn *c, uint64_t worker, unsigned end)
+{
+	(void)c;
+	cr_assert_eq(worker, 7);
+	asked_for[nasked++] = end;
+	return refuses ? -1 : dup(0);
+}
+
+/* An entry with these bytes, read back. */
+static int hear(const uint8_t *p, size_t n, unsigned fds, struct ipc_msg *m)
+{
+	struct memory_entry *e;
+
+	slot->log_len = 0;
+	e = add(BOOK_HEARD, (uint32_t)n, (int32_t)n);
+	e->which = (uint8_t)fds;
+	memcpy(e + 1, p, n);
+	nasked = 0;
+	return survive_read_heard(NULL, e, take, m);
+}
+
+static int hear_message(enum ipc_type type, const void *body, unsigned fds, struct ipc_msg *m)
+{
+	struct buf b;
+	int r;
+
+	buf_init(&b, 4096, NULL);
+	cr_assert_eq(ipc_encode(&b, type, body), SSH_OK);
+	r = hear(buf_head(&b), buf_len(&b), fds, m);
+	for (size_t cut = 0; cut < buf_len(&b); cut++) {
+		struct ipc_msg none;
+
+		cr_assert_eq(hear(buf_head(&b), cut, fds, &none), SSH_E_STATE, "cut to %zu", cut);
+		cr_assert_eq(nasked, 0, "nothing is taken for what cannot be read");
+	}
+	buf_drop(&b);
+	return r;
+}
+
+Test(survive_walk, words_are_read_back)
+{
+	struct ipc_msg m;
+
+	cr_assert_eq(hear_message(IPC_WORKER_EXIT, &(struct ipc_WORKER_EXIT){ .worker = 7, .code = 3 }, 0, &m), SSH_OK);
+	cr_assert(m.type == IPC_WORKER_EXIT && m.u.WORKER_EXIT.worker == 7 && m.u.WORKER_EXIT.code == 3 && m.nfds == 0);
+	cr_assert_eq(hear_message(IPC_SPAWNED, &(struct ipc_SPAWNED){ .req = 2, .status = 1 }, 0, &m), SSH_OK);
+	cr_assert_eq(m.u.SPAWNED.status, 1);
+}
+
+Test(survive_walk, a_program_comes_with_its_ends)
+{
+	static const struct ipc_SPAWNED spawned = { .req = 2, .worker = 7 };
+	struct ipc_msg m;
+	struct buf b;
+
+	buf_init(&b, 4096, NULL);
+	cr_assert_eq(ipc_encode(&b, IPC_SPAWNED, &spawned), SSH_OK);
+	cr_assert_eq(hear(buf_head(&b), buf_len(&b), 1, &m), SSH_OK);
+	cr_assert(nasked == 1 && asked_for[0] == END_PTY && m.nfds == 1 && m.fds[0] >= 0);
+	ipc_close_fds(&m);
+	cr_assert_eq(hear(buf_head(&b), buf_len(&b), 3, &m), SSH_OK);
+	cr_assert(nasked == 3 && asked_for[0] == END_STDIN && asked_for[1] == END_STDOUT && asked_for[2] == END_STDERR && m.nfds == 3);
+	ipc_close_fds(&m);
+	cr_assert_eq(hear(buf_head(&b), buf_len(&b), 2, &m), SSH_E_STATE);
+	cr_assert_eq(hear(buf_head(&b), buf_len(&b), 255, &m), SSH_E_STATE);
+	refuses = 1;
+	cr_assert_eq(hear(buf_head(&b), buf_len(&b), 3, &m), SSH_E_STATE, "there is none");
+	buf_drop(&b);
+}
+
+Test(survive_walk, words_that_change_nothing_are_not_heard_again)
+{
+	struct ipc_msg m;
+
+	cr_assert_eq(hear_message(IPC_LEAVE, &(struct ipc_LEAVE){ .move = 1 }, 0, &m), SSH_E_STATE);
+	cr_assert_eq(hear_message(IPC_CONN_END, &(struct ipc_CONN_END){ .reason = 1, .text = view_str("bye") }, 0, &m), SSH_E_STATE);
+	cr_assert_eq(hear_message(IPC_REVIVE_GO, &(struct ipc_REVIVE_GO){ 0 }, 0, &m), SSH_E_STATE);
+	cr_assert_eq(hear((const uint8_t *)"\xff\xff", 2, 0, &m), SSH_E_STATE);
 }

@@ -129,6 +129,7 @@ static void on_sup(struct world *w, struct ipc_msg *m, size_t len, const uint8_t
 		w->spawn = again.u.SPAWN;
 		break;
 	case IPC_CHAN_SHUT:
+		world_shut(w, m->u.CHAN_SHUT.worker, m->u.CHAN_SHUT.ends);
 		HEAR(w->sup_heard, "SHUT:%d:%d ", (int)m->u.CHAN_SHUT.worker, m->u.CHAN_SHUT.ends);
 		return;
 	case IPC_NOTICE_SHOWN:
@@ -167,12 +168,14 @@ static int hear_link(struct world *w, int fd, enum ipc_role me, enum ipc_when wh
 	if (fd < 0 || datagram_recv(fd, storage, sizeof storage, &n, &m, MSG_DONTWAIT) != SSH_OK)
 		return 0;
 	cr_assert_eq(datagram_accept(&m, storage, n, ROLE_CONN, me, when), SSH_OK, "illegal message %d", storage[0]);
-	if (me == ROLE_SUP)
+	if (me == ROLE_SUP) {
+		w->told += (uint64_t)memory_counts(m.type);
 		on_sup(w, &m, n, storage);
-	else if (me == ROLE_KEY)
+	} else if (me == ROLE_KEY) {
 		sign(w, &m.u.SIGN);
-	else
+	} else {
 		on_auth(w, &m);
+	}
 	return 1;
 }
 
@@ -288,6 +291,11 @@ static int run_client(struct world *w)
 	return moved;
 }
 
+int world_hear(struct world *w)
+{
+	return hear_link(w, w->sup, ROLE_SUP, w->sup_when);
+}
+
 void world_run(struct world *w)
 {
 	for (int quiet = 0; quiet < 3; quiet++) {
@@ -297,6 +305,8 @@ void world_run(struct world *w)
 			event_base_loop(w->base, EVLOOP_NONBLOCK);
 		else if (w->conn.ssh != NULL)
 			loop_flush_last(&w->conn);
+		if (w->dies > 0)
+			world_dies_sometimes(w);
 		if (hear_link(w, w->sup, ROLE_SUP, w->sup_when) || hear_link(w, w->key, ROLE_KEY, W_UP) ||
 		    hear_link(w, w->auth, ROLE_AUTH, W_UP) || run_client(w))
 			quiet = -1;
@@ -469,6 +479,8 @@ void world_init(struct world *w)
 	w->permits = PERMIT_PTY;
 	w->accept_env = "LANG LC_*";
 	w->always_moves = getenv("WORLD_MOVES") != NULL;
+	w->dies = getenv("WORLD_DIES") != NULL ? (unsigned)atoi(getenv("WORLD_DIES")) : 0;
+	w->books = -1;
 	buf_init(&w->state, MOVE_SIZE, NULL);
 	add_hostkey(w);
 	make_client(w, &theirs);
@@ -489,6 +501,7 @@ void world_drop(struct world *w)
 {
 	conn_drop(&w->conn);
 	buf_drop(&w->state);
+	world_drop_books(w);
 	ssh_free(w->client);
 	privkey_free(w->host);
 	hostkeys_drop(&w->keys);
@@ -514,53 +527,7 @@ void world_login(struct world *w)
 	world_forget(w);
 }
 
-/* ---- channels ------------------------------------------------------------------------------ */
-
-uint32_t world_session(struct world *w)
-{
-	cr_assert_eq(ssh_chan_open(w->client, "session", view_of(NULL, 0), &w->chan), SSH_OK);
-	world_run(w);
-	return w->chan;
-}
-
-void world_request(struct world *w, uint32_t chan, const char *type, struct view rest)
-{
-	cr_assert_eq(ssh_chan_request(w->client, chan, type, 1, rest), SSH_OK);
-}
-
-static void request_strings(struct world *w, uint32_t chan, const char *type, const char *a, const char *b)
-{
-	struct buf buf;
-	struct wr wr = wr_to(&buf);
-
-	buf_init(&buf, 100000, NULL);
-	wr_cstr(&wr, a);
-	if (b != NULL)
-		wr_cstr(&wr, b);
-	world_request(w, chan, type, view_of(buf_head(&buf), buf_len(&buf)));
-	buf_drop(&buf);
-}
-
-void world_exec(struct world *w, uint32_t chan, const char *command)
-{
-	request_strings(w, chan, "exec", command, NULL);
-}
-
-void world_pty(struct world *w, uint32_t chan)
-{
-	struct buf buf;
-	struct wr wr = wr_to(&buf);
-
-	buf_init(&buf, 1000, NULL);
-	wr_cstr(&wr, "xterm");
-	wr_u32(&wr, 80);
-	wr_u32(&wr, 24);
-	wr_u32(&wr, 640);
-	wr_u32(&wr, 480);
-	wr_string(&wr, "\0", 1);
-	world_request(w, chan, "pty-req", view_of(buf_head(&buf), buf_len(&buf)));
-	buf_drop(&buf);
-}
+/* ---- programs ------------------------------------------------------------------------------ */
 
 void world_spawned(struct world *w, uint64_t worker, int ours[3])
 {
@@ -572,6 +539,8 @@ void world_spawned(struct world *w, uint64_t worker, int ours[3])
 	fcntl(ours[0], F_SETFL, O_NONBLOCK);
 	fcntl(ours[1], F_SETFL, O_NONBLOCK);
 	fcntl(ours[2], F_SETFL, O_NONBLOCK);
+	if (w->dies > 0)
+		world_hold(w, worker, theirs, 3);
 	say(w->sup, ROLE_SUP, W_AUTHED, IPC_SPAWNED, &(struct ipc_SPAWNED){ .req = w->spawn.req, .worker = worker }, theirs, 3);
 }
 
@@ -580,6 +549,8 @@ void world_spawned_pty(struct world *w, uint64_t worker, int *slave)
 	int master;
 
 	cr_assert_eq(openpty(&master, slave, NULL, NULL, NULL), 0);
+	if (w->dies > 0)
+		world_hold(w, worker, &master, 1);
 	say(w->sup, ROLE_SUP, W_AUTHED, IPC_SPAWNED, &(struct ipc_SPAWNED){ .req = w->spawn.req, .worker = worker }, &master, 1);
 }
 

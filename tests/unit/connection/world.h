@@ -13,6 +13,8 @@
 
 struct privkey;
 
+#define WORLD_HELD 32
+
 struct world {
 	struct event_base *base;
 	struct conn conn;
@@ -46,6 +48,13 @@ struct world {
 	uint32_t move_length;
 	int adopt_status;		/* ADOPTED.status; -1: not heard */
 	struct buf state;		/* what the last one wrote */
+	/* the conn dies and another one goes on (world_revive.c) */
+	unsigned dies;			/* world_run() lets it die at every so many-th step; 0: never; also by the environment, WORLD_DIES */
+	unsigned steps, revived;
+	int books;			/* -1 */
+	uint64_t told;			/* messages of memory_counts() heard from this one */
+	struct world_ends { uint64_t worker; int fds[4]; } held[WORLD_HELD];	/* as the supervisor keeps them, until CHAN_SHUT */
+	unsigned nheld;
 };
 
 /* A conn that has had CONN_START and both PEER_LINKs. */
@@ -80,6 +89,14 @@ int  world_adopt(struct world *, int fds[3]);
 void world_serve(struct world *);
 /* A whole move; HANDOFF_STATE.status. */
 int  world_move(struct world *);
+/* It dies: 1 when another one goes on, 0 when its books are closed. */
+int  world_revive(struct world *);
+void world_dies_sometimes(struct world *);
+int  world_hear(struct world *);	/* one message to the supervisor, if there is one */
+void world_books(struct world *);
+void world_hold(struct world *, uint64_t worker, const int *fds, int n);
+void world_shut(struct world *, uint64_t worker, unsigned ends);
+void world_drop_books(struct world *);
 void world_forget(struct world *);	/* empties the texts */
 
 #endif

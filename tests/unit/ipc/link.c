@@ -22,6 +22,7 @@ static int on_message(struct link *l, struct ipc_msg *m, void *ctx)
 		s->fd = ipc_take_fd(m, 0);
 	if (s->free_me != NULL)
 		link_free(s->free_me);
+	s->free_me = NULL;
 	return SSH_OK;
 }
 
@@ -237,6 +238,54 @@ Test(link, what_the_dead_said_is_drained)
 	link_drain(e.sup);
 	cr_assert_eq(e.at_sup.messages, 2);
 	cr_assert_eq(e.at_sup.gone, 0);
+	leave(&e);
+}
+
+/* Whoever dies with something unread leaves an error in our socket, before what it had said. */
+Test(link, what_the_dead_said_is_drained_though_it_had_not_read_all)
+{
+	struct ends e;
+
+	join(&e);
+	link_careful(e.sup);
+	cr_assert_eq(link_send(e.sup, IPC_PING, &(struct ipc_PING){ .seq = 1 }), SSH_OK);
+	for (uint32_t i = 1; i <= 3; i++)
+		cr_assert_eq(link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = i }), SSH_OK);
+	link_free(e.acc);
+	e.acc = NULL;
+	cr_assert_eq(link_drain(e.sup), SSH_OK);
+	cr_assert_eq(e.at_sup.messages, 3);
+	cr_assert_eq(e.at_sup.last, 3);
+	leave(&e);
+}
+
+/* The far end dies while its message is being handled: it must not be handled twice. */
+Test(link, careful_and_heard_once)
+{
+	struct ends e;
+
+	join(&e);
+	link_careful(e.sup);
+	cr_assert_eq(link_send(e.sup, IPC_PING, &(struct ipc_PING){ .seq = 1 }), SSH_OK);
+	cr_assert_eq(link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = 1 }), SSH_OK);
+	e.at_sup.free_me = e.acc;
+	cr_assert_eq(link_drain(e.sup), SSH_OK);
+	e.acc = NULL;
+	cr_assert_eq(e.at_sup.messages, 1);
+	leave(&e);
+}
+
+Test(link, a_drained_message_that_breaks_the_rules_is_told)
+{
+	struct ends e;
+
+	join(&e);
+	cr_assert_eq(link_say(e.fd[1], ROLE_ACC, ROLE_SUP, W_UP, IPC_PONG, &(struct ipc_PONG){ .seq = 1 }, NULL, 0), SSH_OK);
+	cr_assert_eq(write(e.fd[1], "\xff", 1), 1);
+	link_free(e.acc);
+	e.acc = NULL;
+	cr_assert_lt(link_drain(e.sup), 0);
+	cr_assert_eq(e.at_sup.messages, 1);
 	leave(&e);
 }
 
