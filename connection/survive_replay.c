@@ -45,7 +45,7 @@ static void replay_free(struct conn *c)
 }
 
 /* Whatever this process would say now might be a second packet under a number that was used: it says nothing at all. */
-static void die(struct conn *c, const char *why)
+static void __attribute__((noreturn)) die(struct conn *c, const char *why)
 {
 	log_ev(LOGL_ERROR, "ev=revive conn=%llu: %s", (unsigned long long)c->id, why);
 	_exit(1);
@@ -55,20 +55,23 @@ static void die(struct conn *c, const char *why)
 
 static size_t length(const struct memory_entry *e)
 {
-	int bytes = (e->kind == BOOK_READ_CLIENT || e->kind == BOOK_READ_PROGRAM) && e->result > 0;
-
-	return sizeof *e + (bytes ? ((size_t)e->result + 7) & ~(size_t)7 : 0);
+	return sizeof *e + e->extent;
 }
 
-static const struct memory_entry *peek(const struct replay *r)
+static struct memory_entry *peek(const struct replay *r)
 {
-	return (const struct memory_entry *)(const void *)(r->slot->log + r->at);
+	return (struct memory_entry *)(void *)(r->slot->log + r->at);
 }
 
-const struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, uint32_t chan, unsigned which, size_t asked)
+void replay_differs(struct conn *c)
+{
+	die(c, "the history differs");
+}
+
+struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, uint32_t chan, unsigned which, size_t asked)
 {
 	struct replay *r = c->survive.replay;
-	const struct memory_entry *e = peek(r);
+	struct memory_entry *e = peek(r);
 	struct ssh_mark mark;
 
 	if (r->at >= r->end) {
@@ -79,7 +82,7 @@ const struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, ui
 	if (e->kind != kind || e->chan != chan || e->which != which || (kind != BOOK_READ_CLIENT && e->asked != asked) || e->chain != mark.chain || mark.kex) {
 		log_ev(LOGL_ERROR, "ev=revive conn=%llu at=%u of=%u kind=%u/%u chan=%u/%u which=%u/%u asked=%u/%zu chain=%d", (unsigned long long)c->id,
 		    r->at, r->end, e->kind, kind, e->chan, chan, e->which, which, e->asked, asked, e->chain == mark.chain);
-		die(c, "the history differs");
+		replay_differs(c);
 	}
 	r->at += (uint32_t)length(e);
 	return e;
@@ -122,8 +125,8 @@ static uint32_t copy_log(struct memory_slot *to, const struct memory_slot *from)
 	const struct memory_entry *doubt = (const struct memory_entry *)(const void *)(from->log + to->log_len);
 	size_t n = to->log_len + sizeof *doubt;
 
-	if (doubt->kind == BOOK_READ_CLIENT || doubt->kind == BOOK_READ_PROGRAM)
-		n += doubt->asked;
+	if (doubt->kind != BOOK_NONE)
+		n += doubt->extent;
 	n = n + sizeof *doubt < MEMORY_LOG ? n + sizeof *doubt : MEMORY_LOG;
 	memcpy(to->log, from->log, n);
 	return (uint32_t)n;

@@ -12,7 +12,7 @@
  */
 
 #define MEMORY_MAGIC   0x4353424bu	/* "CSBK" */
-#define MEMORY_VERSION 1u
+#define MEMORY_VERSION 2u
 #define MEMORY_LOG     (1u << 20)
 #define MEMORY_STATE   (16u << 20)
 #define MEMORY_SEED    32u
@@ -32,9 +32,11 @@ struct memory_entry {
 	uint32_t chan;
 	uint32_t asked;			/* bytes */
 	int32_t result;			/* of the call, or -errno */
+	uint32_t extent;		/* bytes behind this, a multiple of 8: reads only. In doubt: as many as there may be */
+	uint32_t zero2;
 	uint64_t now;			/* CLOCK_MONOTONIC ms */
 	uint64_t chain;			/* struct ssh_mark */
-	/* reads: result bytes, filled up to a multiple of 8 */
+	/* reads: result bytes; of much from a program with gaps between them (ssh_chan_fill_from()) */
 };
 
 struct memory_slot {

@@ -134,22 +134,23 @@ static void chain(struct ssh *s, const uint8_t *tag, size_t n)
 	}
 }
 
-/* At p: PACKET_HEAD free bytes, the payload, and room for padding and tag. */
-static int seal(struct ssh *s, const struct shape *sh, uint8_t *p, size_t payload_len)
+/* At from: PACKET_HEAD free bytes, the payload, and room for padding. To p, which has room for the tag too; it may be the same place. */
+static int seal(struct ssh *s, const struct shape *sh, uint8_t *from, uint8_t *p, size_t payload_len)
 {
 	struct packet_dir *d = s->tx;
 	size_t pad = padding(sh, payload_len), n = PACKET_HEAD + payload_len + pad;
 	int r;
 
-	put_u32(p, (uint32_t)(n - 4));
-	p[4] = (uint8_t)pad;
-	log_note(NOTE_SSH_OUT, p[PACKET_HEAD], payload_len);
+	put_u32(from, (uint32_t)(n - 4));
+	from[4] = (uint8_t)pad;
+	log_note(NOTE_SSH_OUT, from[PACKET_HEAD], payload_len);
 	if (d->cipher != NULL) {
-		pad_with(s, p + PACKET_HEAD + payload_len, pad);
-		TRY(cipher_seal(d->cipher, d->seq, p, n));
+		pad_with(s, from + PACKET_HEAD + payload_len, pad);
+		TRY(cipher_seal(d->cipher, d->seq, from, p, n));
 		chain(s, p + n, sh->tag);
 	} else {
-		memset(p + PACKET_HEAD + payload_len, 0, pad);
+		memset(from + PACKET_HEAD + payload_len, 0, pad);
+		memmove(p, from, n);
 	}
 	d->seq++;
 	d->total++;
@@ -170,7 +171,7 @@ int packet_finish(struct ssh *s, size_t mark)
 		return SSH_E_FULL;
 	if (buf_reserve(&s->out, tail) == NULL)
 		return SSH_E_NOMEM;
-	TRY(seal(s, &sh, buf_head(&s->out) + mark, payload_len));
+	TRY(seal(s, &sh, buf_head(&s->out) + mark, buf_head(&s->out) + mark, payload_len));
 	buf_commit(&s->out, tail);
 	return SSH_OK;
 }
@@ -207,12 +208,29 @@ int packet_fill_begin(struct ssh *s, int count, size_t head_len, size_t data_len
 		return SSH_E_FULL;
 	if ((p = buf_reserve(&s->out, each * (size_t)count)) == NULL)
 		return SSH_E_NOMEM;
-	for (int i = 0; i < count; i++)
-		data[i] = p + (size_t)i * each + PACKET_HEAD + head_len;
 	s->more->fill_open = 1;
 	s->more->fill_head = head_len;
 	s->more->fill_data = data_len;
+	packet_fill_from(s, count, p, data);
 	return SSH_OK;
+}
+
+void packet_fill_from(struct ssh *s, int count, uint8_t *from, uint8_t **data)
+{
+	struct session_more *m = s->more;
+	size_t each = packet_overhead(s, m->fill_head + m->fill_data);
+
+	for (int i = 0; i < count; i++)
+		data[i] = from + (size_t)i * each + PACKET_HEAD + m->fill_head;
+	m->fill_from = from;
+}
+
+size_t packet_fill_extent(const struct ssh *s, size_t n)
+{
+	const struct session_more *m = s->more;
+	size_t rest = n % m->fill_data, whole = n / m->fill_data * packet_overhead(s, m->fill_head + m->fill_data);
+
+	return whole + (rest > 0 ? packet_overhead(s, m->fill_head + rest) : 0);
 }
 
 /* Nothing between begin and end moves s->out, so the next packet's place is simply its tail. */
@@ -225,9 +243,10 @@ int packet_fill_packet(struct ssh *s, const uint8_t *head, size_t n)
 
 	if (!m->fill_open || n > m->fill_data)
 		return SSH_E_BUG;
-	memcpy(p + PACKET_HEAD, head, m->fill_head);
-	TRY(seal(s, &sh, p, m->fill_head + n));
+	memcpy(m->fill_from + PACKET_HEAD, head, m->fill_head);
+	TRY(seal(s, &sh, m->fill_from, p, m->fill_head + n));
 	buf_commit(&s->out, whole_len(&sh, m->fill_head + n));
+	m->fill_from += whole_len(&sh, m->fill_head + n);
 	if (n < m->fill_data)
 		m->fill_open = 0;	/* the places behind it are off by the difference now */
 	return SSH_OK;

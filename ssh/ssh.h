@@ -209,6 +209,14 @@ int  ssh_chan_write(struct ssh *, uint32_t chan, uint32_t ext, const uint8_t *, 
  */
 int  ssh_chan_fill(struct ssh *, uint32_t chan, uint32_t ext, struct iovec *, int max);
 int  ssh_chan_fill_done(struct ssh *, size_t n);
+/*
+ * Between the two: the data will lie at from, which iov (as it was filled) then points into, with gaps so that it lies there
+ * as the packets' plain text; ssh_chan_fill_done() encrypts from there into the output in one pass. For n bytes of data
+ * ssh_chan_fill_extent(n) bytes at from are borrowed until then; what is data there stays as it was, the gaps are written to.
+ * SSH_OK, SSH_E_NOT_NOW.
+ */
+int  ssh_chan_fill_from(struct ssh *, uint8_t *from, struct iovec *iov);
+size_t ssh_chan_fill_extent(const struct ssh *, size_t n);
 /* n bytes of CHAN_DATA have gone on to the program: the peer may send as many again. */
 int  ssh_chan_consumed(struct ssh *, uint32_t chan, size_t n);
 int  ssh_chan_eof(struct ssh *, uint32_t chan);

@@ -27,6 +27,7 @@ struct session_more {
 	/* the series between packet_fill_begin() and packet_fill_end() */
 	int fill_open;
 	size_t fill_head, fill_data;
+	uint8_t *fill_from;		/* the next packet's plain text */
 	struct keep *keeps;
 	int room_again;			/* mux_room_again() is due */
 	uint64_t preauth_bytes;		/* what the peer sent before login */

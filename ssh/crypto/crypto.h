@@ -95,10 +95,10 @@ int    cipher_length_apart(const struct cipher *);
 /* Bytes of a packet that must be there before cipher_length() can tell: 4, or one block. */
 size_t cipher_head_len(const struct cipher *);
 /*
- * Encrypts in place n bytes at pkt = uint32 packet_length, padding_length, payload, padding;
- * writes cipher_tag_len() bytes behind them.
+ * Encrypts n bytes at plain = uint32 packet_length, padding_length, payload, padding to pkt, which is the same
+ * place or one that does not overlap; writes cipher_tag_len() bytes behind them. plain is read only.
  */
-int    cipher_seal(struct cipher *, uint32_t seq, uint8_t *pkt, size_t n);
+int    cipher_seal(struct cipher *, uint32_t seq, const uint8_t *plain, uint8_t *pkt, size_t n);
 /*
  * The packet_length of the packet at pkt, of which cipher_head_len() bytes are there. Without an
  * AEAD or EtM the first block is decrypted in place, once: ask once per packet, then open it.
