@@ -13,7 +13,11 @@
 #include "ipc/clock.h"
 #include "ssh/crypto/crypto.h"
 
-#define LOG_FULL (384u * 1024)		/* then a checkpoint is due: one turn may still add several reads */
+/*
+ * Then a checkpoint is due, and the log begins again where the caches still have it: after one full read of a program. A larger
+ * log and the output do not fit the second-level cache together, a smaller one has more checkpoints. One turn may add several reads.
+ */
+#define LOG_FULL (256u * 1024)
 #define PADDED(n) (((n) + 7u) & ~(size_t)7)
 
 static uint8_t padding_seed[MEMORY_SEED];	/* the core's hook knows no connection; there is one per process */
@@ -69,14 +73,15 @@ static struct memory_entry *entry_begin(struct conn *c, enum memory_kind kind, u
 		survive_close(c);
 		return NULL;
 	}
-	e = (struct memory_entry *)(void *)(slot->log + slot->log_len);
+	e = (struct memory_entry *)(void *)(s->m->log + slot->log_len);
+	__atomic_store_n(&e->kind, BOOK_NONE, __ATOMIC_SEQ_CST);	/* what lies here may be of another era, and must not become of this one */
 	e->which = (uint8_t)which;
 	e->zero = 0;
 	e->chan = chan;
 	e->asked = (uint32_t)asked;
 	e->result = 0;
 	e->extent = (uint32_t)PADDED(extent);
-	e->zero2 = 0;
+	e->era = slot->era;
 	e->now = clock_ms();
 	e->chain = mark.chain;
 	s->m->packets = mark.packets_in;
@@ -111,9 +116,8 @@ static int checkpoint(struct conn *c)
 	ssh_get_mark(c->ssh, &mark);
 	slot->state_len = (uint32_t)buf_len(&b);
 	slot->log_len = 0;
-	((struct memory_entry *)(void *)slot->log)->kind = BOOK_NONE;
+	slot->era = active(s)->era + 1;
 	slot->paused = (uint32_t)c->loop.paused;
-	slot->zero = 0;
 	slot->now = mark.now_ms;
 	slot->rchar = s->rchar;
 	slot->wchar = s->wchar;
@@ -170,6 +174,8 @@ void survive_drop(struct conn *c)
 	if (c->survive.m == NULL)
 		return;
 	survive_close(c);
+	if (c->ssh != NULL)
+		ssh_input_keep(c->ssh);		/* it lies in there */
 	munmap(c->survive.m, sizeof *c->survive.m);
 	c->survive.m = NULL;
 }
@@ -278,11 +284,10 @@ ssize_t survive_read_client(struct conn *c)
 {
 	const struct memory_entry *known;
 	struct memory_entry *e;
-	size_t space;
-	uint8_t *p = ssh_input_space(c->ssh, &space);
+	size_t space = ssh_input_room(c->ssh);
 	ssize_t n;
 
-	if (p == NULL || space == 0) {
+	if (space == 0) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -292,16 +297,18 @@ ssize_t survive_read_client(struct conn *c)
 		return told(known->result);
 	}
 	if ((e = entry_begin(c, BOOK_READ_CLIENT, 0, 0, space, space)) == NULL) {
-		n = read(c->loop.in, p, space);
-		if (n > 0)
-			c->survive.rchar += (size_t)n;
+		struct iovec iov = { NULL, 0 };
+
+		if ((iov.iov_base = ssh_input_space(c->ssh, &iov.iov_len)) == NULL) {
+			errno = EAGAIN;
+			return -1;
+		}
+		n = read_counted(&c->survive, c->loop.in, &iov, 1);
 		ssh_input_done(c->ssh, n > 0 ? (size_t)n : 0, clock_ms());
-		return n;
+		return told(n);
 	}
 	n = read_booked(&c->survive, e, c->loop.in, space);
-	if (n > 0)
-		memcpy(p, e + 1, (size_t)n);
-	ssh_input_done(c->ssh, n > 0 ? (size_t)n : 0, e->now);
+	ssh_input_lend(c->ssh, (const uint8_t *)(e + 1), n > 0 ? (size_t)n : 0, e->now);
 	return told(n);
 }
 

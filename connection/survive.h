@@ -72,8 +72,8 @@ struct survive_count { uint64_t rchar, wchar; };
 int  survive_doubt(const struct memory_entry *e, struct survive_count recorded, struct survive_count seen, int32_t *result);
 /*
  * Walks the log of a slot: sums in *c, which starts as the slot's. The entry in doubt, or NULL, in *doubt. SSH_OK or SSH_E_STATE.
- * The slot must be a private copy.
+ * Both must be private copies.
  */
-int  survive_walk(const struct memory_slot *, struct survive_count *c, const struct memory_entry **doubt);
+int  survive_walk(const struct memory_slot *, const uint8_t log[MEMORY_LOG], struct survive_count *c, const struct memory_entry **doubt);
 
 #endif

@@ -49,7 +49,7 @@ static int entry_check(const struct memory_entry *e, uint32_t room, struct survi
 	return SSH_OK;
 }
 
-int survive_walk(const struct memory_slot *s, struct survive_count *c, const struct memory_entry **doubt)
+int survive_walk(const struct memory_slot *s, const uint8_t log[MEMORY_LOG], struct survive_count *c, const struct memory_entry **doubt)
 {
 	const struct memory_entry *e;
 	struct survive_count none = { 0, 0 };
@@ -59,11 +59,13 @@ int survive_walk(const struct memory_slot *s, struct survive_count *c, const str
 	if (s->log_len > MEMORY_LOG - sizeof *e || s->log_len % 8 != 0)
 		return SSH_E_STATE;
 	while (at < s->log_len) {
-		e = (const struct memory_entry *)(const void *)(s->log + at);
+		e = (const struct memory_entry *)(const void *)(log + at);
 		TRY(entry_check(e, s->log_len - at, c));
+		if (e->era != s->era)
+			return SSH_E_STATE;
 		at += (uint32_t)sizeof *e + e->extent;
 	}
-	e = (const struct memory_entry *)(const void *)(s->log + at);
-	*doubt = e->kind == BOOK_NONE ? NULL : e;
+	e = (const struct memory_entry *)(const void *)(log + at);
+	*doubt = e->kind == BOOK_NONE || e->era != s->era ? NULL : e;
 	return *doubt == NULL ? SSH_OK : entry_check(e, MEMORY_LOG - at, &none);
 }

@@ -5,9 +5,10 @@
 /*
  * memory - the books of one connection in a memfd that the supervisor keeps: a checkpoint (its whole state), and behind it a log of
  * what the kernel told it since. The state and the log's bytes decide every byte it sends, so a successor that reads them makes the
- * same packets again. Two slots: the one that is not active is filled, then active changes in one store.
+ * same packets again. Two slots: the one that is not active is filled, then active changes in one store. Then the log begins again, in
+ * the same place: it was the old slot's, and the processor's caches have it. An entry of another era than the slot's is not there.
  *
- * An entry counts when log_len covers it. The one behind log_len, if its kind is not 0, is a call whose result nobody wrote down:
+ * An entry counts when log_len covers it. The one behind log_len, if its kind is not 0 and it is of the slot's era, is a call whose result nobody wrote down:
  * the process died in it, and /proc/PID/io tells how it ended.
  */
 
@@ -33,7 +34,7 @@ struct memory_entry {
 	uint32_t asked;			/* bytes */
 	int32_t result;			/* of the call, or -errno */
 	uint32_t extent;		/* bytes behind this, a multiple of 8: reads only. In doubt: as many as there may be */
-	uint32_t zero2;
+	uint32_t era;
 	uint64_t now;			/* CLOCK_MONOTONIC ms */
 	uint64_t chain;			/* struct ssh_mark */
 	/* reads: result bytes; of much from a program with gaps between them (ssh_chan_fill_from()) */
@@ -41,11 +42,11 @@ struct memory_entry {
 
 struct memory_slot {
 	uint32_t log_len, state_len;
-	uint32_t paused, zero;		/* loop_pause() */
+	uint32_t paused;		/* loop_pause() */
+	uint32_t era;			/* one more with each checkpoint */
 	uint64_t now;			/* the core's, when the state was written */
 	uint64_t rchar, wchar;		/* all that read() and write() had returned to that process then (proc_pid_io(5)) */
 	uint8_t seed[MEMORY_SEED];	/* of the padding */
-	uint8_t log[MEMORY_LOG];
 	uint8_t state[MEMORY_STATE];
 };
 
@@ -55,6 +56,7 @@ struct memory {
 	uint32_t active;		/* slot */
 	uint64_t packets;		/* taken in, at the last entry */
 	struct memory_slot slot[2];
+	uint8_t log[MEMORY_LOG] __attribute__((aligned(64)));
 };
 
 #endif

@@ -68,6 +68,14 @@ int  ssh_input(struct ssh *, const uint8_t *, size_t n, uint64_t now_ms);
 /* The same without a copy: read(2) up to *len bytes to the place returned, then say how many came. */
 uint8_t *ssh_input_space(struct ssh *, size_t *len);
 int  ssh_input_done(struct ssh *, size_t n, uint64_t now_ms);
+/*
+ * Without a place: how many bytes to read; and so many lie at the place given, which stays as it is, readable, until
+ * ssh_input_keep(), which copies what is not handled yet. Every other way of input and ssh_export() keep too. A packet is then
+ * decrypted from there. Only when logged in.
+ */
+size_t ssh_input_room(struct ssh *);
+int  ssh_input_lend(struct ssh *, const uint8_t *, size_t n, uint64_t now_ms);
+int  ssh_input_keep(struct ssh *);
 const uint8_t *ssh_output(struct ssh *, size_t *len);	/* borrowed until the next ssh_*() */
 void ssh_sent(struct ssh *, size_t n);			/* that many left the output */
 size_t ssh_output_len(const struct ssh *);

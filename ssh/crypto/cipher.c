@@ -169,7 +169,7 @@ static int chacha_seal(struct cipher *c, uint32_t seq, const uint8_t *plain, uin
 	return SSH_OK;
 }
 
-static int chacha_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
+static int chacha_open(struct cipher *c, uint32_t seq, const uint8_t *pkt, uint8_t *plain, size_t n)
 {
 	uint8_t nonce[8], poly_key[CHACHA_KEY];
 	int bad;
@@ -179,7 +179,7 @@ static int chacha_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
 	secret_wipe(poly_key, sizeof poly_key);
 	if (bad)
 		return SSH_E_MAC;
-	chacha_crypt(c, nonce, pkt, pkt, n);
+	chacha_crypt(c, nonce, pkt, plain, n);
 	return SSH_OK;
 }
 
@@ -214,17 +214,18 @@ static int gcm_seal(struct cipher *c, const uint8_t *plain, uint8_t *pkt, size_t
 	return SSH_OK;
 }
 
-static int gcm_open(struct cipher *c, uint8_t *pkt, size_t n)
+static int gcm_open(struct cipher *c, const uint8_t *pkt, uint8_t *plain, size_t n)
 {
 	uint8_t tag[16];
 	int r;
 
 	TRY(gcm_start(c, pkt));
-	if (gcry_cipher_decrypt(c->hd, pkt + LENGTH_LEN, n - LENGTH_LEN, NULL, 0) != 0 ||
+	memmove(plain, pkt, LENGTH_LEN);
+	if (gcry_cipher_decrypt(c->hd, plain + LENGTH_LEN, n - LENGTH_LEN, pkt + LENGTH_LEN, n - LENGTH_LEN) != 0 ||
 	    gcry_cipher_gettag(c->hd, tag, sizeof tag) != 0)
 		return SSH_E_CRYPTO;
 	if (!secret_equal(tag, pkt + n, sizeof tag)) {
-		secret_wipe(pkt, n);	/* what was decrypted without proof is nobody's to read */
+		secret_wipe(plain, n);	/* what was decrypted without proof is nobody's to read */
 		return SSH_E_MAC;
 	}
 	return SSH_OK;
@@ -279,19 +280,21 @@ static int ctr_seal(struct cipher *c, uint32_t seq, const uint8_t *plain, uint8_
 	return ctr_crypt(c, plain, pkt, n);
 }
 
-static int ctr_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
+static int ctr_open(struct cipher *c, uint32_t seq, const uint8_t *pkt, uint8_t *plain, size_t n)
 {
-	size_t plain = c->head_open ? c->alg->block : 0;
+	size_t open = c->head_open ? c->alg->block : 0;
 	int r;
 
 	if (c->mac->etm) {
 		if (!secret_equal(hmac(c, seq, pkt, n), pkt + n, c->mac->mac_len))
 			return SSH_E_MAC;
-		return ctr_crypt(c, pkt + LENGTH_LEN, pkt + LENGTH_LEN, n - LENGTH_LEN);
+		memmove(plain, pkt, LENGTH_LEN);
+		return ctr_crypt(c, pkt + LENGTH_LEN, plain + LENGTH_LEN, n - LENGTH_LEN);
 	}
-	TRY(ctr_crypt(c, pkt + plain, pkt + plain, n - plain));
-	if (!secret_equal(hmac(c, seq, pkt, n), pkt + n, c->mac->mac_len)) {
-		secret_wipe(pkt, n);
+	memmove(plain, pkt, open);
+	TRY(ctr_crypt(c, pkt + open, plain + open, n - open));
+	if (!secret_equal(hmac(c, seq, plain, n), pkt + n, c->mac->mac_len)) {
+		secret_wipe(plain, n);
 		return SSH_E_MAC;
 	}
 	return SSH_OK;
@@ -337,7 +340,7 @@ int cipher_length(struct cipher *c, uint32_t seq, uint8_t *pkt, uint32_t *packet
 	return SSH_OK;
 }
 
-int cipher_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
+int cipher_open(struct cipher *c, uint32_t seq, const uint8_t *pkt, uint8_t *plain, size_t n)
 {
 	int r = SSH_E_BUG;
 
@@ -349,13 +352,13 @@ int cipher_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
 	}
 	switch (c->alg->mode) {
 	case MODE_CHACHAPOLY:
-		r = chacha_open(c, seq, pkt, n);
+		r = chacha_open(c, seq, pkt, plain, n);
 		break;
 	case MODE_GCM:
-		r = gcm_open(c, pkt, n);
+		r = gcm_open(c, pkt, plain, n);
 		break;
 	case MODE_CTR:
-		r = ctr_open(c, seq, pkt, n);
+		r = ctr_open(c, seq, pkt, plain, n);
 		break;
 	}
 	c->head_open = 0;

@@ -105,8 +105,11 @@ int    cipher_seal(struct cipher *, uint32_t seq, const uint8_t *plain, uint8_t 
  * The value is the peer's: check it before use.
  */
 int    cipher_length(struct cipher *, uint32_t seq, uint8_t *pkt, uint32_t *packet_length);
-/* Checks and decrypts in place n = 4 + packet_length bytes; the tag stands behind. SSH_E_MAC. */
-int    cipher_open(struct cipher *, uint32_t seq, uint8_t *pkt, size_t n);
+/*
+ * Checks n = 4 + packet_length bytes at pkt, behind which the tag stands, and decrypts them to plain: the same place, or one
+ * that does not overlap, and then pkt is read only. SSH_E_MAC.
+ */
+int    cipher_open(struct cipher *, uint32_t seq, const uint8_t *pkt, uint8_t *plain, size_t n);
 /* Everything needed to go on elsewhere; read it back with cipher_import(). SSH_E_NOT_NOW after a failed packet. */
 int    cipher_export(const struct cipher *, struct wr *);
 int    cipher_import(struct cipher **, struct rd *, const struct mem *);

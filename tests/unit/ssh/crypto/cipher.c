@@ -68,7 +68,7 @@ static int open_packet(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
 
 	if (r < 0)
 		return r;
-	return length == n - 4 ? cipher_open(c, seq, pkt, n) : SSH_E_TOO_BIG;
+	return length == n - 4 ? cipher_open(c, seq, pkt, pkt, n) : SSH_E_TOO_BIG;
 }
 
 Test(cipher, known_answers)
@@ -158,9 +158,9 @@ static void flip(const struct cipher_alg *alg, const struct mac_alg *mac)
 			pkt[i] ^= (uint8_t)(1 << bit);
 			cr_assert_eq(cipher_length(open, 9, pkt, &length), SSH_OK);
 			/* whatever length it says now: the caller still has these n bytes and the tag */
-			cr_assert_eq(cipher_open(open, 9, pkt, n), SSH_E_MAC, "%s byte %zu", alg->name, i);
+			cr_assert_eq(cipher_open(open, 9, pkt, pkt, n), SSH_E_MAC, "%s byte %zu", alg->name, i);
 			memcpy(pkt, sealed, total);
-			cr_assert_eq(cipher_open(open, 9, pkt, n), SSH_E_MAC, "a second try");
+			cr_assert_eq(cipher_open(open, 9, pkt, pkt, n), SSH_E_MAC, "a second try");
 			cipher_free(open);
 		}
 	cipher_free(seal);
@@ -204,10 +204,10 @@ static void misuse(const struct cipher_alg *alg, const struct mac_alg *mac)
 
 		memset(pkt, (int)n, sizeof pkt);
 		cr_assert_eq(cipher_seal(seal, 0, pkt, pkt, n), fits ? SSH_OK : SSH_E_BUG, "%zu", n);
-		cr_assert_eq(cipher_open(again, 0, pkt, n + (fits ? 1 : 0)), SSH_E_MAC, "%zu", n);
+		cr_assert_eq(cipher_open(again, 0, pkt, pkt, n + (fits ? 1 : 0)), SSH_E_MAC, "%zu", n);
 		cipher_free(again);
 	}
-	cr_assert_eq(cipher_open(seal, 0, pkt, 36), SSH_E_BUG);
+	cr_assert_eq(cipher_open(seal, 0, pkt, pkt, 36), SSH_E_BUG);
 	cr_assert_eq(cipher_length(seal, 0, pkt, &length), SSH_E_BUG);
 	cr_assert_eq(cipher_seal(open, 0, pkt, pkt, 36), SSH_E_BUG);
 	cipher_free(seal);
@@ -260,7 +260,7 @@ static void move_midway(const struct cipher_alg *alg, const struct mac_alg *mac)
 
 			cr_assert_eq(cipher_length(open, seq, pkt, &length), SSH_OK);
 			open = moved(open);
-			cr_assert_eq(cipher_open(open, seq, pkt, n), SSH_OK);
+			cr_assert_eq(cipher_open(open, seq, pkt, pkt, n), SSH_OK);
 		} else {
 			cr_assert_eq(open_packet(open, seq, pkt, n), SSH_OK);
 		}
@@ -293,7 +293,7 @@ static void move_not_now(const struct cipher_alg *alg, const struct mac_alg *mac
 	cr_assert_eq(cipher_export(open, &w), SSH_OK);
 	cr_assert_eq(cipher_head_open(open), !cipher_length_apart(open));
 	buf_drop(&b);
-	cr_assert_eq(cipher_open(open, 0, pkt, cipher_length_apart(open) ? 36 : 32), SSH_E_MAC);
+	cr_assert_eq(cipher_open(open, 0, pkt, pkt, cipher_length_apart(open) ? 36 : 32), SSH_E_MAC);
 	cr_assert_eq(cipher_export(open, &w), SSH_E_NOT_NOW, "broken");
 	buf_drop(&b);
 	cipher_free(open);
