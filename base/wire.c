@@ -111,9 +111,30 @@ void wr_raw(struct wr *w, const void *p, size_t n)
 		w->error = buf_append(w->b, p, n);
 }
 
+/* n more bytes at the tail, or NULL. Most numbers fit what is there: a connection's state has a hundred, some thousand times a second. */
+static uint8_t *place(struct wr *w, size_t n)
+{
+	struct buf *b = w->b;
+	uint8_t *p;
+
+	if (w->error != 0)
+		return NULL;
+	if (n > b->size - b->tail || n > b->max - buf_len(b)) {
+		w->error = n > b->max - buf_len(b) ? SSH_E_FULL : buf_reserve(b, n) == NULL ? SSH_E_NOMEM : SSH_OK;
+		if (w->error != 0)
+			return NULL;
+	}
+	p = b->v + b->tail;
+	b->tail += n;
+	return p;
+}
+
 void wr_u8(struct wr *w, uint8_t v)
 {
-	wr_raw(w, &v, 1);
+	uint8_t *p = place(w, 1);
+
+	if (p != NULL)
+		*p = v;
 }
 
 void wr_bool(struct wr *w, int v)
@@ -123,23 +144,28 @@ void wr_bool(struct wr *w, int v)
 
 void wr_u16(struct wr *w, uint16_t v)
 {
-	uint8_t b[2] = { (uint8_t)(v >> 8), (uint8_t)v };
+	uint8_t *p = place(w, 2);
 
-	wr_raw(w, b, sizeof b);
+	if (p != NULL)
+		p[0] = (uint8_t)(v >> 8), p[1] = (uint8_t)v;
 }
 
 void wr_u32(struct wr *w, uint32_t v)
 {
-	uint8_t b[4];
+	uint8_t *p = place(w, 4);
 
-	put_u32(b, v);
-	wr_raw(w, b, sizeof b);
+	if (p != NULL)
+		put_u32(p, v);
 }
 
 void wr_u64(struct wr *w, uint64_t v)
 {
-	wr_u32(w, (uint32_t)(v >> 32));
-	wr_u32(w, (uint32_t)v);
+	uint8_t *p = place(w, 8);
+
+	if (p != NULL) {
+		put_u32(p, (uint32_t)(v >> 32));
+		put_u32(p + 4, (uint32_t)v);
+	}
 }
 
 void wr_string(struct wr *w, const void *p, size_t n)

@@ -174,8 +174,7 @@ static ssize_t small_read(struct stream *s, size_t room)
 {
 	struct relay *r = s->relay;
 	uint8_t bytes[SMALL];
-	struct iovec iov = { bytes, room < sizeof bytes ? room : sizeof bytes };
-	ssize_t n = survive_read(r->c, r->chan, s->ext, s->fd, &iov, 1);
+	ssize_t n = survive_read(r->c, r->chan, s->ext, s->fd, bytes, room < sizeof bytes ? room : sizeof bytes);
 
 	if (n > 0)
 		ssh_chan_write(r->c->ssh, r->chan, s->ext, bytes, (size_t)n);
@@ -184,7 +183,7 @@ static ssize_t small_read(struct stream *s, size_t room)
 	return n;
 }
 
-/* Straight into the output, where it is encrypted in place. */
+/* Straight into the output, where it is encrypted in place; or into the books, and encrypted from there. */
 static ssize_t bulk_read(struct stream *s)
 {
 	struct relay *r = s->relay;
@@ -199,8 +198,7 @@ static ssize_t bulk_read(struct stream *s)
 	}
 	for (int i = 0; i < count; i++)
 		asked += iov[i].iov_len;
-	n = survive_read(r->c, r->chan, s->ext, s->fd, iov, count);
-	ssh_chan_fill_done(r->c->ssh, n > 0 ? (size_t)n : 0);
+	n = survive_fill(r->c, r->chan, s->ext, s->fd, iov, count);
 	if (n > 0 && (size_t)n == asked && s->iovecs < RELAY_IOVECS_MAX) {
 		s->iovecs *= 2;
 		if (s->iovecs == RELAY_IOVECS_MAX)

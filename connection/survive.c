@@ -13,7 +13,11 @@
 #include "ipc/clock.h"
 #include "ssh/crypto/crypto.h"
 
-#define LOG_FULL (384u * 1024)		/* then a checkpoint is due: one turn may still add several reads */
+/*
+ * Then a checkpoint is due, and the log begins again where the caches still have it: after one full read of a program. A larger
+ * log and the output do not fit the second-level cache together, a smaller one has more checkpoints. One turn may add several reads.
+ */
+#define LOG_FULL (256u * 1024)
 #define PADDED(n) (((n) + 7u) & ~(size_t)7)
 
 static uint8_t padding_seed[MEMORY_SEED];	/* the core's hook knows no connection; there is one per process */
@@ -52,8 +56,8 @@ void survive_close(struct conn *c)
 	__atomic_store_n(&s->m->valid, 0, __ATOMIC_SEQ_CST);
 }
 
-/* NULL: nothing is written down. room: for bytes behind it, what there is of it. */
-static struct memory_entry *entry_begin(struct conn *c, enum memory_kind kind, uint32_t chan, unsigned which, size_t asked, size_t *room)
+/* NULL: nothing is written down. extent: of the bytes that may come. */
+static struct memory_entry *entry_begin(struct conn *c, enum memory_kind kind, uint32_t chan, unsigned which, size_t asked, size_t extent)
 {
 	struct survive *s = &c->survive;
 	struct memory_slot *slot;
@@ -66,17 +70,20 @@ static struct memory_entry *entry_begin(struct conn *c, enum memory_kind kind, u
 		return NULL;
 	slot = active(s);
 	ssh_get_mark(c->ssh, &mark);
-	if (mark.kex || MEMORY_LOG - slot->log_len < 4 * sizeof *e) {
+	/* and the next one's head has to fit behind it */
+	if (mark.kex || PADDED(extent) + 2 * sizeof *e > MEMORY_LOG - slot->log_len) {
 		survive_close(c);
 		return NULL;
 	}
-	e = (struct memory_entry *)(void *)(slot->log + slot->log_len);
-	*room = MEMORY_LOG - slot->log_len - 2 * sizeof *e;	/* and for the next one's head */
+	e = (struct memory_entry *)(void *)(s->m->log + slot->log_len);
+	__atomic_store_n(&e->kind, BOOK_NONE, __ATOMIC_SEQ_CST);	/* what lies here may be of another era, and must not become of this one */
 	e->which = (uint8_t)which;
 	e->zero = 0;
 	e->chan = chan;
 	e->asked = (uint32_t)asked;
 	e->result = 0;
+	e->extent = (uint32_t)PADDED(extent);
+	e->era = slot->era;
 	e->now = clock_ms();
 	e->chain = mark.chain;
 	s->m->packets = mark.packets_in;
@@ -84,12 +91,13 @@ static struct memory_entry *entry_begin(struct conn *c, enum memory_kind kind, u
 	return e;
 }
 
-static void entry_end(struct survive *s, struct memory_entry *e, ssize_t result, int has_bytes)
+static void entry_end(struct survive *s, struct memory_entry *e, ssize_t result, size_t extent)
 {
 	struct memory_slot *slot = active(s);
-	size_t n = sizeof *e + (has_bytes && result > 0 ? PADDED((size_t)result) : 0);
+	size_t n = sizeof *e + PADDED(extent);
 
 	e->result = (int32_t)result;
+	e->extent = (uint32_t)PADDED(extent);
 	((struct memory_entry *)(void *)((uint8_t *)e + n))->kind = BOOK_NONE;
 	__atomic_store_n(&slot->log_len, slot->log_len + (uint32_t)n, __ATOMIC_SEQ_CST);
 }
@@ -111,9 +119,8 @@ static int checkpoint(struct conn *c)
 	ssh_get_mark(c->ssh, &mark);
 	slot->state_len = (uint32_t)buf_len(&b);
 	slot->log_len = 0;
-	((struct memory_entry *)(void *)slot->log)->kind = BOOK_NONE;
+	slot->era = active(s)->era + 1;
 	slot->paused = (uint32_t)c->loop.paused;
-	slot->zero = 0;
 	slot->now = mark.now_ms;
 	slot->rchar = s->rchar;
 	slot->wchar = s->wchar;
@@ -146,6 +153,7 @@ static void lock(struct memory *m)
 {
 	for (int i = 0; i < 2; i++)
 		mlock2(&m->slot[i], MEMORY_LOCKED, MLOCK_ONFAULT);
+	mlock2(m->log, sizeof m->log, MLOCK_ONFAULT);
 }
 
 int survive_begin(struct conn *c, struct ipc_msg *m)
@@ -183,6 +191,8 @@ void survive_drop(struct conn *c)
 	if (c->survive.m == NULL)
 		return;
 	survive_close(c);
+	if (c->ssh != NULL)
+		ssh_input_keep(c->ssh);		/* it lies in there */
 	munmap(c->survive.m, sizeof *c->survive.m);
 	c->survive.m = NULL;
 }
@@ -193,11 +203,10 @@ uint64_t survive_cause(struct conn *c, enum memory_kind kind, uint32_t chan, uns
 {
 	const struct memory_entry *known;
 	struct memory_entry *e;
-	size_t room;
 
 	if (c->survive.replay != NULL && (known = replay_next(c, kind, chan, which, 0)) != NULL)
 		return known->now;
-	if ((e = entry_begin(c, kind, chan, which, 0, &room)) == NULL)
+	if ((e = entry_begin(c, kind, chan, which, 0, 0)) == NULL)
 		return clock_ms();
 	entry_end(&c->survive, e, 0, 0);
 	return e->now;
@@ -206,28 +215,13 @@ uint64_t survive_cause(struct conn *c, enum memory_kind kind, uint32_t chan, uns
 void survive_bytes(struct conn *c, enum memory_kind kind, unsigned which, const uint8_t *p, size_t n)
 {
 	struct memory_entry *e;
-	size_t room;
 
 	if (c->survive.replay != NULL && replay_next(c, kind, 0, which, n) != NULL)
 		return;
-	if ((e = entry_begin(c, kind, 0, which, n, &room)) == NULL)
+	if ((e = entry_begin(c, kind, 0, which, n, n)) == NULL)
 		return;
-	if (n > room) {
-		survive_close(c);
-		return;
-	}
 	memcpy(e + 1, p, n);
-	entry_end(&c->survive, e, (ssize_t)n, 1);
-}
-
-static void scatter(const struct iovec *iov, int n, const uint8_t *p, size_t len)
-{
-	for (int i = 0; i < n && len > 0; i++) {
-		size_t k = iov[i].iov_len < len ? iov[i].iov_len : len;
-
-		memcpy(iov[i].iov_base, p, k);
-		p += k, len -= k;
-	}
+	entry_end(&c->survive, e, (ssize_t)n, n);
 }
 
 static ssize_t told(ssize_t result)
@@ -238,43 +232,66 @@ static ssize_t told(ssize_t result)
 	return -1;
 }
 
-/* read(2) into the books first: bytes that left the kernel must lie where a successor finds them. */
-static ssize_t read_booked(struct survive *s, struct memory_entry *e, int fd, size_t asked, size_t room)
+/* As readv(2), but -errno. */
+static ssize_t read_counted(struct conn *c, int fd, const struct iovec *iov, int count)
 {
-	ssize_t n = read(fd, e + 1, asked < room ? asked : room);
+	ssize_t n;
 
+	replay_check(c, fd);
+	n = readv(fd, iov, count);
 	if (n > 0)
-		s->rchar += (size_t)n;
-	else if (n < 0)
-		n = -errno;
-	entry_end(s, e, n, 1);
+		c->survive.rchar += (size_t)n;
+	return n < 0 ? -errno : n;
+}
+
+/* read(2) into the books first: bytes that left the kernel must lie where a successor finds them. */
+static ssize_t read_booked(struct conn *c, struct memory_entry *e, int fd, size_t asked)
+{
+	struct iovec iov = { e + 1, asked };
+	ssize_t n = read_counted(c, fd, &iov, 1);
+
+	entry_end(&c->survive, e, n, n > 0 ? (size_t)n : 0);
 	return n;
 }
 
-ssize_t survive_read(struct conn *c, uint32_t chan, unsigned which, int fd, const struct iovec *iov, int count)
+ssize_t survive_read(struct conn *c, uint32_t chan, unsigned which, int fd, uint8_t *p, size_t asked)
 {
-	const struct memory_entry *known;
+	struct iovec iov = { p, asked };
 	struct memory_entry *e;
-	size_t asked = 0, room;
+	ssize_t n;
+
+	if (c->survive.replay != NULL && (e = replay_next(c, BOOK_READ_PROGRAM, chan, which, asked)) != NULL)
+		n = e->result;
+	else if ((e = entry_begin(c, BOOK_READ_PROGRAM, chan, which, asked, asked)) == NULL)
+		return told(read_counted(c, fd, &iov, 1));
+	else
+		n = read_booked(c, e, fd, asked);
+	if (n > 0)
+		memcpy(p, e + 1, (size_t)n);
+	return told(n);
+}
+
+ssize_t survive_fill(struct conn *c, uint32_t chan, unsigned which, int fd, struct iovec *iov, int count)
+{
+	struct memory_entry *e;
+	size_t asked = 0;
 	ssize_t n;
 
 	for (int i = 0; i < count; i++)
 		asked += iov[i].iov_len;
-	if (c->survive.replay != NULL && (known = replay_next(c, BOOK_READ_PROGRAM, chan, which, asked)) != NULL) {
-		if (known->result > 0)
-			scatter(iov, count, (const uint8_t *)(known + 1), (size_t)known->result);
-		return told(known->result);
+	if (c->survive.replay != NULL && (e = replay_next(c, BOOK_READ_PROGRAM, chan, which, asked)) != NULL) {
+		n = e->result;
+		if (n > 0 && e->extent < ssh_chan_fill_extent(c->ssh, (size_t)n))
+			replay_differs(c);
+		ssh_chan_fill_from(c->ssh, (uint8_t *)(e + 1), iov);
+	} else if ((e = entry_begin(c, BOOK_READ_PROGRAM, chan, which, asked, ssh_chan_fill_extent(c->ssh, asked))) != NULL) {
+		ssh_chan_fill_from(c->ssh, (uint8_t *)(e + 1), iov);
+		n = read_counted(c, fd, iov, count);
+		entry_end(&c->survive, e, n, n > 0 ? ssh_chan_fill_extent(c->ssh, (size_t)n) : 0);
+	} else {
+		n = read_counted(c, fd, iov, count);
 	}
-	replay_check(c, fd);
-	if ((e = entry_begin(c, BOOK_READ_PROGRAM, chan, which, asked, &room)) == NULL) {
-		n = readv(fd, iov, count);
-		if (n > 0)
-			c->survive.rchar += (size_t)n;
-		return n;
-	}
-	n = read_booked(&c->survive, e, fd, asked, room);
-	if (n > 0)
-		scatter(iov, count, (const uint8_t *)(e + 1), (size_t)n);
+	ssh_chan_fill_done(c->ssh, n > 0 ? (size_t)n : 0);
 	return told(n);
 }
 
@@ -282,13 +299,12 @@ ssize_t survive_write(struct conn *c, enum memory_kind kind, uint32_t chan, int 
 {
 	const struct memory_entry *known;
 	struct memory_entry *e;
-	size_t room;
 	ssize_t n;
 
 	if (c->survive.replay != NULL && (known = replay_next(c, kind, chan, 0, len)) != NULL)
 		return told(known->result);
 	replay_check(c, fd);
-	e = entry_begin(c, kind, chan, 0, len, &room);
+	e = entry_begin(c, kind, chan, 0, len, 0);
 	n = write(fd, p, len);
 	if (n > 0)
 		c->survive.wchar += (size_t)n;
@@ -303,11 +319,10 @@ ssize_t survive_read_client(struct conn *c)
 {
 	const struct memory_entry *known;
 	struct memory_entry *e;
-	size_t space, room;
-	uint8_t *p = ssh_input_space(c->ssh, &space);
+	size_t space = ssh_input_room(c->ssh);
 	ssize_t n;
 
-	if (p == NULL || space == 0) {
+	if (space == 0) {
 		errno = EAGAIN;
 		return -1;
 	}
@@ -316,17 +331,19 @@ ssize_t survive_read_client(struct conn *c)
 		ssh_input(c->ssh, (const uint8_t *)(known + 1), known->result > 0 ? (size_t)known->result : 0, known->now);
 		return told(known->result);
 	}
-	if ((e = entry_begin(c, BOOK_READ_CLIENT, 0, 0, space, &room)) == NULL) {
-		n = read(c->loop.in, p, space);
-		if (n > 0)
-			c->survive.rchar += (size_t)n;
+	if ((e = entry_begin(c, BOOK_READ_CLIENT, 0, 0, space, space)) == NULL) {
+		struct iovec iov = { NULL, 0 };
+
+		if ((iov.iov_base = ssh_input_space(c->ssh, &iov.iov_len)) == NULL) {
+			errno = EAGAIN;
+			return -1;
+		}
+		n = read_counted(c, c->loop.in, &iov, 1);
 		ssh_input_done(c->ssh, n > 0 ? (size_t)n : 0, clock_ms());
-		return n;
+		return told(n);
 	}
-	n = read_booked(&c->survive, e, c->loop.in, space, room);
-	if (n > 0)
-		memcpy(p, e + 1, (size_t)n);
-	ssh_input_done(c->ssh, n > 0 ? (size_t)n : 0, e->now);
+	n = read_booked(c, e, c->loop.in, space);
+	ssh_input_lend(c->ssh, (const uint8_t *)(e + 1), n > 0 ? (size_t)n : 0, e->now);
 	return told(n);
 }
 
@@ -342,8 +359,7 @@ int survive_known(struct conn *c, int *value)
 
 void survive_value(struct conn *c, int value)
 {
-	size_t room;
-	struct memory_entry *e = entry_begin(c, BOOK_VALUE, 0, 0, 0, &room);
+	struct memory_entry *e = entry_begin(c, BOOK_VALUE, 0, 0, 0, 0);
 
 	if (e != NULL)
 		entry_end(&c->survive, e, value, 0);

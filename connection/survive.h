@@ -43,9 +43,11 @@ void survive_turn(struct conn *);
 
 /* The loop woke up because of kind; chan, which: of the stream. What time it is, or was (ms). */
 uint64_t survive_cause(struct conn *, enum memory_kind, uint32_t chan, unsigned which);
-/* As readv(2) on the program's stream, and write(2). */
-ssize_t survive_read(struct conn *, uint32_t chan, unsigned which, int fd, const struct iovec *, int n);
+/* As read(2) on the program's stream, and write(2). */
+ssize_t survive_read(struct conn *, uint32_t chan, unsigned which, int fd, uint8_t *, size_t n);
 ssize_t survive_write(struct conn *, enum memory_kind, uint32_t chan, int fd, const uint8_t *, size_t n);
+/* As readv(2) into what ssh_chan_fill() gave, and ssh_chan_fill_done(). */
+ssize_t survive_fill(struct conn *, uint32_t chan, unsigned which, int fd, struct iovec *, int n);
 /* Reads what the client sent into the core; as read(2). */
 ssize_t survive_read_client(struct conn *);
 /* In a successor: 1 and what the predecessor was told, else 0; then survive_value() writes down what we were told. */
@@ -82,9 +84,11 @@ int  survive_revive(struct conn *, struct ipc_msg *);
 int  survive_ends(struct conn *, struct ipc_msg *);
 int  survive_go(struct conn *);
 /* The next entry of the log, which has to be of this kind; NULL: it has ended, and this process is live. Ends the process when the histories differ. */
-const struct memory_entry *replay_next(struct conn *, enum memory_kind, uint32_t chan, unsigned which, size_t asked);
+struct memory_entry *replay_next(struct conn *, enum memory_kind, uint32_t chan, unsigned which, size_t asked);
 /* Before fd is read or written live: it must not be one that only stands in. */
 void replay_check(struct conn *, int fd);
+/* Ends the process: what was written down is not what this process would do. */
+void replay_differs(struct conn *) __attribute__((noreturn));
 
 /*
  * How did the call in doubt end? e: it, or NULL; recorded and seen: what the books and the kernel say of all reads and writes.
@@ -94,8 +98,8 @@ struct survive_count { uint64_t rchar, wchar; };
 int  survive_doubt(const struct memory_entry *e, struct survive_count recorded, struct survive_count seen, int32_t *result);
 /*
  * Walks the log of a slot: sums in *c, which starts as the slot's. The entry in doubt, or NULL, in *doubt. SSH_OK or SSH_E_STATE.
- * The slot must be a private copy.
+ * Both must be private copies.
  */
-int  survive_walk(const struct memory_slot *, struct survive_count *c, const struct memory_entry **doubt);
+int  survive_walk(const struct memory_slot *, const uint8_t log[MEMORY_LOG], struct survive_count *c, const struct memory_entry **doubt);
 
 #endif

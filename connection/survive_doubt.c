@@ -22,42 +22,50 @@ int survive_doubt(const struct memory_entry *e, struct survive_count recorded, s
 	if (e == NULL || !(is_read(e) || is_write(e)))
 		return r == 0 && w == 0 ? 0 : SSH_E_STATE;
 	n = is_read(e) ? r : w;
-	if (r + w != n || n > e->asked)
+	if (r + w != n || n > e->asked || (is_read(e) && n > e->extent))
 		return SSH_E_STATE;
 	*result = (int32_t)n;
 	return n > 0;
 }
 
-int survive_walk(const struct memory_slot *s, struct survive_count *c, const struct memory_entry **doubt)
+/* Of an entry with room bytes from its head to the end: SSH_OK, and what it adds to the sums. */
+static int entry_check(const struct memory_entry *e, uint32_t room, struct survive_count *c)
+{
+	uint32_t result = e->result > 0 ? (uint32_t)e->result : 0;
+
+	if (room < sizeof *e || e->kind == BOOK_NONE || e->kind >= BOOK_MAX)
+		return SSH_E_STATE;
+	if (e->extent % 8 != 0 || e->extent > room - sizeof *e || (e->extent > 0 && !is_read(e) && e->kind != BOOK_HEARD))
+		return SSH_E_STATE;
+	if (is_read(e)) {
+		if (result > e->extent)
+			return SSH_E_STATE;
+		c->rchar += result;
+	} else if (is_write(e)) {
+		if (result > e->asked)
+			return SSH_E_STATE;
+		c->wchar += result;
+	}
+	return SSH_OK;
+}
+
+int survive_walk(const struct memory_slot *s, const uint8_t log[MEMORY_LOG], struct survive_count *c, const struct memory_entry **doubt)
 {
 	const struct memory_entry *e;
+	struct survive_count none = { 0, 0 };
 	uint32_t at = 0;
+	int r;
 
 	if (s->log_len > MEMORY_LOG - sizeof *e || s->log_len % 8 != 0)
 		return SSH_E_STATE;
 	while (at < s->log_len) {
-		uint32_t n = sizeof *e;
-
-		e = (const struct memory_entry *)(const void *)(s->log + at);
-		if (s->log_len - at < n || e->kind == BOOK_NONE || e->kind >= BOOK_MAX)
+		e = (const struct memory_entry *)(const void *)(log + at);
+		TRY(entry_check(e, s->log_len - at, c));
+		if (e->era != s->era || (e->kind == BOOK_HEARD && (e->result <= 0 || (uint32_t)e->result != e->asked || e->asked > e->extent)))
 			return SSH_E_STATE;
-		if (e->kind == BOOK_HEARD && (e->result <= 0 || (uint32_t)e->result != e->asked))
-			return SSH_E_STATE;
-		if ((is_read(e) || e->kind == BOOK_HEARD) && e->result > 0) {
-			if ((uint32_t)e->result > s->log_len - at - n)
-				return SSH_E_STATE;
-			n += ((uint32_t)e->result + 7) & ~7u;
-			c->rchar += is_read(e) ? (uint32_t)e->result : 0;
-		} else if (is_write(e) && e->result > 0) {
-			if ((uint32_t)e->result > e->asked)
-				return SSH_E_STATE;
-			c->wchar += (uint32_t)e->result;
-		}
-		if (n > s->log_len - at)
-			return SSH_E_STATE;
-		at += n;
+		at += (uint32_t)sizeof *e + e->extent;
 	}
-	e = (const struct memory_entry *)(const void *)(s->log + at);
-	*doubt = e->kind == BOOK_NONE ? NULL : e;
-	return e->kind < BOOK_MAX ? SSH_OK : SSH_E_STATE;
+	e = (const struct memory_entry *)(const void *)(log + at);
+	*doubt = e->kind == BOOK_NONE || e->era != s->era ? NULL : e;
+	return *doubt == NULL ? SSH_OK : entry_check(e, MEMORY_LOG - at, &none);
 }

@@ -20,7 +20,8 @@
 #define ENDS 4		/* END_* as bits */
 
 struct replay {
-	struct memory_slot *slot;	/* a private copy */
+	struct memory_slot *slot;	/* private copies */
+	uint8_t *log;
 	uint32_t at, end;
 	uint32_t copied, slot_state;	/* bytes of its log and state that are there */
 	struct { uint64_t worker; int fds[ENDS]; } channels[ENDS_MAX];	/* -1: the supervisor has it no more */
@@ -46,9 +47,10 @@ static void replay_free(struct conn *c)
 		close(r->nothing);
 	if (r->running)
 		log_set_level(r->level);
-	secret_wipe(r->slot, offsetof(struct memory_slot, log) + r->copied);
-	secret_wipe(r->slot->state, r->slot_state);
+	secret_wipe(r->slot, offsetof(struct memory_slot, state) + r->slot_state);
+	secret_wipe(r->log, r->copied);
 	munmap(r->slot, sizeof *r->slot);
+	munmap(r->log, MEMORY_LOG);
 	free(r);
 }
 
@@ -62,20 +64,23 @@ void survive_die(struct conn *c, const char *why)
 
 static size_t length(const struct memory_entry *e)
 {
-	int bytes = (e->kind == BOOK_READ_CLIENT || e->kind == BOOK_READ_PROGRAM || e->kind == BOOK_HEARD) && e->result > 0;
-
-	return sizeof *e + (bytes ? ((size_t)e->result + 7) & ~(size_t)7 : 0);
+	return sizeof *e + e->extent;
 }
 
-static const struct memory_entry *peek(const struct replay *r)
+static struct memory_entry *peek(const struct replay *r)
 {
-	return (const struct memory_entry *)(const void *)(r->slot->log + r->at);
+	return (struct memory_entry *)(void *)(r->log + r->at);
 }
 
-const struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, uint32_t chan, unsigned which, size_t asked)
+void replay_differs(struct conn *c)
+{
+	survive_die(c, "the history differs");
+}
+
+struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, uint32_t chan, unsigned which, size_t asked)
 {
 	struct replay *r = c->survive.replay;
-	const struct memory_entry *e = peek(r);
+	struct memory_entry *e = peek(r);
 	struct ssh_mark mark;
 
 	if (r->at >= r->end) {
@@ -86,7 +91,7 @@ const struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, ui
 	if (e->kind != kind || e->chan != chan || e->which != which || (kind != BOOK_READ_CLIENT && e->asked != asked) || e->chain != mark.chain || mark.kex) {
 		log_ev(LOGL_ERROR, "ev=revive conn=%llu at=%u of=%u kind=%u/%u chan=%u/%u which=%u/%u asked=%u/%zu chain=%d", (unsigned long long)c->id,
 		    r->at, r->end, e->kind, kind, e->chan, chan, e->which, which, e->asked, asked, e->chain == mark.chain);
-		survive_die(c, "the history differs");
+		replay_differs(c);
 	}
 	r->at += (uint32_t)length(e);
 	return e;
@@ -187,15 +192,15 @@ static void run(struct conn *c)
 /* ---- becoming it ------------------------------------------------------------------------- */
 
 /* As far as it is written, with the call in doubt and all it may have brought; the rest is a hole, and reading it would fill it. */
-static uint32_t copy_log(struct memory_slot *to, const struct memory_slot *from)
+static uint32_t copy_log(uint8_t *to, const uint8_t *from, uint32_t log_len)
 {
-	const struct memory_entry *doubt = (const struct memory_entry *)(const void *)(from->log + to->log_len);
-	size_t n = to->log_len + sizeof *doubt;
+	const struct memory_entry *doubt = (const struct memory_entry *)(const void *)(from + log_len);
+	size_t n = log_len + sizeof *doubt;
 
-	if (doubt->kind == BOOK_READ_CLIENT || doubt->kind == BOOK_READ_PROGRAM)
-		n += doubt->asked;
+	if (doubt->kind != BOOK_NONE)
+		n += doubt->extent;
 	n = n + sizeof *doubt < MEMORY_LOG ? n + sizeof *doubt : MEMORY_LOG;
-	memcpy(to->log, from->log, n);
+	memcpy(to, from, n);
 	return (uint32_t)n;
 }
 
@@ -209,16 +214,18 @@ static int take_books(struct replay *r, int fd)
 	if (m == MAP_FAILED)
 		return SSH_E_SYS;
 	r->slot = mmap(NULL, sizeof *r->slot, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	ok = r->slot != MAP_FAILED && m->magic == MEMORY_MAGIC && m->version == MEMORY_VERSION && m->valid == 1 && m->active < 2;
+	r->log = mmap(NULL, MEMORY_LOG, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	ok = r->slot != MAP_FAILED && r->log != MAP_FAILED && m->magic == MEMORY_MAGIC && m->version == MEMORY_VERSION && m->valid == 1 && m->active < 2;
 	if (ok) {
 		madvise(r->slot, sizeof *r->slot, MADV_DONTDUMP);
+		madvise(r->log, MEMORY_LOG, MADV_DONTDUMP);
 		from = &m->slot[m->active];
-		memcpy(r->slot, from, offsetof(struct memory_slot, log));
+		memcpy(r->slot, from, offsetof(struct memory_slot, state));
 		ok = r->slot->log_len <= MEMORY_LOG - sizeof(struct memory_entry) && r->slot->state_len <= MEMORY_STATE;
 	}
 	if (ok) {
 		r->slot_state = r->slot->state_len;
-		r->copied = copy_log(r->slot, from);
+		r->copied = copy_log(r->log, m->log, r->slot->log_len);
 		memcpy(r->slot->state, from->state, r->slot_state);
 		m->valid = 0;		/* once */
 	}
@@ -291,7 +298,7 @@ static int decide(struct replay *y)
 	int32_t result = 0;
 	int e, r;
 
-	TRY(survive_walk(s, &c, &doubt));
+	TRY(survive_walk(s, y->log, &c, &doubt));
 	if ((e = survive_doubt(doubt, c, y->seen, &result)) < 0) {
 		log_ev(LOGL_ERROR, "ev=revive doubt=%d recorded=%llu/%llu seen=%llu/%llu", doubt != NULL ? doubt->kind : 0, (unsigned long long)c.rchar,
 		    (unsigned long long)c.wchar, (unsigned long long)y->seen.rchar, (unsigned long long)y->seen.wchar);
@@ -299,7 +306,7 @@ static int decide(struct replay *y)
 	}
 	y->end = s->log_len;
 	if (e > 0) {
-		struct memory_entry *w = (struct memory_entry *)(void *)(s->log + s->log_len);
+		struct memory_entry *w = (struct memory_entry *)(void *)(y->log + s->log_len);
 
 		w->result = result;
 		if (length(w) > MEMORY_LOG - s->log_len)

@@ -8,9 +8,10 @@
 /*
  * memory - the books of one connection in a memfd that the supervisor keeps: a checkpoint (its whole state), and behind it a log of
  * what the kernel told it since. The state and the log's bytes decide every byte it sends, so a successor that reads them makes the
- * same packets again. Two slots: the one that is not active is filled, then active changes in one store.
+ * same packets again. Two slots: the one that is not active is filled, then active changes in one store. Then the log begins again, in
+ * the same place: it was the old slot's, and the processor's caches have it. An entry of another era than the slot's is not there.
  *
- * An entry counts when log_len covers it. The one behind log_len, if its kind is not 0, is a call whose result nobody wrote down:
+ * An entry counts when log_len covers it. The one behind log_len, if its kind is not 0 and it is of the slot's era, is a call whose result nobody wrote down:
  * the process died in it, and /proc/PID/io tells how it ended.
  */
 
@@ -19,7 +20,7 @@
 #define MEMORY_LOG     (1u << 20)
 #define MEMORY_STATE   (16u << 20)
 #define MEMORY_SEED    32u
-#define MEMORY_LOCKED  (2u << 20)	/* of each slot: its head, its log, and the keys in its state; both fit the usual RLIMIT_MEMLOCK of 8 MiB */
+#define MEMORY_LOCKED  (1u << 20)	/* of each slot: its head and the keys in its state; with the log they fit the usual RLIMIT_MEMLOCK of 8 MiB */
 
 enum memory_kind {
 	BOOK_NONE,
@@ -47,20 +48,22 @@ struct memory_entry {
 	uint32_t chan;
 	uint32_t asked;			/* bytes */
 	int32_t result;			/* of the call, or -errno */
+	uint32_t extent;		/* bytes behind this, a multiple of 8: reads and BOOK_HEARD only. In doubt: as many as there may be */
+	uint32_t era;
 	uint64_t now;			/* CLOCK_MONOTONIC ms */
 	uint64_t chain;			/* struct ssh_mark */
-	/* reads, BOOK_HEARD: result bytes, filled up to a multiple of 8 */
+	/* reads, BOOK_HEARD: result bytes; of much from a program with gaps between them (ssh_chan_fill_from()) */
 };
 
 struct memory_slot {
 	uint32_t log_len, state_len;
-	uint32_t paused, zero;		/* loop_pause() */
+	uint32_t paused;		/* loop_pause() */
+	uint32_t era;			/* one more with each checkpoint */
 	uint64_t now;			/* the core's, when the state was written */
 	uint64_t rchar, wchar;		/* all that read() and write() had returned to that process then (proc_pid_io(5)) */
 	uint64_t said;			/* of memory_counts(), on that process's link: the kernel has them */
 	uint64_t rekey_bytes, rekey_ms;	/* its limits; the successor's configuration may be another */
 	uint8_t seed[MEMORY_SEED];	/* of the padding */
-	uint8_t log[MEMORY_LOG];
 	uint8_t state[MEMORY_STATE];
 };
 
@@ -72,6 +75,7 @@ struct memory {
 	uint32_t active;		/* slot */
 	uint64_t packets;		/* taken in, at the last entry */
 	struct memory_slot slot[2];
+	uint8_t log[MEMORY_LOG] __attribute__((aligned(64)));
 };
 
 #endif

@@ -215,6 +215,24 @@ int ssh_chan_fill(struct ssh *s, uint32_t chan, uint32_t ext, struct iovec *iov,
 	return count;
 }
 
+int ssh_chan_fill_from(struct ssh *s, uint8_t *from, struct iovec *iov)
+{
+	struct mux *m = s->mux;
+	uint8_t *data[CHAN_FILL_MAX];
+
+	if (m == NULL || m->fill_count == 0)
+		return SSH_E_NOT_NOW;
+	packet_fill_from(s, m->fill_count, from, data);
+	for (int i = 0; i < m->fill_count; i++)
+		iov[i].iov_base = data[i];
+	return SSH_OK;
+}
+
+size_t ssh_chan_fill_extent(const struct ssh *s, size_t n)
+{
+	return s->mux == NULL || s->mux->fill_count == 0 ? 0 : packet_fill_extent(s, n);
+}
+
 /* The head of DATA or EXTENDED_DATA but for the length, which stands last. */
 static size_t data_head(uint8_t head[13], uint32_t peer, uint32_t ext)
 {

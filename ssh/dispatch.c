@@ -138,7 +138,7 @@ static int one_line(struct ssh *s)
 
 int dispatch_one(struct ssh *s)
 {
-	if (buf_len(&s->in) == 0)
+	if (buf_len(&s->in) == 0 && s->more->lent.len == 0)
 		return 0;
 	return s->phase == P_IDENT ? one_line(s) : one_packet(s);
 }

@@ -31,7 +31,7 @@ static int length_check(const struct ssh *s, const struct shape *sh, uint32_t n)
 	return SSH_OK;
 }
 
-/* 1 when s->rx->length is known. */
+/* 1 when s->rx->length is known. p is written to when the length does not stand apart. */
 static int length_learn(struct ssh *s, const struct shape *sh, uint8_t *p, size_t have)
 {
 	struct packet_dir *d = s->rx;
@@ -67,23 +67,90 @@ static void count_in(struct ssh *s, size_t whole)
 		s->more->preauth_bytes += whole;
 }
 
-int packet_take(struct ssh *s, struct view *payload)
+/* n bytes of what was lent become the input's own. */
+static int lent_move(struct ssh *s, size_t n)
+{
+	struct view *lent = &s->more->lent;
+	int r;
+
+	if (n > lent->len)
+		n = lent->len;
+	TRY(buf_append(&s->in, lent->p, n));
+	*lent = view_of(lent->p + n, lent->len - n);
+	return SSH_OK;
+}
+
+int packet_lent_keep(struct ssh *s)
+{
+	return lent_move(s, s->more->lent.len);
+}
+
+/*
+ * With bytes lent: a packet that lies in them as a whole is opened from there to the input; 1 and its length in *whole. Of one that
+ * is cut, what it lacks is moved behind its beginning; 0, to be looked at there.
+ */
+static int lent_take(struct ssh *s, const struct shape *sh, size_t *whole)
+{
+	struct view *lent = &s->more->lent;
+	struct packet_dir *d = s->rx;
+	uint8_t *to, head[4];
+	int r;
+
+	if (!sh->apart || d->cipher == NULL)
+		return packet_lent_keep(s);
+	if (buf_len(&s->in) < sizeof head && (buf_len(&s->in) > 0 || lent->len < sizeof head))
+		TRY(lent_move(s, sizeof head - buf_len(&s->in)));
+	if (buf_len(&s->in) > 0) {
+		if ((r = length_learn(s, sh, buf_head(&s->in), buf_len(&s->in))) <= 0)
+			return r;
+		*whole = 4 + (size_t)d->length + sh->tag;
+		return *whole > buf_len(&s->in) ? lent_move(s, *whole - buf_len(&s->in)) : SSH_OK;
+	}
+	memcpy(head, lent->p, sizeof head);
+	TRY(length_learn(s, sh, head, sizeof head));
+	*whole = 4 + (size_t)d->length + sh->tag;
+	if (*whole > lent->len)
+		return packet_lent_keep(s);
+	if ((to = buf_reserve(&s->in, *whole)) == NULL)
+		return SSH_E_NOMEM;
+	TRY(cipher_open(d->cipher, d->seq, lent->p, to, *whole - sh->tag));
+	buf_commit(&s->in, *whole);
+	*lent = view_of(lent->p + *whole, lent->len - *whole);
+	return 1;
+}
+
+/* A whole packet at the head of s->in, opened: 1. */
+static int take(struct ssh *s, const struct shape *sh, size_t *whole)
 {
 	struct packet_dir *d = s->rx;
-	struct shape sh = shape_of(d);
-	size_t have = buf_len(&s->in), whole;
-	uint8_t *p = buf_head(&s->in);
+	uint8_t *p;
+	int r;
+
+	if (s->more->lent.len > 0 && (r = lent_take(s, sh, whole)) != 0)
+		return r;
+	p = buf_head(&s->in);
+	if ((r = length_learn(s, sh, p, buf_len(&s->in))) <= 0)
+		return r;
+	*whole = 4 + (size_t)d->length + sh->tag;
+	if (buf_len(&s->in) < *whole)
+		return 0;
+	if (d->cipher != NULL)
+		TRY(cipher_open(d->cipher, d->seq, p, p, *whole - sh->tag));
+	return 1;
+}
+
+int packet_take(struct ssh *s, struct view *payload)
+{
+	struct shape sh = shape_of(s->rx);
+	size_t whole = 0;
+	uint8_t *p;
 	uint32_t n;
 	int r;
 
-	if ((r = length_learn(s, &sh, p, have)) <= 0)
+	if ((r = take(s, &sh, &whole)) <= 0)
 		return r;
-	n = d->length;
-	whole = 4 + (size_t)n + sh.tag;
-	if (have < whole)
-		return 0;
-	if (d->cipher != NULL)
-		TRY(cipher_open(d->cipher, d->seq, p, 4 + (size_t)n));
+	p = buf_head(&s->in);
+	n = s->rx->length;
 	count_in(s, whole);
 	if (!s->authenticated && s->more->preauth_bytes > SSH_PREAUTH_BYTES)
 		return SSH_E_LIMIT;
@@ -134,22 +201,23 @@ static void chain(struct ssh *s, const uint8_t *tag, size_t n)
 	}
 }
 
-/* At p: PACKET_HEAD free bytes, the payload, and room for padding and tag. */
-static int seal(struct ssh *s, const struct shape *sh, uint8_t *p, size_t payload_len)
+/* At from: PACKET_HEAD free bytes, the payload, and room for padding. To p, which has room for the tag too; it may be the same place. */
+static int seal(struct ssh *s, const struct shape *sh, uint8_t *from, uint8_t *p, size_t payload_len)
 {
 	struct packet_dir *d = s->tx;
 	size_t pad = padding(sh, payload_len), n = PACKET_HEAD + payload_len + pad;
 	int r;
 
-	put_u32(p, (uint32_t)(n - 4));
-	p[4] = (uint8_t)pad;
-	log_note(NOTE_SSH_OUT, p[PACKET_HEAD], payload_len);
+	put_u32(from, (uint32_t)(n - 4));
+	from[4] = (uint8_t)pad;
+	log_note(NOTE_SSH_OUT, from[PACKET_HEAD], payload_len);
 	if (d->cipher != NULL) {
-		pad_with(s, p + PACKET_HEAD + payload_len, pad);
-		TRY(cipher_seal(d->cipher, d->seq, p, n));
+		pad_with(s, from + PACKET_HEAD + payload_len, pad);
+		TRY(cipher_seal(d->cipher, d->seq, from, p, n));
 		chain(s, p + n, sh->tag);
 	} else {
-		memset(p + PACKET_HEAD + payload_len, 0, pad);
+		memset(from + PACKET_HEAD + payload_len, 0, pad);
+		memmove(p, from, n);
 	}
 	d->seq++;
 	d->total++;
@@ -170,7 +238,7 @@ int packet_finish(struct ssh *s, size_t mark)
 		return SSH_E_FULL;
 	if (buf_reserve(&s->out, tail) == NULL)
 		return SSH_E_NOMEM;
-	TRY(seal(s, &sh, buf_head(&s->out) + mark, payload_len));
+	TRY(seal(s, &sh, buf_head(&s->out) + mark, buf_head(&s->out) + mark, payload_len));
 	buf_commit(&s->out, tail);
 	return SSH_OK;
 }
@@ -207,12 +275,29 @@ int packet_fill_begin(struct ssh *s, int count, size_t head_len, size_t data_len
 		return SSH_E_FULL;
 	if ((p = buf_reserve(&s->out, each * (size_t)count)) == NULL)
 		return SSH_E_NOMEM;
-	for (int i = 0; i < count; i++)
-		data[i] = p + (size_t)i * each + PACKET_HEAD + head_len;
 	s->more->fill_open = 1;
 	s->more->fill_head = head_len;
 	s->more->fill_data = data_len;
+	packet_fill_from(s, count, p, data);
 	return SSH_OK;
+}
+
+void packet_fill_from(struct ssh *s, int count, uint8_t *from, uint8_t **data)
+{
+	struct session_more *m = s->more;
+	size_t each = packet_overhead(s, m->fill_head + m->fill_data);
+
+	for (int i = 0; i < count; i++)
+		data[i] = from + (size_t)i * each + PACKET_HEAD + m->fill_head;
+	m->fill_from = from;
+}
+
+size_t packet_fill_extent(const struct ssh *s, size_t n)
+{
+	const struct session_more *m = s->more;
+	size_t rest = n % m->fill_data, whole = n / m->fill_data * packet_overhead(s, m->fill_head + m->fill_data);
+
+	return whole + (rest > 0 ? packet_overhead(s, m->fill_head + rest) : 0);
 }
 
 /* Nothing between begin and end moves s->out, so the next packet's place is simply its tail. */
@@ -225,9 +310,10 @@ int packet_fill_packet(struct ssh *s, const uint8_t *head, size_t n)
 
 	if (!m->fill_open || n > m->fill_data)
 		return SSH_E_BUG;
-	memcpy(p + PACKET_HEAD, head, m->fill_head);
-	TRY(seal(s, &sh, p, m->fill_head + n));
+	memcpy(m->fill_from + PACKET_HEAD, head, m->fill_head);
+	TRY(seal(s, &sh, m->fill_from, p, m->fill_head + n));
 	buf_commit(&s->out, whole_len(&sh, m->fill_head + n));
+	m->fill_from += whole_len(&sh, m->fill_head + n);
 	if (n < m->fill_data)
 		m->fill_open = 0;	/* the places behind it are off by the difference now */
 	return SSH_OK;

@@ -19,12 +19,14 @@ struct packet_dir {
 };
 
 /*
- * One packet from the head of s->in, checked and decrypted in place: 1 and its payload (at least
+ * One packet from the head of s->in, checked and decrypted in place (or to there, of what was lent): 1 and its payload (at least
  * one byte, borrowed from s->in; s->in_packet says how much to drop later), 0: more bytes are needed.
  * SSH_E_MAC for anything wrong with an encrypted packet before its MAC was right, so that a
  * peer in the middle learns nothing from the kind of error; SSH_E_FORMAT, SSH_E_TOO_BIG.
  */
 int  packet_take(struct ssh *, struct view *payload);
+/* What is left of the bytes of ssh_input_lend() becomes the input's own. SSH_OK, SSH_E_NOMEM, SSH_E_FULL. */
+int  packet_lent_keep(struct ssh *);
 /* The bytes at the tail of s->out behind mark are PACKET_HEAD free bytes and a payload: makes them a packet. */
 int  packet_finish(struct ssh *, size_t mark);
 /* One payload as a packet, now, whatever a key exchange holds back. */

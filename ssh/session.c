@@ -196,28 +196,45 @@ int ssh_input(struct ssh *s, const uint8_t *p, size_t n, uint64_t now_ms)
 	session_now(s, now_ms);
 	if (s->error)
 		return s->error;
-	r = buf_append(&s->in, p, n);
+	if ((r = packet_lent_keep(s)) == SSH_OK)
+		r = buf_append(&s->in, p, n);
 	note_traffic(s);
 	return r == SSH_E_NOMEM ? ssh_fail(s, r) : r;
 }
 
+size_t ssh_input_room(struct ssh *s)
+{
+	size_t have, want = s->more->in_room;
+
+	if (ssh_input_keep(s) < 0 || (have = buf_len(&s->in)) >= s->in.max)
+		return 0;
+	/* One storage size for all reads: what is left of the last packet takes from the room. */
+	want = want >= 2 * have ? want - have : want / 2;
+	return want < s->in.max - have ? want : s->in.max - have;
+}
+
 uint8_t *ssh_input_space(struct ssh *s, size_t *len)
 {
-	size_t have = buf_len(&s->in), want = s->more->in_room;
+	size_t want = ssh_input_room(s);
 	uint8_t *p;
 
 	*len = 0;
-	if (s->error || have >= s->in.max)
+	if (want == 0)
 		return NULL;
-	/* One storage size for all reads: what is left of the last packet takes from the room. */
-	want = want >= 2 * have ? want - have : want / 2;
-	want = want < s->in.max - have ? want : s->in.max - have;
 	if ((p = buf_reserve(&s->in, want)) == NULL) {
 		ssh_fail(s, SSH_E_NOMEM);
 		return NULL;
 	}
 	*len = want;
 	return p;
+}
+
+/* A read that brought much: the next one may bring more. */
+static void note_read(struct ssh *s, size_t n)
+{
+	if (n >= s->more->in_room / 2 && s->more->in_room < INPUT_ROOM_MAX)
+		s->more->in_room *= 2;
+	note_traffic(s);
 }
 
 int ssh_input_done(struct ssh *s, size_t n, uint64_t now_ms)
@@ -228,10 +245,30 @@ int ssh_input_done(struct ssh *s, size_t n, uint64_t now_ms)
 	if (n > s->in.size - s->in.tail)
 		return ssh_fail(s, SSH_E_BUG);
 	buf_commit(&s->in, n);
-	if (n >= s->more->in_room / 2 && s->more->in_room < INPUT_ROOM_MAX)
-		s->more->in_room *= 2;
-	note_traffic(s);
+	note_read(s, n);
 	return SSH_OK;
+}
+
+int ssh_input_lend(struct ssh *s, const uint8_t *p, size_t n, uint64_t now_ms)
+{
+	session_now(s, now_ms);
+	if (s->error)
+		return s->error;
+	if (s->more->lent.len > 0 || !s->authenticated || n > s->in.max - buf_len(&s->in))
+		return ssh_fail(s, SSH_E_BUG);
+	s->more->lent = view_of(p, n);
+	note_read(s, n);
+	return SSH_OK;
+}
+
+int ssh_input_keep(struct ssh *s)
+{
+	int r;
+
+	if (s->error)
+		return s->error;
+	r = packet_lent_keep(s);
+	return r < 0 ? ssh_fail(s, r) : SSH_OK;
 }
 
 const uint8_t *ssh_output(struct ssh *s, size_t *len)
@@ -254,7 +291,7 @@ size_t ssh_output_len(const struct ssh *s)
 
 int ssh_want_read(const struct ssh *s)
 {
-	size_t kept = buf_len(&s->in) - s->in_packet;
+	size_t kept = buf_len(&s->in) - s->in_packet + s->more->lent.len;
 
 	if (s->error || buf_len(&s->out) >= (s->authenticated ? OUTPUT_STOP : SSH_OUTPUT_PREAUTH))
 		return 0;

@@ -102,6 +102,12 @@ size_t packet_overhead(const struct ssh *, size_t payload_len);	/* bytes a paylo
  */
 int  packet_fill_begin(struct ssh *, int count, size_t head_len, size_t data_len, uint8_t **data);
 /*
+ * The data of the series just begun will lie at from, as it would in the output: data[] as above, packet_fill_extent(n)
+ * bytes for n of data. They are borrowed until packet_fill_end(), and only written to between the data.
+ */
+void packet_fill_from(struct ssh *, int count, uint8_t *from, uint8_t **data);
+size_t packet_fill_extent(const struct ssh *, size_t n);
+/*
  * Finishes the i-th packet, in order: head (head_len bytes, the message's own header with its data
  * length) and n data bytes already in place; encrypts. A shorter n than reserved ends the series.
  */

@@ -68,6 +68,14 @@ int  ssh_input(struct ssh *, const uint8_t *, size_t n, uint64_t now_ms);
 /* The same without a copy: read(2) up to *len bytes to the place returned, then say how many came. */
 uint8_t *ssh_input_space(struct ssh *, size_t *len);
 int  ssh_input_done(struct ssh *, size_t n, uint64_t now_ms);
+/*
+ * Without a place: how many bytes to read; and so many lie at the place given, which stays as it is, readable, until
+ * ssh_input_keep(), which copies what is not handled yet. Every other way of input and ssh_export() keep too. A packet is then
+ * decrypted from there. Only when logged in.
+ */
+size_t ssh_input_room(struct ssh *);
+int  ssh_input_lend(struct ssh *, const uint8_t *, size_t n, uint64_t now_ms);
+int  ssh_input_keep(struct ssh *);
 const uint8_t *ssh_output(struct ssh *, size_t *len);	/* borrowed until the next ssh_*() */
 void ssh_sent(struct ssh *, size_t n);			/* that many left the output */
 size_t ssh_output_len(const struct ssh *);
@@ -209,6 +217,14 @@ int  ssh_chan_write(struct ssh *, uint32_t chan, uint32_t ext, const uint8_t *, 
  */
 int  ssh_chan_fill(struct ssh *, uint32_t chan, uint32_t ext, struct iovec *, int max);
 int  ssh_chan_fill_done(struct ssh *, size_t n);
+/*
+ * Between the two: the data will lie at from, which iov (as it was filled) then points into, with gaps so that it lies there
+ * as the packets' plain text; ssh_chan_fill_done() encrypts from there into the output in one pass. For n bytes of data
+ * ssh_chan_fill_extent(n) bytes at from are borrowed until then; what is data there stays as it was, the gaps are written to.
+ * SSH_OK, SSH_E_NOT_NOW.
+ */
+int  ssh_chan_fill_from(struct ssh *, uint8_t *from, struct iovec *iov);
+size_t ssh_chan_fill_extent(const struct ssh *, size_t n);
 /* n bytes of CHAN_DATA have gone on to the program: the peer may send as many again. */
 int  ssh_chan_consumed(struct ssh *, uint32_t chan, size_t n);
 int  ssh_chan_eof(struct ssh *, uint32_t chan);

@@ -102,6 +102,7 @@ int ssh_export(struct ssh *s, struct buf *to)
 		return s->error;
 	if (!exportable(s))
 		return SSH_E_NOT_NOW;
+	TRY(ssh_input_keep(s));
 	if ((r = put_transport(s, &w)) < 0 || (r = put_upper(s, &w)) < 0) {
 		if (buf_len(to) > before)
 			secret_wipe(buf_head(to) + before, buf_len(to) - before);

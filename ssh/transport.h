@@ -27,11 +27,13 @@ struct session_more {
 	/* the series between packet_fill_begin() and packet_fill_end() */
 	int fill_open;
 	size_t fill_head, fill_data;
+	uint8_t *fill_from;		/* the next packet's plain text */
 	struct keep *keeps;
 	int room_again;			/* mux_room_again() is due */
 	uint64_t preauth_bytes;		/* what the peer sent before login */
 	uint64_t bytes_in, bytes_out, packets_in, packets_out;
 	uint64_t chain;			/* ssh_get_mark() */
+	struct view lent;		/* input behind s->in that lies elsewhere: ssh_input_lend() */
 	size_t in_room;			/* what ssh_input_space() aims at */
 	uint64_t shrink_at;		/* when big buffers go; UINT64_MAX: there are none */
 	int ext_info_seen;

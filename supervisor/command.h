@@ -40,7 +40,7 @@ int  client_each(struct client *, uint64_t *ids, size_t n, int (*tell)(struct cl
 /* NOTICE_SHOWN: the answer of a connection to coppicectl message. */
 int  command_notice_shown(struct session *, const struct ipc_NOTICE_SHOWN *);
 /* To a successor of the connection: what was not answered. */
-void command_notice_again(const struct session *);
+void command_notice_again(struct session *);
 /* A process is there, or has a new configuration: it learns the level coppicectl asked for, if it did. */
 void command_tell_level(struct proc *);
 

@@ -338,12 +338,10 @@ static int ask_notice(struct session *s, uint32_t req, const char *text)
 	return r;
 }
 
-void command_notice_again(const struct session *s)
+void command_notice_again(struct session *s)
 {
-	struct proc *p = s->connection->proc;
-
-	if (s->notice.text != NULL && p->link != NULL)
-		link_send(p->link, IPC_CONN_NOTICE, &(struct ipc_CONN_NOTICE){ .req = s->notice.req, .text = view_str(s->notice.text) });
+	if (s->notice.text != NULL)
+		hail_session(s, s->notice.req, s->notice.text);
 }
 
 int command_notice_shown(struct session *s, const struct ipc_NOTICE_SHOWN *m)

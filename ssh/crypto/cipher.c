@@ -152,24 +152,24 @@ static void chacha_prepare(const struct cipher *c, uint32_t seq, uint8_t nonce[8
 	crypto_stream_chacha20(poly_key, CHACHA_KEY, nonce, c->key);	/* block 0; the payload begins with block 1 */
 }
 
-static void chacha_crypt(const struct cipher *c, const uint8_t nonce[8], uint8_t *pkt, size_t n)
+static void chacha_crypt(const struct cipher *c, const uint8_t nonce[8], const uint8_t *from, uint8_t *to, size_t n)
 {
-	crypto_stream_chacha20_xor(pkt, pkt, LENGTH_LEN, nonce, c->key + CHACHA_KEY);
-	crypto_stream_chacha20_xor_ic(pkt + LENGTH_LEN, pkt + LENGTH_LEN, n - LENGTH_LEN, nonce, 1, c->key);
+	crypto_stream_chacha20_xor(to, from, LENGTH_LEN, nonce, c->key + CHACHA_KEY);
+	crypto_stream_chacha20_xor_ic(to + LENGTH_LEN, from + LENGTH_LEN, n - LENGTH_LEN, nonce, 1, c->key);
 }
 
-static int chacha_seal(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
+static int chacha_seal(struct cipher *c, uint32_t seq, const uint8_t *plain, uint8_t *pkt, size_t n)
 {
 	uint8_t nonce[8], poly_key[CHACHA_KEY];
 
 	chacha_prepare(c, seq, nonce, poly_key);
-	chacha_crypt(c, nonce, pkt, n);
+	chacha_crypt(c, nonce, plain, pkt, n);
 	crypto_onetimeauth(pkt + n, pkt, n, poly_key);
 	secret_wipe(poly_key, sizeof poly_key);
 	return SSH_OK;
 }
 
-static int chacha_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
+static int chacha_open(struct cipher *c, uint32_t seq, const uint8_t *pkt, uint8_t *plain, size_t n)
 {
 	uint8_t nonce[8], poly_key[CHACHA_KEY];
 	int bad;
@@ -179,7 +179,7 @@ static int chacha_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
 	secret_wipe(poly_key, sizeof poly_key);
 	if (bad)
 		return SSH_E_MAC;
-	chacha_crypt(c, nonce, pkt, n);
+	chacha_crypt(c, nonce, pkt, plain, n);
 	return SSH_OK;
 }
 
@@ -202,28 +202,30 @@ static int gcm_start(struct cipher *c, const uint8_t *pkt)
 	return SSH_OK;
 }
 
-static int gcm_seal(struct cipher *c, uint8_t *pkt, size_t n)
+static int gcm_seal(struct cipher *c, const uint8_t *plain, uint8_t *pkt, size_t n)
 {
 	int r;
 
+	memmove(pkt, plain, LENGTH_LEN);
 	TRY(gcm_start(c, pkt));
-	if (gcry_cipher_encrypt(c->hd, pkt + LENGTH_LEN, n - LENGTH_LEN, NULL, 0) != 0 ||
+	if (gcry_cipher_encrypt(c->hd, pkt + LENGTH_LEN, n - LENGTH_LEN, plain + LENGTH_LEN, n - LENGTH_LEN) != 0 ||
 	    gcry_cipher_gettag(c->hd, pkt + n, c->alg->tag_len) != 0)
 		return SSH_E_CRYPTO;
 	return SSH_OK;
 }
 
-static int gcm_open(struct cipher *c, uint8_t *pkt, size_t n)
+static int gcm_open(struct cipher *c, const uint8_t *pkt, uint8_t *plain, size_t n)
 {
 	uint8_t tag[16];
 	int r;
 
 	TRY(gcm_start(c, pkt));
-	if (gcry_cipher_decrypt(c->hd, pkt + LENGTH_LEN, n - LENGTH_LEN, NULL, 0) != 0 ||
+	memmove(plain, pkt, LENGTH_LEN);
+	if (gcry_cipher_decrypt(c->hd, plain + LENGTH_LEN, n - LENGTH_LEN, pkt + LENGTH_LEN, n - LENGTH_LEN) != 0 ||
 	    gcry_cipher_gettag(c->hd, tag, sizeof tag) != 0)
 		return SSH_E_CRYPTO;
 	if (!secret_equal(tag, pkt + n, sizeof tag)) {
-		secret_wipe(pkt, n);	/* what was decrypted without proof is nobody's to read */
+		secret_wipe(plain, n);	/* what was decrypted without proof is nobody's to read */
 		return SSH_E_MAC;
 	}
 	return SSH_OK;
@@ -242,11 +244,11 @@ static void ctr_step(struct cipher *c, size_t n)
 	}
 }
 
-static int ctr_crypt(struct cipher *c, uint8_t *p, size_t n)
+static int ctr_crypt(struct cipher *c, const uint8_t *from, uint8_t *to, size_t n)
 {
 	if (n == 0)
 		return SSH_OK;
-	if (gcry_cipher_encrypt(c->hd, p, n, NULL, 0) != 0)	/* decryption is the same */
+	if (gcry_cipher_encrypt(c->hd, to, n, from, n) != 0)	/* decryption is the same */
 		return SSH_E_CRYPTO;
 	ctr_step(c, n);
 	return SSH_OK;
@@ -264,32 +266,35 @@ static const uint8_t *hmac(struct cipher *c, uint32_t seq, const uint8_t *pkt, s
 	return gcry_md_read(c->md, 0);
 }
 
-static int ctr_seal(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
+static int ctr_seal(struct cipher *c, uint32_t seq, const uint8_t *plain, uint8_t *pkt, size_t n)
 {
 	int r;
 
 	if (c->mac->etm) {
-		TRY(ctr_crypt(c, pkt + LENGTH_LEN, n - LENGTH_LEN));
+		memmove(pkt, plain, LENGTH_LEN);
+		TRY(ctr_crypt(c, plain + LENGTH_LEN, pkt + LENGTH_LEN, n - LENGTH_LEN));
 		memcpy(pkt + n, hmac(c, seq, pkt, n), c->mac->mac_len);
 		return SSH_OK;
 	}
-	memcpy(pkt + n, hmac(c, seq, pkt, n), c->mac->mac_len);
-	return ctr_crypt(c, pkt, n);
+	memcpy(pkt + n, hmac(c, seq, plain, n), c->mac->mac_len);
+	return ctr_crypt(c, plain, pkt, n);
 }
 
-static int ctr_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
+static int ctr_open(struct cipher *c, uint32_t seq, const uint8_t *pkt, uint8_t *plain, size_t n)
 {
-	size_t plain = c->head_open ? c->alg->block : 0;
+	size_t open = c->head_open ? c->alg->block : 0;
 	int r;
 
 	if (c->mac->etm) {
 		if (!secret_equal(hmac(c, seq, pkt, n), pkt + n, c->mac->mac_len))
 			return SSH_E_MAC;
-		return ctr_crypt(c, pkt + LENGTH_LEN, n - LENGTH_LEN);
+		memmove(plain, pkt, LENGTH_LEN);
+		return ctr_crypt(c, pkt + LENGTH_LEN, plain + LENGTH_LEN, n - LENGTH_LEN);
 	}
-	TRY(ctr_crypt(c, pkt + plain, n - plain));
-	if (!secret_equal(hmac(c, seq, pkt, n), pkt + n, c->mac->mac_len)) {
-		secret_wipe(pkt, n);
+	memmove(plain, pkt, open);
+	TRY(ctr_crypt(c, pkt + open, plain + open, n - open));
+	if (!secret_equal(hmac(c, seq, plain, n), pkt + n, c->mac->mac_len)) {
+		secret_wipe(plain, n);
 		return SSH_E_MAC;
 	}
 	return SSH_OK;
@@ -297,17 +302,17 @@ static int ctr_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
 
 /* ---- packets ---- */
 
-int cipher_seal(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
+int cipher_seal(struct cipher *c, uint32_t seq, const uint8_t *plain, uint8_t *pkt, size_t n)
 {
 	if (!c->encrypt || !whole(c, n))
 		return SSH_E_BUG;
 	switch (c->alg->mode) {
 	case MODE_CHACHAPOLY:
-		return chacha_seal(c, seq, pkt, n);
+		return chacha_seal(c, seq, plain, pkt, n);
 	case MODE_GCM:
-		return gcm_seal(c, pkt, n);
+		return gcm_seal(c, plain, pkt, n);
 	case MODE_CTR:
-		return ctr_seal(c, seq, pkt, n);
+		return ctr_seal(c, seq, plain, pkt, n);
 	}
 	return SSH_E_BUG;
 }
@@ -328,14 +333,14 @@ int cipher_length(struct cipher *c, uint32_t seq, uint8_t *pkt, uint32_t *packet
 		return SSH_OK;
 	}
 	if (!cipher_length_apart(c)) {
-		TRY(ctr_crypt(c, pkt, c->alg->block));
+		TRY(ctr_crypt(c, pkt, pkt, c->alg->block));
 		c->head_open = 1;
 	}
 	*packet_length = get_u32(pkt);
 	return SSH_OK;
 }
 
-int cipher_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
+int cipher_open(struct cipher *c, uint32_t seq, const uint8_t *pkt, uint8_t *plain, size_t n)
 {
 	int r = SSH_E_BUG;
 
@@ -347,13 +352,13 @@ int cipher_open(struct cipher *c, uint32_t seq, uint8_t *pkt, size_t n)
 	}
 	switch (c->alg->mode) {
 	case MODE_CHACHAPOLY:
-		r = chacha_open(c, seq, pkt, n);
+		r = chacha_open(c, seq, pkt, plain, n);
 		break;
 	case MODE_GCM:
-		r = gcm_open(c, pkt, n);
+		r = gcm_open(c, pkt, plain, n);
 		break;
 	case MODE_CTR:
-		r = ctr_open(c, seq, pkt, n);
+		r = ctr_open(c, seq, pkt, plain, n);
 		break;
 	}
 	c->head_open = 0;

@@ -95,18 +95,21 @@ int    cipher_length_apart(const struct cipher *);
 /* Bytes of a packet that must be there before cipher_length() can tell: 4, or one block. */
 size_t cipher_head_len(const struct cipher *);
 /*
- * Encrypts in place n bytes at pkt = uint32 packet_length, padding_length, payload, padding;
- * writes cipher_tag_len() bytes behind them.
+ * Encrypts n bytes at plain = uint32 packet_length, padding_length, payload, padding to pkt, which is the same
+ * place or one that does not overlap; writes cipher_tag_len() bytes behind them. plain is read only.
  */
-int    cipher_seal(struct cipher *, uint32_t seq, uint8_t *pkt, size_t n);
+int    cipher_seal(struct cipher *, uint32_t seq, const uint8_t *plain, uint8_t *pkt, size_t n);
 /*
  * The packet_length of the packet at pkt, of which cipher_head_len() bytes are there. Without an
  * AEAD or EtM the first block is decrypted in place, once: ask once per packet, then open it.
  * The value is the peer's: check it before use.
  */
 int    cipher_length(struct cipher *, uint32_t seq, uint8_t *pkt, uint32_t *packet_length);
-/* Checks and decrypts in place n = 4 + packet_length bytes; the tag stands behind. SSH_E_MAC. */
-int    cipher_open(struct cipher *, uint32_t seq, uint8_t *pkt, size_t n);
+/*
+ * Checks n = 4 + packet_length bytes at pkt, behind which the tag stands, and decrypts them to plain: the same place, or one
+ * that does not overlap, and then pkt is read only. SSH_E_MAC.
+ */
+int    cipher_open(struct cipher *, uint32_t seq, const uint8_t *pkt, uint8_t *plain, size_t n);
 /* Everything needed to go on elsewhere; read it back with cipher_import(). SSH_E_NOT_NOW after a failed packet. */
 int    cipher_export(const struct cipher *, struct wr *);
 int    cipher_import(struct cipher **, struct rd *, const struct mem *);

@@ -72,11 +72,11 @@ def memory(job, server):
 
 # ---- bulk --------------------------------------------------------------------------------------------
 
-def transfer(job, server, name, command, **more):
+def transfer(job, server, name, command, options, **more):
     """CPU of the server without the user's program, which says on stderr what it took."""
     server.rest()
     cpu, wall = server.cpu(), time.monotonic()
-    client = server.client(command % (lab.SCRATCH + "/usage"), options=CIPHER, stderr=subprocess.PIPE, **more)
+    client = server.client(command % (lab.SCRATCH + "/usage"), options=options, stderr=subprocess.PIPE, **more)
     said = client.communicate()[1]
     wall = time.monotonic() - wall
     lab.same(client.returncode, 0, "status of ssh")
@@ -86,13 +86,13 @@ def transfer(job, server, name, command, **more):
     return {name + "_cpu_s": (server.cpu() - cpu - user) / gb, name + "_user_cpu_s": user / gb, name + "_mb_s": gb * 1e3 / wall}
 
 
-def down(job, server):
-    return transfer(job, server, "down", "%%s head -c %d /dev/zero" % job["bytes"])
+def down(job, server, options=CIPHER):
+    return transfer(job, server, "down", "%%s head -c %d /dev/zero" % job["bytes"], options)
 
 
-def up(job, server):
+def up(job, server, options=CIPHER):
     with subprocess.Popen(["head", "-c", str(job["bytes"]), "/dev/zero"], stdout=subprocess.PIPE) as source:
-        return transfer(job, server, "up", "%s cat >/dev/null", stdin=source.stdout)
+        return transfer(job, server, "up", "%s cat >/dev/null", options, stdin=source.stdout)
 
 
 # ---- keystrokes --------------------------------------------------------------------------------------

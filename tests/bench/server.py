@@ -32,13 +32,14 @@ def _enter(group):
 
 
 class Measured(lab.Server):
-    """coppiced or sshd, with the same configuration."""
+    """coppiced or sshd, with the same configuration; more: lines for this one only, called variant."""
 
-    def __init__(self, name):
+    def __init__(self, name, variant="", more=()):
         self.name = name
-        self.group = "%s/%s-%s" % (_home, _tag, name)
+        self.variant = variant
+        self.group = "%s/%s-%s%s" % (_home, _tag, name, variant)
         os.mkdir(self.group)
-        super().__init__("LogLevel INFO", "MaxStartups 1000", "MaxSessions 1000", hostkeys=("host_ed25519",), wait=False)
+        super().__init__("LogLevel INFO", "MaxStartups 1000", "MaxSessions 1000", *more, hostkeys=("host_ed25519",), wait=False)
 
     def text(self):
         lines = super().text().splitlines()

@@ -91,8 +91,8 @@ static void import(struct view in)
 
 	if (cipher_import(&c, &r, NULL) < 0)
 		return;
-	if (cipher_seal(c, 1, pkt, 64) == SSH_E_BUG && cipher_length(c, 1, pkt, &length) == SSH_OK)
-		(void)cipher_open(c, 1, pkt, cipher_length_apart(c) ? 68 : 64);
+	if (cipher_seal(c, 1, pkt, pkt, 64) == SSH_E_BUG && cipher_length(c, 1, pkt, &length) == SSH_OK)
+		(void)cipher_open(c, 1, pkt, pkt, cipher_length_apart(c) ? 68 : 64);
 	cipher_free(c);
 }
 

@@ -16,7 +16,7 @@ static struct survive_count count(uint64_t r, uint64_t w)
 
 static int decide(uint8_t kind, uint32_t asked, uint64_t dr, uint64_t dw, int32_t *n)
 {
-	struct memory_entry e = { .kind = kind, .asked = asked };
+	struct memory_entry e = { .kind = kind, .asked = asked, .extent = kind == BOOK_READ_CLIENT || kind == BOOK_READ_PROGRAM ? (asked + 7) & ~7u : 0 };
 
 	*n = -7;
 	return survive_doubt(kind != BOOK_NONE ? &e : NULL, count(1000, 2000), count(1000 + dr, 2000 + dw), n);
@@ -32,6 +32,16 @@ Test(survive, nothing_in_doubt)
 	cr_assert_eq(decide(BOOK_READABLE, 0, 0, 0, &n), 0, "a wake-up moves nothing");
 	cr_assert_eq(decide(BOOK_READABLE, 0, 1, 0, &n), SSH_E_STATE);
 	cr_assert_eq(decide(BOOK_VALUE, 0, 0, 1, &n), SSH_E_STATE);
+}
+
+Test(survive, no_place_for_what_came)
+{
+	struct memory_entry e = { .kind = BOOK_READ_PROGRAM, .asked = 100, .extent = 40 };
+	int32_t n;
+
+	cr_assert_eq(survive_doubt(&e, count(0, 0), count(40, 0), &n), 1);
+	cr_assert_eq(n, 40);
+	cr_assert_eq(survive_doubt(&e, count(0, 0), count(41, 0), &n), SSH_E_STATE);
 }
 
 Test(survive, the_kernel_decides)
@@ -67,28 +77,48 @@ Test(survive, the_kernel_counted_less_than_the_books)
 
 /* ---- the log ---------------------------------------------------------------------------- */
 
+#define ERA 7
+
 static struct memory_slot *slot;
+static uint8_t *book;
 
-static struct memory_entry *add(uint8_t kind, uint32_t asked, int32_t result)
+static struct memory_entry *add(uint8_t kind, uint32_t asked, int32_t result, uint32_t extent)
 {
-	struct memory_entry *e = (struct memory_entry *)(void *)(slot->log + slot->log_len);
+	struct memory_entry *e = (struct memory_entry *)(void *)(book + slot->log_len);
 
-	*e = (struct memory_entry){ .kind = kind, .asked = asked, .result = result };
-	slot->log_len += (uint32_t)sizeof *e;
-	if ((kind == BOOK_READ_CLIENT || kind == BOOK_READ_PROGRAM || kind == BOOK_HEARD) && result > 0)
-		slot->log_len += ((uint32_t)result + 7) & ~7u;
+	*e = (struct memory_entry){ .kind = kind, .asked = asked, .result = result, .extent = extent, .era = ERA };
+	slot->log_len += (uint32_t)sizeof *e + extent;
 	return e;
+}
+
+static int walk(struct survive_count *c, const struct memory_entry **doubt)
+{
+	return survive_walk(slot, book, c, doubt);
+}
+
+/* A log of this entry alone. */
+static int alone(uint8_t kind, uint32_t asked, int32_t result, uint32_t extent)
+{
+	struct survive_count c = count(0, 0);
+	const struct memory_entry *doubt;
+
+	slot->log_len = 0;
+	add(kind, asked, result, extent);
+	return walk(&c, &doubt);
 }
 
 static void setup(void)
 {
 	slot = calloc(1, sizeof *slot);
-	cr_assert_not_null(slot);
+	book = calloc(1, MEMORY_LOG);
+	cr_assert(slot != NULL && book != NULL);
+	slot->era = ERA;
 }
 
 static void teardown(void)
 {
 	free(slot);
+	free(book);
 }
 
 TestSuite(survive_walk, .init = setup, .fini = teardown);
@@ -96,24 +126,47 @@ TestSuite(survive_walk, .init = setup, .fini = teardown);
 Test(survive_walk, sums)
 {
 	struct survive_count c = count(5, 7);
-	const struct memory_entry *doubt, *e;
+	const struct memory_entry *doubt;
 
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_OK);
+	cr_assert_eq(walk(&c, &doubt), SSH_OK);
 	cr_assert_null(doubt);
-	add(BOOK_READABLE, 0, 0);
-	add(BOOK_READ_CLIENT, 100, 13);
-	add(BOOK_WRITE_PROGRAM, 100, 40);
-	add(BOOK_READ_PROGRAM, 100, -11);
-	add(BOOK_WRITE_CLIENT, 64, 64);
-	add(BOOK_WRITE_CLIENT, 64, -11);
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_OK);
+	add(BOOK_READABLE, 0, 0, 0);
+	add(BOOK_READ_CLIENT, 100, 13, 16);
+	add(BOOK_WRITE_PROGRAM, 100, 40, 0);
+	add(BOOK_READ_PROGRAM, 100, -11, 0);
+	add(BOOK_READ_PROGRAM, 100, 20, 64);
+	add(BOOK_WRITE_CLIENT, 64, 64, 0);
+	add(BOOK_WRITE_CLIENT, 64, -11, 0);
+	cr_assert_eq(walk(&c, &doubt), SSH_OK);
 	cr_assert_null(doubt);
-	cr_assert_eq(c.rchar, 18);
+	cr_assert_eq(c.rchar, 38);
 	cr_assert_eq(c.wchar, 111);
-	e = add(BOOK_WRITE_CLIENT, 9, 0);
-	slot->log_len -= (uint32_t)sizeof *e;		/* begun, not ended */
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_OK);
+}
+
+Test(survive_walk, the_one_in_doubt)
+{
+	struct survive_count c = count(5, 7);
+	const struct memory_entry *doubt;
+	struct memory_entry *e;
+
+	add(BOOK_READABLE, 0, 0, 0);
+	e = add(BOOK_READ_PROGRAM, 9, 0, 48);
+	slot->log_len -= (uint32_t)sizeof *e + 48;		/* begun, not ended */
+	cr_assert_eq(walk(&c, &doubt), SSH_OK);
 	cr_assert_eq(doubt, e);
+	cr_assert_eq(c.rchar, 5, "nobody knows yet");
+	e->extent = MEMORY_LOG - (uint32_t)(2 * sizeof *e);
+	cr_assert_eq(walk(&c, &doubt), SSH_OK, "up to the end");
+	e->extent += 8;
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE, "and beyond it");
+	e->extent = 48;
+	e->kind = BOOK_WRITE_CLIENT;
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE, "a write brings no bytes");
+	e->kind = BOOK_MAX;
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE);
+	e->era = ERA - 1;
+	cr_assert_eq(walk(&c, &doubt), SSH_OK);
+	cr_assert_null(doubt, "what the log held before the checkpoint");
 }
 
 Test(survive_walk, nonsense)
@@ -122,21 +175,27 @@ Test(survive_walk, nonsense)
 	struct survive_count c = count(0, 0);
 
 	slot->log_len = MEMORY_LOG;
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE, "no room for the one in doubt");
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE, "no room for the one in doubt");
 	slot->log_len = 12;
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE);
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE);
+	cr_assert_eq(alone(BOOK_MAX, 0, 0, 0), SSH_E_STATE);
+	cr_assert_eq(alone(BOOK_NONE, 0, 0, 0), SSH_E_STATE);
+	cr_assert_eq(alone(BOOK_WRITE_CLIENT, 10, 11, 0), SSH_E_STATE);
+	cr_assert_eq(alone(BOOK_READ_CLIENT, 10, 10, 16), SSH_OK);
+	cr_assert_eq(alone(BOOK_READ_CLIENT, 10, 10, 8), SSH_E_STATE, "more than there is");
+	cr_assert_eq(alone(BOOK_READ_CLIENT, 10, INT32_MAX, 16), SSH_E_STATE);
+	cr_assert_eq(alone(BOOK_READ_CLIENT, 10, 1, 12), SSH_E_STATE, "the next one would not be aligned");
+	cr_assert_eq(alone(BOOK_READABLE, 0, 0, 8), SSH_E_STATE);
+	cr_assert_eq(alone(BOOK_VALUE, 0, 8, 8), SSH_E_STATE);
 	slot->log_len = 0;
-	add(BOOK_MAX, 0, 0);
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE);
+	add(BOOK_READ_CLIENT, 10, 10, 16)->extent = 24;
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE, "longer than the log");
 	slot->log_len = 0;
-	add(BOOK_NONE, 0, 0);
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE);
+	add(BOOK_READ_CLIENT, 10, 10, 16)->extent = UINT32_MAX - 7;
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE);
 	slot->log_len = 0;
-	add(BOOK_WRITE_CLIENT, 10, 11);
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE);
-	slot->log_len = 0;
-	add(BOOK_READ_CLIENT, 10, 10)->result = INT32_MAX;
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE, "longer than the log");
+	add(BOOK_READABLE, 0, 0, 0)->era = ERA - 1;
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE, "of another era");
 }
 
 /* ---- what the supervisor said ------------------------------------------------------------- */
@@ -146,11 +205,11 @@ Test(survive_walk, words_take_room_and_move_nothing)
 	struct survive_count c = count(5, 7);
 	const struct memory_entry *doubt;
 
-	add(BOOK_HEARD, 21, 21);
-	add(BOOK_TIMER, 0, 0);
-	add(BOOK_TURN, 0, 0);
-	add(BOOK_READ_CLIENT, 100, 13);
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_OK);
+	add(BOOK_HEARD, 21, 21, 24);
+	add(BOOK_TIMER, 0, 0, 0);
+	add(BOOK_TURN, 0, 0, 0);
+	add(BOOK_READ_CLIENT, 100, 13, 16);
+	cr_assert_eq(walk(&c, &doubt), SSH_OK);
 	cr_assert_null(doubt);
 	cr_assert_eq(c.rchar, 18);
 	cr_assert_eq(c.wchar, 7);
@@ -161,18 +220,18 @@ Test(survive_walk, words_without_an_end)
 	const struct memory_entry *doubt;
 	struct survive_count c = count(0, 0);
 
-	add(BOOK_HEARD, 20, 0);
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE, "nothing was said");
+	add(BOOK_HEARD, 20, 0, 24);
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE, "nothing was said");
 	slot->log_len = 0;
-	add(BOOK_HEARD, 20, -11);
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE);
+	add(BOOK_HEARD, 20, -11, 24);
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE);
 	slot->log_len = 0;
-	add(BOOK_HEARD, 20, 19);
-	cr_assert_eq(survive_walk(slot, &c, &doubt), SSH_E_STATE);
+	add(BOOK_HEARD, 20, 19, 24);
+	cr_assert_eq(walk(&c, &doubt), SSH_E_STATE);
 	slot->log_len = 0;
-	add(BOOK_HEARD, 20, 20);
+	add(BOOK_HEARD, 20, 20, 24);
 	for (uint32_t whole = slot->log_len; slot->log_len > 0; slot->log_len -= 8)
-		cr_assert_eq(survive_walk(slot, &c, &doubt) == SSH_OK, slot->log_len == whole, "cut to %u", slot->log_len);
+		cr_assert_eq(walk(&c, &doubt) == SSH_OK, slot->log_len == whole, "cut to %u", slot->log_len);
 }
 
 static unsigned asked_for[8], nasked;
@@ -192,7 +251,7 @@ static int hear(const uint8_t *p, size_t n, unsigned fds, struct ipc_msg *m)
 	struct memory_entry *e;
 
 	slot->log_len = 0;
-	e = add(BOOK_HEARD, (uint32_t)n, (int32_t)n);
+	e = add(BOOK_HEARD, (uint32_t)n, (int32_t)n, ((uint32_t)n + 7) & ~7u);
 	e->which = (uint8_t)fds;
 	memcpy(e + 1, p, n);
 	nasked = 0;
