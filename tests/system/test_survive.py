@@ -337,7 +337,7 @@ def test_not_before_login_and_not_without_the_keyword():
         server.crash_expected = True
         with socket.create_connection((HOST, server.port)) as s:
             s.recv(100)
-            pid = wait_until(lambda: children(server, "connection"), 10)[0]
+            pid = wait_until(lambda: len(found := children(server, "connection")) == 1 and found, 10, text="the first probe is still there")[0]
             kill(pid)
             s.settimeout(20)
             try:
