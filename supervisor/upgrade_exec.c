@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/become.h"
 #include "supervisor/control.h"
 #include "supervisor/held.h"
 #include "supervisor/keep.h"
@@ -165,8 +166,10 @@ int upgrade_exec(struct daemon *d, const char *path, unsigned format, uint64_t c
 	if (p.error == SSH_OK && argv != NULL) {
 		keep_open_over(journal_fd(p.j), 1);
 		block_signals(&old);
+		become_restore_limits();
 		execve(path, argv, d->environment);
 		saved = errno;
+		become_raise_limits();
 		sigprocmask(SIG_SETMASK, &old, NULL);
 	} else {
 		saved = ENOMEM;
@@ -207,6 +210,7 @@ void upgrade_step_back(struct daemon *d)
 		}
 	log_ev(LOGL_ERROR, "ev=upgrade version %s cannot take over; back to %s", program_version.name, im.from.build);
 	block_signals(&(sigset_t){ 0 });
+	become_restore_limits();
 	syscall(SYS_execveat, program, "", argv, d->environment, 0x1000 /* AT_EMPTY_PATH */);
 	log_ev(LOGL_ERROR, "ev=upgrade cannot go back: %s; the keeper waits for the next start", strerror(errno));
 }
