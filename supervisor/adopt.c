@@ -139,7 +139,7 @@ void adopt_unwatch(struct proc *p)
 	p->watch = NULL;
 }
 
-static int link_lives(const struct proc *p)
+int adopt_lives(const struct proc *p)
 {
 	struct pollfd f = { .fd = p->link != NULL ? link_fd(p->link) : -1, .events = 0 };
 
@@ -151,7 +151,7 @@ int adopt_claim(struct proc *p, pid_t pid)
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
 	/* Alive after the pidfd was opened, and before: so that is what the pidfd stands for. */
-	if (pidfd < 0 || !link_lives(p)) {
+	if (pidfd < 0 || !adopt_lives(p)) {
 		if (pidfd >= 0)
 			close(pidfd);
 		return SSH_E_GONE;

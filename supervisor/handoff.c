@@ -430,10 +430,8 @@ int handoff_lost(struct proc *p, int reaped)
 
 void handoff_abandon_all(struct daemon *d)
 {
-	d->handoffs.pumping++;		/* none begins instead */
 	LIST_EACH_SAFE(l, next, &d->handoffs.active)
 		abandon(LIST_OF(l, struct handoff, link), MOVE_LATER, "the daemon is replaced");
-	d->handoffs.pumping--;
 }
 
 void handoff_cancel(struct session *s)

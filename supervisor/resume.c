@@ -12,9 +12,11 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "ipc/values.h"
 #include "supervisor/effects.h"
 #include "supervisor/held.h"
+#include "supervisor/introduce.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/proc.h"
@@ -137,11 +139,10 @@ static int judge(struct daemon *d, int fd)
 static int from_keeper(struct daemon *d)
 {
 	struct resume *rs = resume_new(d, 0);
-	int fd;
 
 	if (rs == NULL)
 		return SSH_E_NOMEM;
-	switch (keep_find(d, d->held, &rs->keeper)) {
+	switch (keep_find(d, d->held, &rs->keeper, &rs->keeper_pid)) {
 	case KEEP_NOBODY:
 		resume_drop(d);
 		return SSH_OK;
@@ -152,10 +153,7 @@ static int from_keeper(struct daemon *d)
 	case KEEP_TAKEN:
 		break;
 	}
-	if ((fd = held_take(d->held, KEPT_JOURNAL, 0, 0)) < 0)
-		let_go(d, "it had not begun to serve");
-	else
-		judge(d, fd);
+	judge(d, held_take(d->held, KEPT_JOURNAL, 0, 0));
 	return SSH_OK;
 }
 
@@ -281,6 +279,24 @@ int resume_socket(struct daemon *d, int slot, const struct addr *a, const char *
 
 /* ---- what others see -------------------------------------------------------------------------- */
 
+/*
+ * A supervisor that took over a moment ago, and died, may have asked the same; what answers it is in the socket still, and not true any more: it
+ * may have made programs after it asked. PONG comes behind those answers, and before ours.
+ */
+static void mark_answers(struct proc *p)
+{
+	if (link_state(p->link) != W_UP && link_state(p->link) != W_AUTHED)
+		return;		/* it has no programs */
+	p->ends_after = (uint32_t)clock_us() | 1;
+	link_send(p->link, IPC_PING, &(struct ipc_PING){ .seq = p->ends_after });
+}
+
+void resume_pong(struct proc *p, uint32_t seq)
+{
+	if (p->ends_after == seq)
+		p->ends_after = 0;
+}
+
 /* Connections say what they have; the kernel says who said it. */
 static void ask_connections(struct daemon *d)
 {
@@ -293,6 +309,7 @@ static void ask_connections(struct daemon *d)
 			continue;
 		if (link_state(p->link) == W_AUTHED)	/* it may have stood still, to be moved, when the supervisor died */
 			link_send(p->link, IPC_SERVE, &(struct ipc_SERVE){ 0 });
+		mark_answers(p);
 		link_send(p->link, IPC_ENDS_ASK, &m);
 	}
 }
@@ -311,7 +328,7 @@ static void end_the_unready(struct daemon *d)
 
 		if (p->role == ROLE_CONN && p->kid == NULL && p->pid == 0)
 			proc_disown(p);		/* a successor nobody knows yet: it sees its link end */
-		else if (p->pid > 0 && (p->broke_rules || p->killed || ((p->role == ROLE_WRK || p->role == ROLE_CONN) && p->kid == NULL) || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
+		else if (p->pid > 0 && (p->broke_rules || p->killed || (p->role == ROLE_KEEP && p->kid == NULL) || ((p->role == ROLE_WRK || p->role == ROLE_CONN) && p->kid == NULL) || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
 			proc_kill(p);
 		else if (p->pid > 0 && ((p->kid == NULL && !serves_old_keys(p)) || p->ending || (p->link == NULL && p->role != ROLE_WRK)))
 			proc_set_deadline(p);
@@ -408,14 +425,28 @@ static void take_channel(struct session *s, struct proc *p, struct ipc_msg *m)
 	state_work(w);
 }
 
+/* FORKED was on its way when the supervisor died, or FORK had just been said: now the kernel tells who it is. */
+static int born(struct proc *p, pid_t pid)
+{
+	const struct proc *n = proc_of(p->d, KID_NURSERY);
+
+	if (p->forked_by == 0 && n != NULL) {
+		p->forked_by = n->serial;
+		p->keys = n->keys;
+		introduce_go_on(p->d, 0);
+	}
+	return proc_name_pid(p, pid);
+}
+
 int resume_ends(struct proc *p, struct ipc_msg *m)
 {
 	struct session *s = p->kid != NULL ? p->kid->session : NULL;
 
-	if (!p->asked_ends || s == NULL)
+	if (!p->resumed || s == NULL)
 		return SSH_E_RULE;
-	/* FORKED was on its way when the supervisor died: now the kernel says who it is. */
-	if (p->pid == 0 && m->sender > 1 && proc_name_pid(p, m->sender) < 0)
+	if (!p->asked_ends || p->ends_after != 0)
+		return SSH_OK;
+	if (p->pid == 0 && m->sender > 1 && born(p, m->sender) < 0)
 		return SSH_E_RULE;
 	switch (m->u.ENDS.what) {
 	case ENDS_CLIENT:

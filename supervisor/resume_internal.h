@@ -14,6 +14,7 @@ struct resume {
 	int by_exec;			/* the processes are our children still */
 	int from_store;			/* the descriptors are the service manager's: the keeper is gone, too */
 	int keeper;			/* our link to it; -1: taken, or none */
+	pid_t keeper_pid;		/* another one may have been about to replace it, or it another one */
 	struct table proc_of;		/* node: its PROC record */
 	struct table busy;		/* supervisor nodes with a child that has a process */
 	uint64_t *end;			/* nodes whose process is gone */
