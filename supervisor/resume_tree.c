@@ -259,7 +259,7 @@ static struct kid *kid_of_proc(struct daemon *d, const struct saved *s)
 {
 	struct kid *k = kid_of(d, s->u.PROC.node);
 
-	if (s->u.PROC.role == ROLE_KEEP && !d->resume->by_exec)
+	if (s->u.PROC.role == ROLE_KEEP && d->resume->keeper_pid != 0)
 		return is_our_keeper(d, s) ? d->kids[KID_KEEPER] : NULL;
 	if (s->u.PROC.role >= ROLE_COUNT || (s->u.PROC.flags & PROC_NEXT) || (k != NULL && k->proc != NULL)
 	    || table_get(&d->resume->proc_of, s->u.PROC.node) != journal_find(&d->resume->im, STATE_PROC, s->id))
