@@ -58,16 +58,20 @@ static void answer(struct session *s, uint32_t req, int status, uint64_t worker,
 
 struct parked { struct list link; size_t len; uint8_t bytes[]; };
 
-static void on_park_over(evutil_socket_t fd, short what, void *arg)
+/* Our own connection processes do not do that: somebody else speaks. */
+static void breach(struct session *s, const char *what)
 {
-	struct session *s = arg;
-
-	(void)fd, (void)what;
-	log_ev(LOGL_WARN, "%s: asked for a program without being logged in", s->kid->name);
+	log_ev(LOGL_WARN, "%s: asked for %s", s->kid->name, what);
 	if (s->connection != NULL && s->connection->proc != NULL) {
 		s->connection->proc->broke_rules = 1;
 		proc_kill(s->connection->proc);
 	}
+}
+
+static void on_park_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	breach(arg, "a program without being logged in");
 }
 
 static int copy(const struct ipc_SPAWN *m, struct parked **res)
@@ -263,6 +267,10 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 		return keep_replay(s, m);
 	if (s->grant == NULL)
 		return park(s, m);
+	if (!grant_allows_env(s->grant, m->env)) {
+		breach(s, "a variable that AcceptEnv does not allow");
+		return SSH_OK;
+	}
 	if (s->nworks >= s->grant->max_sessions || s->nworks >= SUP_SESSION_CHANNELS)
 		status = SPAWNED_REFUSED;
 	else
