@@ -137,20 +137,6 @@ void worker_drop_parked(struct session *s)
 
 /* ---- a request --------------------------------------------------------------------------- */
 
-/* Environment of the grant, and the overruled command behind it. */
-static int environment(struct buf *b, const struct grant *g, const struct plan *p)
-{
-	static const char name[] = "SSH_ORIGINAL_COMMAND=";
-	int r;
-
-	TRY(buf_append(b, g->environment.p, g->environment.len));
-	if (p->original.len == 0)
-		return SSH_OK;
-	TRY(buf_append(b, name, sizeof name - 1));
-	TRY(buf_append(b, p->original.p, p->original.len));
-	return buf_append(b, "", 1);
-}
-
 /* WORK as it will lie in the worker's socket. */
 static int write_order(struct work *w, const struct ipc_SPAWN *m, const struct plan *p, const char *tty)
 {
@@ -158,22 +144,17 @@ static int write_order(struct work *w, const struct ipc_SPAWN *m, const struct p
 	struct ipc_WORK order = {
 		.kind = (uint8_t)p->kind, .pty = m->pty, .user = view_str(g->user), .home = view_str(g->home),
 		.shell = view_str(g->shell), .tty = view_str(tty), .term = m->term, .modes = m->modes, .env = m->env,
-		.command = p->command, .peer = w->s->peer, .local = w->s->local,
+		.environment = g->environment, .command = p->command, .original = p->original, .peer = w->s->peer, .local = w->s->local,
 	};
-	struct buf env, out;
+	struct buf out;
 	int r;
 
-	buf_init(&env, 8192, NULL);	/* the field's maximum */
 	buf_init(&out, IPC_MESSAGE_MAX, NULL);
-	if ((r = environment(&env, g, p)) == SSH_OK) {
-		order.environment = view_of(env.v != NULL ? buf_head(&env) : (const uint8_t *)"", buf_len(&env));
-		r = ipc_encode(&out, IPC_WORK, &order);
-	}
+	r = ipc_encode(&out, IPC_WORK, &order);
 	if (r == SSH_OK && (w->order = malloc(buf_len(&out))) != NULL)
 		memcpy(w->order, buf_head(&out), w->order_len = buf_len(&out));
 	else if (r == SSH_OK)
 		r = SSH_E_NOMEM;
-	buf_drop(&env);
 	buf_drop(&out);
 	return r;
 }
