@@ -14,16 +14,13 @@
 #include "supervisor/command.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
-#include "supervisor/introduce.h"
 #include "supervisor/lastgood.h"
 #include "supervisor/listen.h"
 #include "supervisor/lookup.h"
-#include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/reload_internal.h"
 #include "supervisor/manager.h"
 #include "supervisor/spawn.h"
-#include "supervisor/state.h"
 #include "supervisor/watchdog.h"
 
 static void begin(struct daemon *, const struct request *);
@@ -180,93 +177,6 @@ static void refuse(struct daemon *d, const struct proc *culprit, const char *for
 
 /* ---- the second half ------------------------------------------------------------------------------ */
 
-/* It was asked nothing, because it was starting: it learns it now. */
-static void catch_up(struct proc *p)
-{
-	struct daemon *d = p->d;
-
-	if (p->kid == NULL || p->link == NULL || p->ending || p->generation >= d->slice_since[p->role])
-		return;
-	if (p->role == ROLE_NUR) {
-		nursery_replace(d);
-	} else if (p->role == ROLE_KEY && p->keys != d->keys) {
-		proc_ask_to_end(p);	/* its supervisor starts it anew, with the keys of now */
-	} else {
-		p->tried = d->generation;
-		if (broker_configure(p, d->slice[p->role], d->slice_len[p->role], d->generation) < 0)
-			proc_kill(p);
-	}
-}
-
-static void switch_over(struct proc *p, uint64_t generation)
-{
-	if (link_send(p->link, IPC_CONFIG_COMMIT, &(struct ipc_CONFIG_COMMIT){ .generation = generation, .commit = 1 }) < 0) {
-		log_ev(LOGL_ERROR, "ev=config role=%s pid=%d: cannot be told to switch; it starts anew", ipc_role_name(p->role), (int)p->pid);
-		proc_kill(p);
-	}
-	command_tell_level(p);	/* the slice has a level of its own */
-	p->generation = generation;
-	p->tried = 0;
-	p->voted = 0;
-}
-
-/* The successor is the keysign of now; the old one stays for those who showed its keys. */
-static void take_keys(struct daemon *d, struct proc *p)
-{
-	struct kid *k = d->kids[KID_KEYSIGN];
-	struct proc *old = k->proc;
-
-	k->proc = p;
-	k->last_pid = p->pid;
-	k->up_ms = p->born_ms;
-	p->kid = k;
-	p->trial = 0;
-	if (old != NULL)
-		old->kid = NULL;
-	d->keys = p->keys;
-	state_proc(p);
-	if (old != NULL)
-		state_proc(old);
-	state_daemon(d);
-	introduce_take_over(p);
-	log_ev(LOGL_INFO, "ev=keysign pid=%d has the new host keys; pid=%d serves the connections that began with the old ones", (int)p->pid,
-	    old != NULL ? (int)old->pid : 0);
-}
-
-static void take_nursery(struct daemon *d, struct proc *p)
-{
-	struct proc *other = d->nursery.next;
-
-	p->trial = 0;
-	d->nursery.next = p;
-	if (other != NULL)
-		proc_disown(other);	/* it knows the old configuration only */
-	nursery_successor_ready(d);
-}
-
-static void switch_processes(struct daemon *d)
-{
-	struct reload *r = d->reload;
-
-	LIST_EACH(l, &d->procs) {
-		struct proc *p = LIST_OF(l, struct proc, all);
-
-		if (p->voted && p->tried == d->generation)
-			switch_over(p, d->generation);
-	}
-	if (r->keysign != NULL)
-		take_keys(d, r->keysign);
-	if (r->nursery != NULL)
-		take_nursery(d, r->nursery);
-	introduce_retire(d);
-	LIST_EACH(l, &d->procs) {
-		struct proc *p = LIST_OF(l, struct proc, all);
-
-		if (p->is_ready)
-			catch_up(p);
-	}
-}
-
 /* Which configuration comes back when somebody wants to go back. Takes was. */
 static void remember(struct daemon *d, struct config *was)
 {
@@ -303,7 +213,7 @@ static void commit(struct daemon *d)
 	detach_commit_pid(d);
 	config_swap(d, &c, c->generation);	/* c is now what was in force; Supervise lines hold (supervise_apply) */
 	control_commit(d);
-	switch_processes(d);
+	reload_switch_all(d);
 	listen_commit(d);
 	watchdog_start(d);
 	free(d->fallback);
@@ -485,8 +395,8 @@ int reload_answer(struct proc *p, const struct ipc_CONFIG_OK *m)
 		p->voted = 1;
 		maybe_commit(d);
 	} else if (m->generation == d->generation && m->accepted) {
-		switch_over(p, m->generation);
-		catch_up(p);
+		reload_switch(p, m->generation);
+		reload_catch_up(p);
 	} else if (m->generation == d->generation) {
 		log_ev(LOGL_ERROR, "ev=config role=%s pid=%d: keeps its old configuration: %s", ipc_role_name(p->role), (int)p->pid, why);
 	}
@@ -508,7 +418,7 @@ void reload_ready(struct proc *p)
 
 void reload_newcomer(struct proc *p)
 {
-	catch_up(p);
+	reload_catch_up(p);
 }
 
 void reload_lost(struct proc *p)

@@ -3,7 +3,7 @@
 #include "supervisor/config.h"
 #include "supervisor/reload.h"
 
-/* reload_internal - what reload.c and reload_rows.c share. */
+/* reload_internal - what reload*.c share. */
 
 enum reload_kind { RELOAD_FILE, RELOAD_BACK };
 
@@ -37,5 +37,11 @@ struct reload {
 void reload_tell(struct daemon *, const struct config *was, const char *sentence);
 /* To whoever asked, before the votes are forgotten. */
 void reload_tell_roles(struct daemon *, const struct proc *culprit, const char *why);
+/* To a process that has accepted this generation: it holds. */
+void reload_switch(struct proc *, uint64_t generation);
+/* To one that was asked nothing, because it was starting: it learns the generation in force now. */
+void reload_catch_up(struct proc *);
+/* Everybody who voted switches, successors take over, who was starting catches up. */
+void reload_switch_all(struct daemon *);
 
 #endif

@@ -17,6 +17,7 @@ struct grant {
 	size_t ngroups;
 	char *user, *home, *shell, *forced, *subsystems;	/* "" : none */
 	char *method, *key;			/* how it logged in, for people */
+	char *accept_env;			/* patterns, blank between: the client's variables that programs may get */
 	struct view environment;		/* NAME=VALUE, NUL after each */
 	char text[];
 };

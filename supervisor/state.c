@@ -112,7 +112,8 @@ static struct saved of_grant(const struct session *se, struct buf *groups)
 	struct saved s = { .kind = STATE_GRANT, .id = se->conn, .u.GRANT = {
 		.uid = g->uid, .gid = g->gid, .permits = g->permits, .max_sessions = g->max_sessions, .user = view_str(g->user),
 		.home = view_str(g->home), .shell = view_str(g->shell), .forced = view_str(g->forced),
-		.subsystems = view_str(g->subsystems), .environment = g->environment } };
+		.subsystems = view_str(g->subsystems), .environment = g->environment,
+		.accept_env = view_str(g->accept_env[0] != '\0' ? g->accept_env : " ") } };
 
 	for (size_t i = 0; i < g->ngroups; i++)
 		wr_u32(&w, g->groups[i]);

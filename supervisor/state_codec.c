@@ -6,52 +6,17 @@
 /* Format 2 exists in test builds only: it must be as unreadable to format 1 as a real one would be. */
 #define LEAD_2 0xc2u
 
-static void put_view(struct wr *w, struct view v, size_t max)
-{
-	if (v.len > max)
-		w->error = SSH_E_FULL;
-	else
-		wr_view(w, v);
-}
-
-static struct view get_text(struct rd *r, size_t max)
-{
-	struct view v = rd_string(r, max);
-
-	for (size_t i = 0; i < v.len; i++)
-		if (v.p[i] == '\0')
-			r->bad = 1;
-	return v;
-}
-
-#define U8(n)       wr_u8(w, m->n);
-#define U32(n)      wr_u32(w, m->n);
-#define U64(n)      wr_u64(w, m->n);
-#define I32(n)      wr_u32(w, (uint32_t)m->n);
-#define STR(n, x)   put_view(w, m->n, x);
-#define BYTES(n, x) put_view(w, m->n, x);
-#define ADDR(n)     ipc_put_addr(w, &m->n);
+#include "ipc/words_put.def"
 #define SAVED(no, name, fields_, doc_) static void put_##name(struct wr *w, const struct saved_##name *m) { fields_ }
 #include "supervisor/state.def"
 #undef SAVED
-#undef U8
-#undef U32
-#undef U64
-#undef I32
-#undef STR
-#undef BYTES
-#undef ADDR
+#include "ipc/words_end.def"
 
-#define U8(n)       m->n = rd_u8(r);
-#define U32(n)      m->n = rd_u32(r);
-#define U64(n)      m->n = rd_u64(r);
-#define I32(n)      m->n = (int32_t)rd_u32(r);
-#define STR(n, x)   m->n = get_text(r, x);
-#define BYTES(n, x) m->n = rd_string(r, x);
-#define ADDR(n)     m->n = ipc_get_addr(r);
+#include "ipc/words_get.def"
 #define SAVED(no, name, fields_, doc_) static void get_##name(struct rd *r, struct saved_##name *m) { fields_ }
 #include "supervisor/state.def"
 #undef SAVED
+#include "ipc/words_end.def"
 
 int state_encode(struct buf *b, unsigned format, const struct saved *s)
 {

@@ -14,23 +14,11 @@ enum state_kind {
 #undef SAVED
 };
 
-#define U8(n)       uint8_t n;
-#define U32(n)      uint32_t n;
-#define U64(n)      uint64_t n;
-#define I32(n)      int32_t n;
-#define STR(n, x)   struct view n;
-#define BYTES(n, x) struct view n;
-#define ADDR(n)     struct addr n;
+#include "ipc/words_struct.def"
 #define SAVED(no, name, fields_, doc_) struct saved_##name { fields_ };
 #include "supervisor/state.def"
 #undef SAVED
-#undef U8
-#undef U32
-#undef U64
-#undef I32
-#undef STR
-#undef BYTES
-#undef ADDR
+#include "ipc/words_end.def"
 
 struct saved {
 	enum state_kind kind;
