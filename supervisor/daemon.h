@@ -192,6 +192,7 @@ struct daemon {
 	struct keep *keep;
 	struct upgrade *upgrade;	/* one is asked for */
 	struct replace *replace;	/* one is under way */
+	int renewing;			/* a former program's helpers (1), then its connections (2) are being replaced: the next supervisor goes on with it */
 	char **argv, **environment;	/* as we were started */
 	int took_over;			/* the tree is ours, and others know */
 	int self;			/* this very program, for a step back */

@@ -18,6 +18,7 @@ enum kept_kind {
 	KEPT_WORK = 6,		/* our ends of a channel, AT_STDIN ... */
 	KEPT_DAEMON = 7,	/* sink, door, control socket, the old program, pipe to the process the user started, metrics, health */
 	KEPT_CLIENT = 8,	/* a coppicectl that waits */
+	KEPT_BEFORE = 10,	/* id 0: the configuration that comes back unless the one in force is confirmed */
 	KEPT_PROGRAMS = 9	/* the old program's helpers, from id times 8 */
 };
 

@@ -18,6 +18,7 @@
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/proc.h"
+#include "supervisor/reload.h"
 #include "supervisor/resume_internal.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
@@ -76,7 +77,10 @@ static void pack_all(struct packing *p, struct daemon *d, uint64_t client)
 	struct session *s;
 	size_t at = 0;
 
+	int before = reload_before(d);
+
 	pack_daemon(p, d, client);
+	pack(p, KEPT_BEFORE, 0, &before, 1);
 	LIST_EACH(l, &d->listeners)
 		pack(p, KEPT_LISTENER, LIST_OF(l, struct listener, link)->id, &LIST_OF(l, struct listener, link)->fd, 1);
 	LIST_EACH(l, &d->procs) {
