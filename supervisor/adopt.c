@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/keep.h"
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
@@ -71,7 +72,6 @@ int adopt_status(int pidfd, pid_t pid)
 static void on_pidfd(evutil_socket_t fd, short what, void *arg)
 {
 	struct proc *p = arg;
-	static const struct rusage unknown;	/* whoever reaped it knows */
 	int wstatus = adopt_status(p->pidfd, p->pid);
 
 	(void)fd, (void)what;
@@ -79,12 +79,24 @@ static void on_pidfd(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (wstatus == STATUS_UNKNOWN)
 		log_ev(LOGL_WARN, "ev=adopted role=%s pid=%d ended; this kernel does not tell how", ipc_role_name(p->role), (int)p->pid);
-	proc_ended(p, wstatus, &unknown);
+	proc_ended(p, wstatus, &p->seen);
+}
+
+void adopt_look(struct proc *p)
+{
+	struct rusage now;
+
+	/* Alive behind it: the number was its own all the time. */
+	if (!p->adopted || procfs_used(p->pid, &now) < 0 || syscall(SYS_pidfd_send_signal, p->pidfd, 0, NULL, 0) < 0)
+		return;
+	p->seen = now;
+	p->seen_ms = clock_ms();
 }
 
 int adopt_watch(struct proc *p)
 {
 	p->adopted = 1;
+	adopt_look(p);
 	p->watch = event_new(p->d->base, p->pidfd, EV_READ | EV_PERSIST, on_pidfd, p);
 	return p->watch != NULL && event_add(p->watch, NULL) == 0 ? SSH_OK : SSH_E_NOMEM;
 }

@@ -150,14 +150,14 @@ static void keep(struct daemon *d, struct link *l, enum kept_kind kind, uint64_t
 static void tell_proc(struct link *l, struct proc *p)
 {
 	const struct session *s = p->role == ROLE_CONN && p->pid == 0 && p->kid != NULL ? p->kid->session : NULL;
-	int fd[4] = { -1, p->pidfd, s != NULL ? s->sock[0] : -1, s != NULL ? s->sock[1] : -1 };
+	int fd[PROC_SLOTS] = { -1, p->pidfd, s != NULL ? s->sock[0] : -1, s != NULL ? s->sock[1] : -1, p->box };
 
 	/* Its own link would keep it from ever seeing its end. */
 	if (p->link != NULL && p->role != ROLE_KEEP)
 		fd[PROC_LINK] = link_fd(p->link);
 	else if (p->order >= 0)
 		fd[PROC_LINK] = p->order;
-	keep(p->d, l, KEPT_PROC, p->serial, fd, 4);
+	keep(p->d, l, KEPT_PROC, p->serial, fd, PROC_SLOTS);
 }
 
 /* Those it does not know yet, as many as its socket takes; the others in a moment. */
@@ -214,6 +214,11 @@ void keep_before(struct daemon *d)
 	keep_one(d, KEPT_BEFORE, reload_before(d));
 }
 
+void keep_boxes(struct daemon *d)
+{
+	keep_one(d, KEPT_BOXES, d->boxes.fd);
+}
+
 static void tell_door(struct keep *k, struct link *l)
 {
 	int fd[DAEMON_SLOTS] = { -1, k->door, -1, -1, -1, k->d->metrics, health_fd(k->d) };
@@ -245,6 +250,7 @@ void keep_ready(struct proc *p)
 	k->cursor = 0;
 	tell_procs(k);
 	keep_before(d);
+	keep_boxes(d);
 	keep_journal(d);
 }
 
@@ -272,6 +278,7 @@ void keep_adopted(struct daemon *d)
 	}
 	tell_logs(d, l);
 	keep_before(d);
+	keep_boxes(d);
 	keep_journal(d);
 }
 

@@ -28,6 +28,7 @@ void keep_proc(struct proc *);
 void keep_listener(struct listener *);
 void keep_journal(struct daemon *);
 void keep_before(struct daemon *);
+void keep_boxes(struct daemon *);
 /* The door, and the sockets for metrics and health. */
 void keep_places(struct daemon *);
 /* The name holds nothing any more. */

@@ -12,5 +12,8 @@
  * process. The name in front of it may hold anything.
  */
 const char *procfs_stat(pid_t pid, char text[PROCFS_STAT_MAX]);
+struct rusage;
+/* What it has used so far: maximal resident set, times, faults, switches. SSH_OK, or SSH_E_GONE: there is no such process, or it is a zombie. */
+int  procfs_used(pid_t pid, struct rusage *);
 
 #endif

@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/adopt.h"
+#include "supervisor/boxes.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
@@ -293,6 +294,8 @@ static void restore_flags(struct proc *p, const struct saved *s)
 	p->asked = s->u.PROC.asked;
 	p->unmet = s->u.PROC.unmet;
 	p->keys = s->u.PROC.keys;
+	p->slot = s->u.PROC.slot > 0 ? boxes_claim(p->d, s->u.PROC.slot) : 0;
+	p->box = held_take(p->d->held, KEPT_PROC, s->id, PROC_BOX);
 	p->replay = !p->d->resume->by_exec;
 	p->asked_ends = p->role == ROLE_CONN;
 	p->resumed = 1;
