@@ -4,7 +4,7 @@ import socket
 import time
 
 from lab import HOST, Server, check, coppiced_only, limit, same, wait_until
-from test_fleet import Cat, ask, refused, word
+from test_fleet import CLIENT, Cat, Proxied, ask, refused, v1, word
 from test_reload import configuration, reload
 from test_resume import kill_supervisor, resume
 
@@ -146,3 +146,21 @@ def test_a_reload_that_waits_for_its_confirmation():
                 resume(s)
                 wait_until(lambda: configuration(s)["state"] == "in force", 20, text="a deadline that passed meanwhile is forgotten")
                 s.ssh("bob", "true", ok=True)
+
+
+@coppiced_only
+@limit(120)
+def test_a_proxy_header_that_is_still_to_come():
+    """The client's address is not known yet when the supervisor changes; the header is believed all the same, once."""
+    for how in ("kill", "upgrade"):
+        with Proxied("ProxyProtocol yes", "ProxyProtocolFrom 127.0.0.1", "LogLevel VERBOSE") as s:
+            s.crash_expected = True
+            with socket.create_connection((HOST, s.port), 20) as c:
+                wait_until(lambda: [n for n in s.tree() if n["name"].startswith("connection") and n["state"] == "up"], 10, text="no connection")
+                again(s, how)
+                c.sendall(v1() + b"SSH-2.0-late\r\n")
+                same(c.recv(4), b"SSH-", "said to a client whose header came after " + how)
+                s.logged("Connection from %s" % CLIENT)
+                time.sleep(0.2)
+                check("broken-rules" not in s.log(), "the header broke the rules", s.log()[-500:])
+                check(c.recv(4096), "the key exchange does not begin")
