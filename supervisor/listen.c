@@ -397,8 +397,11 @@ void listen_forget(struct listener *l)
 
 	if (l == NULL || halt_keeps(l))
 		return;
-	if (!l->d->stopping && !l->activated)	/* at the end of the daemon the next one may want it */
+	if (!l->d->stopping && !l->activated) {	/* at the end of the daemon the next one may want it */
 		notify_unstore(activation_listening_name(&l->local, name));
+		if (l->fd >= 0)
+			shutdown(l->fd, SHUT_RDWR);	/* the keeper has a duplicate for a moment yet */
+	}
 	list_remove(&l->link);
 	state_forget_listener(l);
 	if (l->fd >= 0)
