@@ -162,12 +162,17 @@ struct listener *listen_restore(struct daemon *d, uint32_t id, const struct save
 	struct listener *l = listen_new(d, &m->asked, fd);
 
 	if (l == NULL) {
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return NULL;
 	}
 	l->id = id;
+	l->local = m->local;
 	l->announced = m->announced;
-	l->activated = l->keep = m->activated;
+	l->activated = m->activated;
+	l->added = m->added;
+	l->keep = l->activated || l->added;
+	l->halt = m->halt <= LISTEN_DRAINED ? (enum listen_state)m->halt : LISTEN_ON;
 	snprintf(l->name, sizeof l->name, "%.*s", (int)m->name.len, (const char *)m->name.p);
 	snprintf(l->path, sizeof l->path, "%.*s", (int)m->path.len, (const char *)m->path.p);
 	list_add_tail(&d->listeners, &l->link);
@@ -223,7 +228,7 @@ static struct listener *taken_over(struct daemon *d, const struct addr *a)
 	LIST_EACH(l, &d->listeners) {
 		struct listener *at = LIST_OF(l, struct listener, link);
 
-		if (!at->keep && listen_same(&at->asked, a))
+		if ((!at->keep || at->added) && listen_same(&at->asked, a))
 			return at;
 	}
 	return NULL;
@@ -317,6 +322,7 @@ int listen_add(struct daemon *d, const struct addr *a, struct listener **res)
 		close(fd);
 		return SSH_E_NOMEM;
 	}
+	l->added = 1;
 	listen_enlist(l);
 	if (listen_plant_one(l, 1) < 0) {
 		listen_forget(l);
@@ -386,8 +392,11 @@ void listen_forget(struct listener *l)
 {
 	if (l == NULL || halt_keeps(l))
 		return;
-	if (!l->d->stopping)	/* at the end of the daemon the next one may want it */
+	if (!l->d->stopping) {	/* at the end of the daemon the next one may want it */
 		store_forget_listener(l);
+		if (!l->activated && l->fd >= 0)
+			shutdown(l->fd, SHUT_RDWR);	/* the keeper has a duplicate for a moment yet */
+	}
 	list_remove(&l->link);
 	state_forget_listener(l);
 	if (l->fd >= 0)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -100,7 +101,7 @@ static void on_unconfirmed(evutil_socket_t fd, short what, void *arg)
 		on_again(-1, 0, d);
 }
 
-static struct reload *state(struct daemon *d)
+struct reload *reload_state(struct daemon *d)
 {
 	struct reload *r = d->reload;
 
@@ -114,6 +115,7 @@ static struct reload *state(struct daemon *d)
 	r->last_generation = d->generation;
 	r->last_keys = d->keys;
 	r->since = (int64_t)time(NULL);
+	r->before_fd = -1;
 	d->reload = r;
 	return r->deadline != NULL && r->again != NULL && r->confirm != NULL ? r : NULL;
 }
@@ -198,6 +200,7 @@ static void remember(struct daemon *d, struct config *was)
 		r->confirm_by_ms = clock_ms() + r->now.confirm_s * UINT64_C(1000);
 		set(r->confirm, r->now.confirm_s * UINT64_C(1000));
 	}
+	reload_keep(d);
 	if (r->confirm_by_ms == 0)
 		lastgood_save(d);
 }
@@ -444,7 +447,7 @@ void reload_lost(struct proc *p)
 /* 1: it begins or waits. 0: another one waits already, for somebody who hears. */
 static int submit(struct daemon *d, const struct request *q)
 {
-	struct reload *r = state(d);
+	struct reload *r = reload_state(d);
 
 	if (r == NULL || d->stopping || d->opt.inetd)
 		return 0;
@@ -492,6 +495,7 @@ int reload_confirm_for(struct client *c)
 	event_del(r->confirm);
 	if (r->has_next && r->next.kind == RELOAD_BACK && r->next.client == 0)
 		r->has_next = 0;
+	reload_keep(d);
 	lastgood_save(d);
 	log_ev(LOGL_INFO, "Configuration %llu confirmed.", (unsigned long long)d->generation);
 	return client_done(c, 0, "configuration %llu confirmed", (unsigned long long)d->generation);
@@ -499,7 +503,7 @@ int reload_confirm_for(struct client *c)
 
 void reload_booted(struct daemon *d)
 {
-	struct reload *r = d->opt.inetd ? NULL : state(d);
+	struct reload *r = d->opt.inetd ? NULL : reload_state(d);
 
 	if (r == NULL)
 		return;
@@ -507,6 +511,14 @@ void reload_booted(struct daemon *d)
 		lastgood_save(d);
 	if (r->has_next)
 		set(r->again, 0);
+}
+
+void reload_resume(struct daemon *d)
+{
+	uint64_t now = clock_ms(), by = reload_confirm_by(d);
+
+	if (by != 0)
+		set(d->reload->confirm, by > now ? by - now : 0);
 }
 
 void reload_drop(struct daemon *d)
@@ -524,6 +536,8 @@ void reload_drop(struct daemon *d)
 	lookup_cancel(r->lookup);
 	config_free(r->trial);
 	config_free(r->before);
+	if (r->before_fd >= 0)
+		close(r->before_fd);
 	free(r);
 	d->reload = NULL;
 }

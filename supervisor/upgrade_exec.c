@@ -19,6 +19,7 @@
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/proc.h"
+#include "supervisor/reload.h"
 #include "supervisor/resume_internal.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
@@ -78,14 +79,18 @@ static void pack_all(struct packing *p, struct daemon *d, uint64_t client)
 	struct session *s;
 	size_t at = 0;
 
+	int before = reload_before(d);
+
 	pack_daemon(p, d, client);
+	pack(p, KEPT_BEFORE, 0, &before, 1);
+	pack(p, KEPT_BOXES, 0, &d->boxes.fd, 1);
 	LIST_EACH(l, &d->listeners)
 		pack(p, KEPT_LISTENER, LIST_OF(l, struct listener, link)->id, &LIST_OF(l, struct listener, link)->fd, 1);
 	LIST_EACH(l, &d->procs) {
 		struct proc *pr = LIST_OF(l, struct proc, all);
-		int fd[2] = { pr->link != NULL ? link_fd(pr->link) : -1, pr->pidfd };
+		int fd[PROC_SLOTS] = { pr->link != NULL ? link_fd(pr->link) : -1, pr->pidfd, -1, -1, pr->box };
 
-		pack(p, KEPT_PROC, pr->serial, fd, 2);
+		pack(p, KEPT_PROC, pr->serial, fd, PROC_SLOTS);
 	}
 	while ((s = table_next(&d->sessions, &at)) != NULL) {
 		pack(p, KEPT_SESSION, s->conn, s->sock, 2);

@@ -20,6 +20,7 @@
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
+#include "supervisor/exits.h"
 #include "supervisor/grant.h"
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
@@ -388,6 +389,18 @@ struct work *worker_find(const struct session *s, uint64_t id)
 	return find(s, id);
 }
 
+struct ipc_WORKER_EXIT worker_exit(uint64_t worker, int wstatus)
+{
+	struct ipc_WORKER_EXIT m = { .worker = worker, .signalled = WORKER_EXIT_UNKNOWN };
+
+	if (wstatus == STATUS_UNKNOWN)
+		return m;
+	m.signalled = WIFSIGNALED(wstatus) != 0;
+	m.code = (uint32_t)(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : WEXITSTATUS(wstatus));
+	m.core = WIFSIGNALED(wstatus) && WCOREDUMP(wstatus);
+	return m;
+}
+
 void worker_ended(struct kid *k, int wstatus)
 {
 	struct work *w = k->work;
@@ -396,13 +409,8 @@ void worker_ended(struct kid *k, int wstatus)
 
 	if (l == NULL)
 		return;
-	if (wstatus == STATUS_UNKNOWN) {
-		link_send(l, IPC_WORKER_EXIT, &(struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WORKER_EXIT_UNKNOWN });
-		return;
-	}
-	m = (struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WIFSIGNALED(wstatus) != 0 };
-	m.code = (uint32_t)(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : WEXITSTATUS(wstatus));
-	m.core = WIFSIGNALED(wstatus) && WCOREDUMP(wstatus);
+	m = worker_exit(w->id, wstatus);
+	exits_note(w->s, k->node->id, w->id, wstatus);
 	link_send(l, IPC_WORKER_EXIT, &m);
 }
 
