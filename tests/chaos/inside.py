@@ -12,6 +12,8 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 
 import lab  # noqa: E402
 import room  # noqa: E402
+import network  # noqa: E402,F401  its harms
+import starve  # noqa: E402,F401  its harms
 from harm import HARMS  # noqa: E402
 from lab import Failure, NotHere, check  # noqa: E402
 from load import SECOND, Load  # noqa: E402
@@ -164,9 +166,13 @@ def prepare():
     with open(lab.SCRATCH + "/shift", "wb") as f:
         f.write(bytes(8))
     os.chmod(lab.SCRATCH + "/shift", 0o644)
+    with open(lab.SCRATCH + "/malloc", "wb") as f:
+        f.write(bytes(16))
+    os.chmod(lab.SCRATCH + "/malloc", 0o666)
     if not lab.sanitized():
-        lib = lab.SCRATCH + "/clock.so"
-        lab.sh("cc", "-shared", "-fPIC", "-O2", '-DSHIFT_FILE="%s/shift"' % lab.SCRATCH, "-o", lib, HERE + "/clock.c", "-ldl")
+        lib = lab.SCRATCH + "/preloaded.so"
+        lab.sh("cc", "-shared", "-fPIC", "-O2", "-fno-builtin", '-DSHIFT_FILE="%s/shift"' % lab.SCRATCH, '-DFAIL_FILE="%s/malloc"' % lab.SCRATCH,
+               "-o", lib, HERE + "/clock.c", HERE + "/malloc.c", "-ldl")
         with open("/etc/ld.so.preload", "w") as f:
             f.write(lib + "\n")
 
