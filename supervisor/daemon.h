@@ -68,6 +68,7 @@ struct proc {
 	struct kid *heir_of;		/* whose process it is to become, in a planned replacement */
 	unsigned adopted : 1;
 	unsigned asked_ends : 1;	/* adopted connection: it has not told all of its ends */
+	unsigned old_ends : 1;		/* what it says of them before PONG(ping_seq) a supervisor before us had asked for */
 	unsigned replay : 1;		/* adopted: its first message may be one that was handled before */
 	int box;			/* helper: the page of its last events; -1 */
 	uint32_t slot;			/* connection: its page in daemon.boxes; 0: none */

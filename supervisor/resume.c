@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "ipc/values.h"
 #include "supervisor/effects.h"
 #include "supervisor/held.h"
@@ -246,6 +247,21 @@ int resume_socket(struct daemon *d, int slot, const struct addr *a, const char *
 
 /* ---- what others see -------------------------------------------------------------------------- */
 
+/* The supervisor before us may have been killed with its answers in the socket: ours come after this PONG. */
+static void mark(struct proc *p)
+{
+	p->ping_seq = (uint32_t)clock_ms();
+	if (link_state(p->link) != W_NEW && link_send(p->link, IPC_PING, &(struct ipc_PING){ .seq = p->ping_seq }) == SSH_OK)
+		p->old_ends = 1;
+}
+
+int resume_pong(struct proc *p, uint32_t seq)
+{
+	if (seq == p->ping_seq)
+		p->old_ends = 0;
+	return SSH_OK;
+}
+
 /* Connections say what they have; the kernel says who said it. */
 static void ask_connections(struct daemon *d)
 {
@@ -258,6 +274,7 @@ static void ask_connections(struct daemon *d)
 			continue;
 		if (link_state(p->link) == W_AUTHED)	/* it may have stood still, to be moved, when the supervisor died */
 			link_send(p->link, IPC_SERVE, &(struct ipc_SERVE){ 0 });
+		mark(p);
 		link_send(p->link, IPC_ENDS_ASK, &m);
 	}
 }
@@ -377,11 +394,13 @@ int resume_ends(struct proc *p, struct ipc_msg *m)
 {
 	struct session *s = p->kid != NULL ? p->kid->session : NULL;
 
-	if (!p->asked_ends || s == NULL)
+	if (s == NULL || (!p->asked_ends && !p->adopted))
 		return SSH_E_RULE;
 	/* FORKED was on its way when the supervisor died: now the kernel says who it is. */
 	if (p->pid == 0 && m->sender > 1 && proc_name_pid(p, m->sender) < 0)
 		return SSH_E_RULE;
+	if (p->old_ends || !p->asked_ends)
+		return SSH_OK;
 	switch (m->u.ENDS.what) {
 	case ENDS_CLIENT:
 		take_client(s, m);

@@ -125,6 +125,7 @@ def together(jobs):
 
 @harm("bad network: late, in bits and pieces")
 def slow_network(field):
+    lab.random_file(SIZE >> 20)     # once, before two threads want it
     relays = [Relay(field.server, field.rng.random(), delay=0.2, jitter=0.1, stall=0.01), Relay(field.server, field.rng.random(), delay=0.02, jitter=0.02, segment=9)]
     try:
         together([lambda r=r, i=i: transfers(r.far(), i) for i, r in enumerate(relays)])
