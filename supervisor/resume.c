@@ -24,6 +24,8 @@
 #include "supervisor/state.h"
 #include "supervisor/worker.h"
 
+#define LEFT_MS 3000u
+
 /* ---- finding ---------------------------------------------------------------------------- */
 
 /* Every record decodes, or nothing is believed. */
@@ -116,6 +118,7 @@ static void let_go(struct daemon *d, const char *why)
 	log_ev(LOGL_ERROR, "ev=resume a daemon that ended here left sessions behind, which end now: %s", why);
 	link_say(d->resume->keeper, ROLE_SUP, ROLE_KEEP, W_UP, IPC_KEEPER_LEAVE, &m, NULL, 0);
 	resume_drop(d);
+	d->left_until_ms = clock_ms() + LEFT_MS;
 }
 
 static int from_keeper(struct daemon *d)

@@ -12,6 +12,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 
 import lab  # noqa: E402
 import room  # noqa: E402
+import between  # noqa: E402,F401  its harms
 import network  # noqa: E402,F401  its harms
 import starve  # noqa: E402,F401  its harms
 from harm import HARMS  # noqa: E402
@@ -21,7 +22,7 @@ from watch import Snapshot, Watcher, cpu_seconds, deaths_logged, secrets_in, set
 
 SHORT = ("kill keysign", "kill auth", "kill nursery", "kill reporter", "kill acceptor", "kill connection", "kill shell", "kill exec", "kill sftp",
          "segv connection", "stop supervisor", "stop connection", "descriptors of supervisor", "processes of nursery", "fork fails in supervisor", "disk full",
-         "clock jumps", "reload storm", "signal storm", "second daemon", "binaries removed", "hasty clients", "kill supervisor", "upgrade")
+         "clock jumps", "reload storm", "signal storm", "second daemon", "binaries removed", "hasty clients", "kill supervisor", "upgrade", "kill supervisor between calls", "out of memory: a program", "bad network: wrong bits")
 LIFE = 8            # harms to one daemon: fewer restarts than any intensity of its tree allows within a minute
 SECRET = "s3cret-typed-at-the-prompt"
 

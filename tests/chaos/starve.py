@@ -1,6 +1,5 @@
 """Memory that is not there: a control group's limit, an address space's, and malloc() that says no."""
 import os
-import signal
 import struct
 import subprocess
 import threading
@@ -8,6 +7,7 @@ import time
 
 import lab
 from harm import HELPERS, back, harm, helper_node, session_of, with_limit
+from load import Rekeyer
 from lab import NotHere, alive, check, same, wait_until
 
 HOG = "exec python3 -c 'x = bytearray(600 << 20)'"
@@ -148,6 +148,9 @@ def without(field, role, starving):
     """One process goes without for a while. It may refuse, or end; then it is replaced, and costs what its death costs."""
     pid, victim = one_of(field, role)
     node = helper_node(field, role) if victim is None and role != "supervisor" else None
+    if role == "keysign":           # a rekey that cannot be signed ends its session
+        for m in field.load.movers:
+            m.excused = m.excused or isinstance(m, Rekeyer)
     if victim is not None:
         victim.excused = True
     starving(pid)
@@ -157,14 +160,18 @@ def without(field, role, starving):
             wait_until(victim.ended, 20, text="the client of a connection that ended hangs")
             victim.finish()
             field.load.add(type(victim))
-        else:
-            victim.excused = False
     elif role == "supervisor":
         if field.server.process.poll() is not None:
             field.watcher.adopting = True
             field.server.start()
-    elif node["pid"] == pid and not alive(pid):
+    elif not alive(pid):
         back(field, node)
+    for m in [m for m in field.load.movers if m.excused]:
+        if m.ended():
+            field.load.movers.remove(m)
+            m.finish()
+            field.load.add(type(m))
+        m.excused = False
 
 
 def try_logins(field, seconds):
