@@ -16,7 +16,7 @@ import between  # noqa: E402,F401  its harms
 import network  # noqa: E402,F401  its harms
 import starve  # noqa: E402,F401  its harms
 from harm import HARMS  # noqa: E402
-from lab import Failure, NotHere, check  # noqa: E402
+from lab import Failure, NotHere, check, wait_until  # noqa: E402
 from load import SECOND, Load  # noqa: E402
 from watch import Snapshot, Watcher, cpu_seconds, deaths_logged, secrets_in, settled  # noqa: E402
 
@@ -41,6 +41,7 @@ class Field:
         self.server.log_path, self.stderr = self.log_dir + "/log", self.server.log_path
         self.server.crash_expected = True
         self.server.start()
+        wait_until(lambda: len([n for n in self.server.tree() if n["name"].startswith("acceptor") and n["state"] == "up"]) == 2, 20, text="two acceptors")
         self.before = Snapshot(self.server)
         self.watcher = Watcher(self.server)
         self.began, self.cpu = time.monotonic(), cpu_seconds(self.server.pid)
