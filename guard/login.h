@@ -1,5 +1,6 @@
 #ifndef GUARD_LOGIN_H
 #define GUARD_LOGIN_H
+#include "base/limits.h"
 #include <stdint.h>
 
 #include "base/addr.h"

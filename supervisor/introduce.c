@@ -168,8 +168,8 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 	LIST_EACH(l, &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
-			struct proc *g = p->unmet & 1u << guards[i] && !unknown(p) ? guard_of(p, guards[i]) : NULL;
+		for (size_t i = 0; i < sizeof guards / sizeof guards[0] && !unknown(p); i++) {
+			struct proc *g = p->unmet & 1u << guards[i] ? guard_of(p, guards[i]) : NULL;
 
 			if (g != NULL)
 				acquaint(g, p);

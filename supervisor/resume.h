@@ -28,10 +28,10 @@ int  resume_socket(struct daemon *, int slot, const struct addr *, const char *p
 int  resume_tree(struct daemon *);
 /* All is rebuilt and in the new journal: from here on others see it. */
 void resume_go(struct daemon *);
-/* PONG of an adopted connection: from here on it answers us. SSH_OK. */
-int  resume_pong(struct proc *, uint32_t seq);
 /* ENDS of an adopted connection; answers to a supervisor before us say nothing. SSH_OK or SSH_E_RULE. */
 int  resume_ends(struct proc *, struct ipc_msg *);
+/* PONG: what comes behind it may be the answer to our own question. */
+void resume_pong(struct proc *, uint32_t seq);
 void resume_drop(struct daemon *);
 
 #endif

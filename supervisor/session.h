@@ -38,7 +38,6 @@ struct session {
 	uint64_t acceptor;		/* serial of the process that accepted it, 0: none */
 	uint32_t slot;
 	int fate_told;
-	int slot_held;			/* restored: its acceptor had not been told then, so this slot there is this session */
 	unsigned tries;			/* forks asked for */
 	uint8_t id[SSH_HASH_MAX];	/* session id, as keysign told it */
 	size_t id_len;

@@ -478,6 +478,15 @@ class Server:
         return self.node(name)["pid"]
 
 
+def rows(server, *words, status=0):
+    """What `coppicectl --json` answers."""
+    r = server.ctl("--json", "--", *words)          # options behind a command are the command's own
+    same(r.returncode, status, "status of coppicectl %s (%r)" % (" ".join(words), r.stderr))
+    got = json.loads(r.stdout)
+    check(isinstance(got, list), "not an array", got)
+    return got
+
+
 def end_of_test(failed=False):
     servers, _open[:] = list(_open), []
     try:
