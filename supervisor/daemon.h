@@ -203,6 +203,7 @@ struct daemon {
 	char program_path[PLACE_MAX];	/* of this program, when it was started */
 	struct resume *resume;		/* the same while */
 	struct held *held;		/* while we take over: what is not adopted yet */
+	uint64_t left_until_ms;		/* what a killed daemon left here ends about now, and may hold our port so long */
 	int keep_refused;		/* the keeper at that place is another daemon's */
 	uint64_t began, upgraded;	/* seconds since 1970; upgraded: 0 or when this program took over from another */
 	unsigned upgrades, adoptions;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/activation.h"
 #include "supervisor/effects.h"
 #include "supervisor/keep.h"
@@ -20,6 +22,8 @@
 #include "supervisor/state.h"
 #include "supervisor/store.h"
 #include "supervisor/reports.h"
+
+#define FREE_EVERY_MS 10
 
 /* ---- addresses ------------------------------------------------------------------ */
 
@@ -243,6 +247,20 @@ int listen_keep_passed(struct daemon *d)
 	return 1;
 }
 
+/* The helpers of a daemon that was killed while it began or ended see their links end and go; its port is not somebody else's. */
+static void wait_until_free(const struct daemon *d, const struct addr *a)
+{
+	while (clock_ms() < d->left_until_ms) {
+		int fd = listen_bind(a, 0);
+
+		if (fd >= 0)
+			close(fd);
+		if (fd >= 0 || errno != EADDRINUSE)
+			return;
+		poll(NULL, 0, FREE_EVERY_MS);
+	}
+}
+
 int listen_bind_all(struct daemon *d)
 {
 	int count = 0;
@@ -258,8 +276,11 @@ int listen_bind_all(struct daemon *d)
 			count++;
 			continue;
 		}
-		fd = activation_take_listening(&d->addr[i]);
-		if (fd < 0 && (fd = listen_bind_one(&d->addr[i])) < 0)
+		if ((fd = activation_take_listening(&d->addr[i])) < 0) {
+			wait_until_free(d, &d->addr[i]);
+			fd = listen_bind_one(&d->addr[i]);
+		}
+		if (fd < 0)
 			continue;
 		if ((l = listen_new(d, &d->addr[i], fd)) == NULL) {
 			close(fd);

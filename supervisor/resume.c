@@ -27,6 +27,8 @@
 #include "supervisor/store.h"
 #include "supervisor/worker.h"
 
+#define LEFT_MS 3000u
+
 /* ---- finding ---------------------------------------------------------------------------- */
 
 /* Every record decodes, or nothing is believed. */
@@ -121,6 +123,7 @@ static void let_go(struct daemon *d, const char *why)
 		link_say(d->resume->keeper, ROLE_SUP, ROLE_KEEP, W_UP, IPC_KEEPER_LEAVE, &m, NULL, 0);
 	store_hang_up(d->held);
 	resume_drop(d);
+	d->left_until_ms = clock_ms() + LEFT_MS;
 }
 
 /* The journal, which is taken: is it one to go on from? If not, everything is let go. */

@@ -197,6 +197,27 @@ def test_the_keeper_gives_up_in_time():
 
 
 @coppiced_only
+@limit(120)
+def test_the_next_start_is_clean_after_a_kill_while_it_ended():
+    """What the killed one left goes away in a moment; the next one waits for its port instead of ending with 255."""
+    server = Server()
+    server.crash_expected = True
+    for turn in range(12):
+        sessions = [server.popen("alice", "exec sleep 1000") for _ in range(3)]
+        wait_until(lambda: len([n for n in server.tree() if n["name"] == "exec" and n["state"] == "up"]) == 3, 20)
+        server.process.terminate()
+        time.sleep(turn * 0.002)
+        kill_supervisor(server)
+        server.start()
+        server.ssh("alice", "true", ok=True)
+        for s in sessions:
+            s.kill()            # the kill may have come before the SIGTERM was read: then they live
+            s.communicate()
+    server.stop()
+    wait_until(lambda: not ours(), 10, text="something is left: %s" % ours())
+
+
+@coppiced_only
 @limit(60)
 def test_a_second_daemon_does_not_steal():
     server = Server()
