@@ -49,6 +49,8 @@ int  worker_restore_parked(struct session *, struct view message);
 int  worker_start(struct kid *);		/* for the tree */
 /* SPAWNED, to a successor of the connection. */
 void worker_say_again(const struct work *);
+/* What its connection hears of that end. wstatus: a wait status, or STATUS_UNKNOWN. */
+struct ipc_WORKER_EXIT worker_exit(uint64_t worker, int wstatus);
 void worker_ended(struct kid *, int wstatus);
 /* SIGHUP to its process group, and our ends closed. */
 void worker_hang_up(struct kid *);
