@@ -439,6 +439,7 @@ def test_metrics_and_health_are_served_by_the_next_one():
                 s.process.kill()
                 s.process.wait()
                 s.start()
+                wait_until(lambda: not json.loads(s.ctl("upgrades", "--json").stdout)[0]["replacing"], 20, text="helpers are not replaced")  # what the upgrade began goes on
                 os.kill(s.pid_of("reporter"), signal.SIGKILL)
             else:
                 same(s.ctl("upgrade", timeout=60).returncode, 0, "upgrade")
