@@ -8,13 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "reporter/render.h"
 
-#define NEW_FILE "new"
+#define NEW_FILE "new-"		/* and a pid: for a moment there may be two of us */
+#define NEW_KEPT 60		/* s; then whoever wrote it is dead */
 
 static void name_of(char out[32], uint64_t number)
 {
@@ -106,9 +108,14 @@ void crashes_open(struct crashes *c, int dir, unsigned most, uint64_t bytes_most
 		return;
 	}
 	rewinddir(d);		/* the supervisor gave the same open directory to our predecessor, who read it to its end */
-	while (c->n < CRASHES_MAX * 2 && (e = readdir(d)) != NULL)
-		if (parse_name(e->d_name, &number) && fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+	while (c->n < CRASHES_MAX * 2 && (e = readdir(d)) != NULL) {
+		if (fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
+			continue;
+		if (parse_name(e->d_name, &number))
 			add(c, number, (uint64_t)st.st_size);
+		else if (strncmp(e->d_name, NEW_FILE, strlen(NEW_FILE)) == 0 && time(NULL) - st.st_mtime > NEW_KEPT)
+			unlinkat(dir, e->d_name, 0);
+	}
 	closedir(d);
 	if (c->n > 0)
 		qsort(c->v, c->n, sizeof *c->v, by_number);
@@ -125,17 +132,39 @@ void crashes_close(struct crashes *c)
 	c->dir = -1;
 }
 
+/* A predecessor that was being replaced may have written one since. */
+static void catch_up(struct crashes *c)
+{
+	struct stat st;
+	char name[32];
+	int fd;
+
+	while (c->dir >= 0 && c->n < CRASHES_MAX * 2) {
+		uint64_t next = c->n > 0 ? c->v[c->n - 1].number + 1 : 1;
+
+		name_of(name, next);
+		if ((fd = openat(c->dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)) < 0)
+			return;
+		if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || add(c, next, (uint64_t)st.st_size) < 0) {
+			close(fd);
+			return;
+		}
+		close(fd);
+	}
+}
+
 /* ---- writing ------------------------------------------------------------------------------- */
 
 /* Under another name first, so that a file with a number is a whole one. */
 static int write_file(const struct crashes *c, uint64_t number, const struct buf *b)
 {
-	int fd = openat(c->dir, NEW_FILE, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600), saved;
+	char name[32], new[32];
 	size_t done = 0;
-	char name[32];
+	int fd, saved;
 	ssize_t n;
 
-	if (fd < 0)
+	snprintf(new, sizeof new, NEW_FILE "%d", (int)getpid());
+	if ((fd = openat(c->dir, new, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600)) < 0)
 		return SSH_E_SYS;
 	while (done < buf_len(b)) {
 		n = write(fd, buf_head(b) + done, buf_len(b) - done);
@@ -148,23 +177,25 @@ static int write_file(const struct crashes *c, uint64_t number, const struct buf
 	saved = errno;
 	close(fd);
 	name_of(name, number);
-	if (done == buf_len(b) && renameat(c->dir, NEW_FILE, c->dir, name) == 0)
+	if (done == buf_len(b) && renameat2(c->dir, new, c->dir, name, RENAME_NOREPLACE) == 0)
 		return SSH_OK;
 	if (done == buf_len(b))
 		saved = errno;
-	unlinkat(c->dir, NEW_FILE, 0);
+	unlinkat(c->dir, new, 0);
 	errno = saved;
 	return SSH_E_SYS;
 }
 
 uint64_t crashes_keep(struct crashes *c, const struct record *r)
 {
-	uint64_t number = c->n > 0 ? c->v[c->n - 1].number + 1 : 1;
+	uint64_t number;
 	struct buf b;
 	int e;
 
 	if (c->dir < 0 || c->most == 0)
 		return 0;
+	catch_up(c);
+	number = c->n > 0 ? c->v[c->n - 1].number + 1 : 1;
 	buf_init(&b, CRASH_FILE_MAX, NULL);
 	if ((e = render_json(&b, r, number, 1)) == SSH_OK)
 		e = render_report(&b, r);
@@ -263,10 +294,11 @@ static int list_one(const struct crashes *c, size_t i, int json, int first, stru
 	return r;
 }
 
-int crashes_list(const struct crashes *c, int json, struct buf *b)
+int crashes_list(struct crashes *c, int json, struct buf *b)
 {
 	int first = 1, r;
 
+	catch_up(c);
 	if (json)
 		TRY(buf_append(b, "[\n", 2));
 	for (size_t i = c->n; i-- > 0;)

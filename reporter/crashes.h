@@ -31,7 +31,7 @@ void crashes_limit(struct crashes *, unsigned most, uint64_t bytes_most);
 /* A crash report becomes a file. Its number, 0 when none are kept or it could not be written (errno). */
 uint64_t crashes_keep(struct crashes *, const struct record *);
 /* The list, newest first, for people or as a JSON array. */
-int  crashes_list(const struct crashes *, int json, struct buf *);
+int  crashes_list(struct crashes *, int json, struct buf *);
 /* One report: its text or its JSON. SSH_E_SYS: there is none of that number. */
 int  crashes_show(const struct crashes *, uint64_t number, int json, struct buf *);
 

@@ -513,7 +513,8 @@ def test_the_last_events_of_adopted_processes():
                 same(s.ctl("upgrade", timeout=60).returncode, 0, "upgrade")
             for name, pid in victims.items():
                 os.kill(pid, signal.SIGSEGV)
-                os.kill(pid, signal.SIGCONT)
+                if how == "upgrade":
+                    os.kill(pid, signal.SIGCONT)
                 row = wait_until(lambda: next((c for c in crash_rows(s) if c["pid"] == pid), None), 20, text="no report of " + name)
                 text = s.ctl("crashes", str(row["number"])).stdout.decode()
                 check("last events of the process" in text and "link in" in text, "the last events of a %s after %s" % (name, how), text)

@@ -259,6 +259,30 @@ Test(crashes, at_most_so_many_and_so_many_bytes)
 	clean(path);
 }
 
+Test(crashes, two_reporters_for_a_moment)
+{
+	struct record r = event(HAPPENS_CRASH, "ev=crash", (struct tell[]){ TELL_TEXT("node", "guards/auth"), TELL_END });
+	struct crashes old, new;
+	struct buf b;
+	int fd;
+	char *path = folder(&fd);
+
+	crashes_open(&old, fd, 10, 1 << 20);
+	crashes_open(&new, dup(fd), 10, 1 << 20);
+	cr_assert_eq(crashes_keep(&old, &r), 1);
+	cr_assert_eq(crashes_keep(&old, &r), 2);
+	cr_assert_eq(crashes_keep(&new, &r), 3, "it does not write over what its predecessor wrote");
+	cr_assert_eq(crashes_keep(&old, &r), 4);
+	buf_init(&b, STREAM_ANSWER_MAX, NULL);
+	cr_assert_eq(crashes_list(&new, 0, &b), 0);
+	cr_assert_not_null(strstr(text_of(&b), "     4  "));
+	cr_assert_not_null(strstr(text_of(&b), "     1  "));
+	buf_drop(&b);
+	crashes_close(&old);
+	crashes_close(&new);
+	clean(path);
+}
+
 Test(crashes, none_are_kept)
 {
 	struct record r = event(HAPPENS_CRASH, "ev=crash", (struct tell[]){ TELL_END });
