@@ -1,8 +1,10 @@
 #include <criterion/criterion.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "ssh/crypto/crypto.h"
+#include "ssh/crypto/mlkem768.h"
 #include "ssh/crypto/peer_input.h"
 #include "tests/unit/ssh/crypto/hex.h"
 
@@ -161,10 +163,11 @@ Test(kem_all, a_hybrid_secret_is_a_string)
 	cr_assert(high && zero, "both were met");
 }
 
-/* SHA-256 over both secrets, ML-KEM's first (draft-ietf-sshm-mlkem-hybrid-kex 2.4); here of an exchange with known halves. */
-Test(kem_all, sizes_of_the_hybrid)
+/* SHA-256 over both secrets, ML-KEM's first (draft-ietf-sshm-mlkem-hybrid-kex 2.4), from halves of the standard sizes. */
+Test(kem_all, what_a_hybrid_secret_is_made_of)
 {
-	uint8_t a[SSH_KEX_PUBLIC_MAX], b[SSH_KEX_PUBLIC_MAX];
+	uint8_t a[SSH_KEX_PUBLIC_MAX], b[SSH_KEX_PUBLIC_MAX], halves[64], want[SSH_HASH_MAX];
+	const struct view both = view_of(halves, sizeof halves);
 	struct kem_shared k;
 	struct kem_secret s;
 	size_t na, nb;
@@ -173,6 +176,11 @@ Test(kem_all, sizes_of_the_hybrid)
 	cr_assert_eq(na, 1184 + 32);
 	cr_assert_eq(kem_respond(KEM_MLKEM768_X25519, NULL, crypto_random, NULL, view_of(a, na), b, &nb, &k), SSH_OK);
 	cr_assert_eq(nb, 1088 + 32);
+	cr_assert_eq(mlkem768_decaps(s.v, b, halves), SSH_OK);
+	cr_assert_eq(crypto_scalarmult(halves + 32, s.v + MLKEM768_PRIVATE, b + 1088), 0);
+	cr_assert_eq(hash_parts(HASH_SHA256, &both, 1, want), SSH_OK);
+	cr_assert_eq(k.len, 4 + 32);
+	cr_assert_arr_eq(k.v + 4, want, 32);
 }
 
 /* ---- values nobody may send ------------------------------------------------------------------- */
