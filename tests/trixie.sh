@@ -21,7 +21,7 @@ if [ ! -e "$tree/usr/bin/apt-get" ]; then
 fi
 mkdir -p "$tree/source" "$tree/build"
 if [ $# -eq 0 ]; then
-	set -- sh -ec 'cmake -S /source -B /build -G Ninja -DCMAKE_BUILD_TYPE=RelWithDebInfo >/dev/null
+	set -- sh -ec 'cd /source && cmake --preset release -B /build -DCOPPICE_TESTS=ON >/dev/null
 	    cmake --build /build --target unit_ssh_crypto unit_ssh
 	    cd /build && tests/unit_ssh_crypto -j2 && tests/unit_ssh -j2'
 fi
