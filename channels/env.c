@@ -106,6 +106,12 @@ static int set_basics(struct env *e, const struct ipc_WORK *w, int root, const c
 	return r;
 }
 
+/* What a forced command may look at (sshd(8)). */
+static int set_original(struct env *e, const struct ipc_WORK *w)
+{
+	return w->original.len > 0 ? set_view(e, "SSH_ORIGINAL_COMMAND", w->original) : SSH_OK;
+}
+
 static int set_connection(struct env *e, const struct ipc_WORK *w)
 {
 	char peer[ADDR_TEXT_MAX], local[ADDR_TEXT_MAX], text[2 * ADDR_TEXT_MAX + 32];
@@ -130,7 +136,7 @@ int env_build(struct env *e, const struct ipc_WORK *w, int root, const char *zon
 
 	memset(e, 0, sizeof *e);
 	if ((r = put_all(e, w->env)) < 0 || (r = set_basics(e, w, root, zone)) < 0 ||
-	    (r = put_all(e, w->environment)) < 0 || (r = set_connection(e, w)) < 0)
+	    (r = put_all(e, w->environment)) < 0 || (r = set_original(e, w)) < 0 || (r = set_connection(e, w)) < 0)
 		env_drop(e);
 	return r;
 }

@@ -149,6 +149,11 @@ const char *conf_backoff_text(char *out, size_t size, uint32_t min_ms, uint32_t 
 /* ---- patterns (ssh_config(5) PATTERNS) ---- */
 /* * and ?; case matters unless fold. */
 int  conf_glob(const char *text, const char *pattern, int fold);
+/*
+ * A list of AcceptEnv's globs, blanks between, and a client's bytes: 1 when name matches one of them and is a possible name (below 256
+ * bytes, no NUL, no '='). patterns NULL: none.
+ */
+int  conf_accepts_env(const char *patterns, struct view name);
 /* Comma list with ! negation: 1 match, 0 none, -1 a negated one matched. */
 int  conf_pattern_list(const char *text, const char *list, int fold);
 /* Comma list of addresses, CIDR and globs with !: as above; -2 when the list is malformed. */

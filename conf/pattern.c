@@ -44,6 +44,27 @@ int conf_glob(const char *text, const char *pattern, int fold)
 	return glob_range(text, pattern, pattern + strlen(pattern), fold);
 }
 
+#define ENV_NAME_MAX 256u
+
+int conf_accepts_env(const char *patterns, struct view name)
+{
+	char text[ENV_NAME_MAX];
+
+	if (patterns == NULL || name.len == 0 || name.len >= sizeof text || memchr(name.p, '\0', name.len) != NULL ||
+	    memchr(name.p, '=', name.len) != NULL)
+		return 0;
+	memcpy(text, name.p, name.len);
+	text[name.len] = '\0';
+	while (*patterns != '\0') {
+		size_t n = strcspn(patterns, " \t");
+
+		if (n > 0 && glob_range(text, patterns, patterns + n, 0))
+			return 1;
+		patterns += n + strspn(patterns + n, " \t");
+	}
+	return 0;
+}
+
 int conf_pattern_list(const char *text, const char *list, int fold)
 {
 	int found = 0;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/conf.h"
 #include "connection/accept_env.h"
 #include "connection/conn.h"
 #include "connection/signals.h"
@@ -198,7 +199,7 @@ static int on_pty(struct session *s, const struct ssh_req *q)
 
 static int on_env(struct session *s, const struct ssh_req *q)
 {
-	return s->state == SES_WAIT_PROGRAM && accept_env(s->c->accept_env, q->name) &&
+	return s->state == SES_WAIT_PROGRAM && conf_accepts_env(s->c->accept_env, q->name) &&
 	    accept_env_put(&s->env, q->name, q->value) == SSH_OK;
 }
 

@@ -84,6 +84,7 @@ int grant_fill(struct grant *g, uint64_t conn, const struct account *a, const st
 		.conn = conn, .user = view_str(a->user), .uid = (uint32_t)a->uid, .gid = (uint32_t)a->gid,
 		.groups = all(&g->text.groups), .home = view_str(a->home), .shell = view_str(a->shell), .permits = permits,
 		.max_sessions = clamp(v->MaxSessions), .forced = view_str(forced), .subsystems = all(&g->text.subsystems),
+		.accept_env = all(&g->text.accept_env),
 	};
 	/* An empty forced command must not read as none. */
 	if (forced != NULL && forced[0] == '\0')

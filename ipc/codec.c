@@ -36,14 +36,8 @@ static const struct ipc_rule rules[] = {
 #undef MSG
 #undef FDS
 };
-#undef U8
-#undef U32
-#undef U64
-#undef I32
-#undef STR
-#undef BYTES
+#include "ipc/words_end.def"
 #undef SECRET
-#undef ADDR
 
 #define RULES (sizeof rules / sizeof rules[0])
 
@@ -92,7 +86,7 @@ void ipc_put_addr(struct wr *w, const struct addr *a)
 	wr_u32(w, a->scope);
 }
 
-static void put_view(struct wr *w, struct view v, size_t max)
+void ipc_put_view(struct wr *w, struct view v, size_t max)
 {
 	if (v.len > max)
 		w->error = SSH_E_FULL;
@@ -100,26 +94,14 @@ static void put_view(struct wr *w, struct view v, size_t max)
 		wr_view(w, v);
 }
 
-#define U8(n)         wr_u8(w, m->n);
-#define U32(n)        wr_u32(w, m->n);
-#define U64(n)        wr_u64(w, m->n);
-#define I32(n)        wr_u32(w, (uint32_t)m->n);
-#define STR(n, x)     put_view(w, m->n, x);
-#define BYTES(n, x)   put_view(w, m->n, x);
-#define SECRET(n, x)  put_view(w, m->n, x);
-#define ADDR(n)       ipc_put_addr(w, &m->n);
+#include "ipc/words_put.def"
+#define SECRET(n, x)  ipc_put_view(w, m->n, x);
 #define MSG(no, name, from_, to_, fds_, when_, answer_, fields_, doc_) \
 	static void put_##name(struct wr *w, const struct ipc_##name *m) { fields_ }
 #include "ipc/messages.def"
 #undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef I32
-#undef STR
-#undef BYTES
+#include "ipc/words_end.def"
 #undef SECRET
-#undef ADDR
 
 int ipc_encode(struct buf *b, enum ipc_type type, const void *body)
 {
@@ -156,8 +138,7 @@ struct addr ipc_get_addr(struct rd *r)
 	return a;
 }
 
-/* Text fields hold no NUL: they become C strings on the other side. */
-static struct view get_text(struct rd *r, size_t max)
+struct view ipc_get_text(struct rd *r, size_t max)
 {
 	struct view v = rd_string(r, max);
 
@@ -167,14 +148,8 @@ static struct view get_text(struct rd *r, size_t max)
 	return v;
 }
 
-#define U8(n)         m->n = rd_u8(r);
-#define U32(n)        m->n = rd_u32(r);
-#define U64(n)        m->n = rd_u64(r);
-#define I32(n)        m->n = (int32_t)rd_u32(r);
-#define STR(n, x)     m->n = get_text(r, x);
-#define BYTES(n, x)   m->n = rd_string(r, x);
+#include "ipc/words_get.def"
 #define SECRET(n, x)  m->n = rd_string(r, x);
-#define ADDR(n)       m->n = ipc_get_addr(r);
 #define MSG(no, name, from_, to_, fds_, when_, answer_, fields_, doc_) \
 	static void get_##name(struct rd *r, struct ipc_##name *m) { fields_ }
 #include "ipc/messages.def"

@@ -44,27 +44,15 @@ enum ipc_type {
 #undef MSG
 };
 
-#define U8(n)         uint8_t n;
-#define U32(n)        uint32_t n;
-#define U64(n)        uint64_t n;
-#define I32(n)        int32_t n;
-#define STR(n, x)     struct view n;
-#define BYTES(n, x)   struct view n;
+#include "ipc/words_struct.def"
 #define SECRET_(n, x) struct view n;
-#define ADDR(n)       struct addr n;
 #pragma push_macro("SECRET")
 #undef SECRET
 #define SECRET(n, x)  SECRET_(n, x)
 #define MSG(no, name, from_, to_, fds_, when_, answer_, fields_, doc_) struct ipc_##name { fields_ };
 #include "ipc/messages.def"
 #undef MSG
-#undef U8
-#undef U32
-#undef U64
-#undef I32
-#undef STR
-#undef BYTES
-#undef ADDR
+#include "ipc/words_end.def"
 #undef SECRET
 #undef SECRET_
 #pragma pop_macro("SECRET")
@@ -109,6 +97,10 @@ int ipc_decode(struct ipc_msg *m, const uint8_t *p, size_t n);
 /* One ADDR field; a bad one spoils the reader. */
 void ipc_put_addr(struct wr *, const struct addr *);
 struct addr ipc_get_addr(struct rd *);
+/* One STR, BYTES or SECRET field: longer than max spoils the writer (SSH_E_FULL). */
+void ipc_put_view(struct wr *, struct view, size_t max);
+/* One STR field: longer than max or a NUL inside spoils the reader, for it becomes a C string on the other side. */
+struct view ipc_get_text(struct rd *, size_t max);
 /* Takes the i-th descriptor out of a message: yours now; -1 if it is not there. */
 int ipc_take_fd(struct ipc_msg *, int i);
 /* Closes every descriptor that nobody took. */

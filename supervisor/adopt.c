@@ -77,7 +77,7 @@ pid_t adopt_pid_of(int pidfd)
 	const char *at;
 
 	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
-	if (procfs_read(path, text) < 0 || (at = strstr(text, "\nPid:\t")) == NULL)
+	if (procfs_read(path, text, sizeof text) < 0 || (at = strstr(text, "\nPid:\t")) == NULL)
 		return 0;
 	return (pid_t)strtol(at + 6, NULL, 10);
 }
@@ -114,7 +114,6 @@ int adopt_find(pid_t pid, uint64_t born_ms)
 static void on_pidfd(evutil_socket_t fd, short what, void *arg)
 {
 	struct proc *p = arg;
-	static const struct rusage unknown;	/* whoever reaped it knows */
 	int wstatus = adopt_status(p->pidfd, p->pid);
 
 	(void)fd, (void)what;
@@ -122,12 +121,24 @@ static void on_pidfd(evutil_socket_t fd, short what, void *arg)
 		return;
 	if (wstatus == STATUS_UNKNOWN)
 		log_ev(LOGL_WARN, "ev=adopted role=%s pid=%d ended; this kernel does not tell how", ipc_role_name(p->role), (int)p->pid);
-	proc_ended(p, wstatus, &unknown);
+	proc_ended(p, wstatus, &p->seen);
+}
+
+void adopt_look(struct proc *p)
+{
+	struct rusage now;
+
+	/* Alive behind it: the number was its own all the time. */
+	if (!p->adopted || procfs_used(p->pid, &now) < 0 || syscall(SYS_pidfd_send_signal, p->pidfd, 0, NULL, 0) < 0)
+		return;
+	p->seen = now;
+	p->seen_ms = clock_ms();
 }
 
 int adopt_watch(struct proc *p)
 {
 	p->adopted = 1;
+	adopt_look(p);
 	p->watch = event_new(p->d->base, p->pidfd, EV_READ | EV_PERSIST, on_pidfd, p);
 	return p->watch != NULL && event_add(p->watch, NULL) == 0 ? SSH_OK : SSH_E_NOMEM;
 }

@@ -7,6 +7,8 @@
  * how they ended the kernel tells from 6.15 on (PIDFD_INFO_EXIT), or /proc while their new parent has not reaped them.
  */
 
+/* What an adopted process has used so far, for its report. */
+void adopt_look(struct proc *);
 /* Watches p->pidfd. SSH_OK or SSH_E_NOMEM. */
 int  adopt_watch(struct proc *);
 void adopt_unwatch(struct proc *);

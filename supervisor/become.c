@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <limits.h>
 #include <linux/keyctl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@
 
 static struct rlimit files = { 1024, 1024 };
 
-void become_remember_limits(void)
+void become_raise_limits(void)
 {
 	struct rlimit more;
 
@@ -31,6 +32,16 @@ void become_remember_limits(void)
 	more = files;
 	more.rlim_cur = more.rlim_max;	/* every session costs us a handful */
 	setrlimit(RLIMIT_NOFILE, &more);
+}
+
+unsigned become_soft_limit(void)
+{
+	return files.rlim_cur < UINT_MAX ? (unsigned)files.rlim_cur : UINT_MAX;
+}
+
+void become_restore_limits(void)
+{
+	setrlimit(RLIMIT_NOFILE, &files);
 }
 
 /* In the child: ids for good. 0, or -1. */
@@ -66,7 +77,6 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 	setsid();
 	umask(022);
 	spawn_be_mortal();
-	setrlimit(RLIMIT_NOFILE, &files);
 	if (high < 0 || spawn_fds(&link, &at, 1) < 0)
 		_exit(254);
 	if (d->privileged) {
@@ -75,6 +85,7 @@ static void become(const struct daemon *d, const struct grant *g, int program, i
 		if (take_ids(g) < 0)
 			_exit(254);
 	}
+	become_restore_limits();	/* not sooner: what the supervisor has open counts until the exec */
 	spawn_unblock();
 	program_exec(high, argv, env);
 	_exit(255);

@@ -510,7 +510,6 @@ static int run(struct daemon *d)
 		conf_free(c);
 		return 0;
 	}
-	become_remember_limits();
 	if (config_make(d, c, v, &whole, &e) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
 		return BAD_CONFIG;
@@ -531,6 +530,7 @@ int boot_run(struct daemon *d)
 	int status;
 
 	init(d);
+	become_raise_limits();
 	remember_start(d);
 	have_standard_fds();
 	detach_log_sink(d);

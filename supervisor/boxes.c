@@ -3,11 +3,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "ipc/box.h"
 #include "ipc/child.h"
+#include "supervisor/held.h"
 
 /* Nobody who has it may change its size: a page that is not there would kill whoever reads it. */
 static int pages(size_t n)
@@ -28,9 +30,25 @@ int boxes_page(void)
 	return pages(1);
 }
 
+/* Of the supervisor before: connections that live on write there, and the slots they have are theirs. -1: none that may be read. */
+static int former(struct daemon *d)
+{
+	int fd = d->held != NULL ? held_take(d->held, KEPT_BOXES, 0, 0) : -1, seals;
+	struct stat st;
+
+	if (fd < 0)
+		return -1;
+	seals = fcntl(fd, F_GET_SEALS);
+	if (seals >= 0 && (seals & F_SEAL_SHRINK) && fstat(fd, &st) == 0 && st.st_size == (off_t)CHILD_SLAB_SLOTS * BOX_SIZE)
+		return fd;
+	close(fd);
+	return -1;
+}
+
 void boxes_open(struct daemon *d)
 {
-	if ((d->boxes.fd = pages(CHILD_SLAB_SLOTS)) < 0 || (d->boxes.free = calloc(CHILD_SLAB_SLOTS, sizeof *d->boxes.free)) == NULL) {
+	d->boxes.former = (d->boxes.fd = former(d)) >= 0;
+	if ((d->boxes.fd < 0 && (d->boxes.fd = pages(CHILD_SLAB_SLOTS)) < 0) || (d->boxes.free = calloc(CHILD_SLAB_SLOTS, sizeof *d->boxes.free)) == NULL) {
 		log_ev(LOGL_WARN, "reports of dead connections will not show their last events: out of memory");
 		return;
 	}
@@ -52,6 +70,16 @@ void boxes_close(struct daemon *d)
 uint32_t boxes_take(struct daemon *d)
 {
 	return d->boxes.nfree > 0 ? d->boxes.free[--d->boxes.nfree] : 0;
+}
+
+uint32_t boxes_claim(struct daemon *d, uint32_t slot)
+{
+	for (unsigned i = 0; d->boxes.former && i < d->boxes.nfree; i++)
+		if (d->boxes.free[i] == slot) {
+			d->boxes.free[i] = d->boxes.free[--d->boxes.nfree];
+			return slot;
+		}
+	return 0;
 }
 
 void boxes_give_back(struct daemon *d, uint32_t slot)

@@ -14,6 +14,8 @@ void boxes_close(struct daemon *);
 int  boxes_page(void);
 /* A page of the slab for a connection; 0: none is free. */
 uint32_t boxes_take(struct daemon *);
+/* The page an adopted connection has had since before; 0: it is in no slab we have. */
+uint32_t boxes_claim(struct daemon *, uint32_t slot);
 void boxes_give_back(struct daemon *, uint32_t slot);
 /* What is in the page of a process that has ended, in malloc'd BOX_SIZE bytes; NULL: it has none. */
 uint8_t *boxes_read(const struct proc *);

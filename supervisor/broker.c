@@ -75,7 +75,7 @@ void broker_drop_slices(struct daemon *d)
 		free(d->slice[role]), d->slice[role] = NULL;
 }
 
-static int sealed(const char *text, size_t len)
+int broker_sealed(const char *text, size_t len)
 {
 	int fd = memfd_create("coppice-conf", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	size_t have = 0;
@@ -101,7 +101,7 @@ int broker_configure(struct proc *p, const char *slice, size_t len, uint64_t gen
 	struct ipc_CONFIG m = { .generation = generation, .length = (uint32_t)len };
 	int fd;
 
-	if (slice == NULL || (fd = sealed(slice, len)) < 0)
+	if (slice == NULL || (fd = broker_sealed(slice, len)) < 0)
 		return SSH_E_SYS;
 	return link_send_fds(p->link, IPC_CONFIG, &m, &fd, 1);
 }

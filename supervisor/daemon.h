@@ -67,6 +67,8 @@ struct proc {
 	struct event *watch;		/* adopted: it is no child of ours, its pidfd tells the end */
 	struct kid *heir_of;		/* whose process it is to become, in a planned replacement */
 	unsigned adopted : 1;
+	struct rusage seen;		/* adopted: whoever reaps it gets the true ones, and tells nobody */
+	uint64_t seen_ms;		/* when that was; 0: never */
 	unsigned asked_ends : 1;	/* adopted connection: it has not told all of its ends */
 	unsigned resumed : 1;		/* it was another supervisor's */
 	uint32_t ends_after;		/* ENDS before the PONG of that number answer another supervisor; 0: none of them is to come */
@@ -106,7 +108,7 @@ struct kid {
 struct log_pair { int send, receive; };
 
 /* The pages of the last events of connections (boxes.c). */
-struct box_slab { int fd; uint32_t *free; unsigned nfree; };
+struct box_slab { int fd; uint32_t *free; unsigned nfree; int former; };	/* former: it was another supervisor's, too */
 
 /* A client's link that waits for a nursery. */
 struct fork_wait { struct list link; uint64_t conn; int fd; };
@@ -194,12 +196,14 @@ struct daemon {
 	struct keep *keep;
 	struct upgrade *upgrade;	/* one is asked for */
 	struct replace *replace;	/* one is under way */
+	int renewing;			/* a former program's helpers (1), then its connections (2) are being replaced: the next supervisor goes on with it */
 	char **argv, **environment;	/* as we were started */
 	int took_over;			/* the tree is ours, and others know */
 	int self;			/* this very program, for a step back */
 	char program_path[PLACE_MAX];	/* of this program, when it was started */
 	struct resume *resume;		/* the same while */
 	struct held *held;		/* while we take over: what is not adopted yet */
+	uint64_t left_until_ms;		/* what a killed daemon left here ends about now, and may hold our port so long */
 	int keep_refused;		/* the keeper at that place is another daemon's */
 	uint64_t began, upgraded;	/* seconds since 1970; upgraded: 0 or when this program took over from another */
 	unsigned upgrades, adoptions;

@@ -12,6 +12,8 @@
 #include "supervisor/halt.h"
 #include "supervisor/notify.h"
 #include "supervisor/reports.h"
+#include "supervisor/state.h"
+#include "supervisor/state_codec.h"
 
 struct drain {
 	struct daemon *d;
@@ -145,6 +147,7 @@ static void end_sessions(struct drain *r)
 	size_t n = 0;
 
 	r->state = DRAIN_ENDING;
+	state_drain(d);
 	log_ev(LOGL_INFO, "Drain: %u sessions are ended.", drain_sessions(d));
 	if (ids != NULL && sessions != NULL)
 		LIST_EACH(at, &sessions->children)
@@ -171,6 +174,7 @@ static void look(struct drain *r)
 		return;
 	r->told = 1;
 	set_next(r, 0, 0);
+	state_drain(d);
 	log_ev(LOGL_INFO, r->order.exit ? "Drained; terminating." : "Drained: no session is left.");
 	if (r->order.exit)
 		daemon_stop(d);
@@ -198,8 +202,10 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	struct drain *r = arg;
 
 	(void)fd, (void)what;
-	if (r->state == DRAIN_OFF && r->reopen)
+	if (r->state == DRAIN_OFF && r->reopen) {
 		reopen(r);
+		state_drain(r->d);
+	}
 	look(r);
 	if (r->state != DRAIN_OFF && !r->told)
 		event_add(r->look, &tv);
@@ -219,12 +225,18 @@ void drain_look_again(struct daemon *d)
 		look_soon(d->drain);
 }
 
+static void halt_all(struct drain *r)
+{
+	LIST_EACH_SAFE(at, next, &r->d->listeners)
+		halt_listener(LIST_OF(at, struct listener, link), LISTEN_DRAINED);
+}
+
 static void close_all(struct drain *r)
 {
 	r->state = DRAIN_CLOSED;
-	LIST_EACH_SAFE(at, next, &r->d->listeners)
-		halt_listener(LIST_OF(at, struct listener, link), LISTEN_DRAINED);
 	set_next(r, (uint64_t)r->order.timeout * 1000, r->order.limited);
+	state_drain(r->d);	/* before a socket is closed, so that whoever finds one closed knows why */
+	halt_all(r);
 	log_ev(LOGL_INFO, "Drain: no new connections; %u sessions left.", drain_sessions(r->d));
 	look_soon(r);
 }
@@ -278,6 +290,7 @@ int drain_begin(struct daemon *d, const struct drain_order *order)
 	} else {
 		set_next(r, (uint64_t)order->timeout * 1000, order->limited);
 	}
+	state_drain(d);
 	look_soon(r);
 	return SSH_OK;
 }
@@ -293,9 +306,54 @@ int drain_undo(struct daemon *d)
 	set_next(r, 0, 0);
 	event_del(r->look);
 	failed = reopen(r);
+	state_drain(d);
 	log_ev(LOGL_INFO, "Drain ended; ready for new clients.");
 	drain_tell(d);
 	return failed;
+}
+
+/* ---- the next supervisor ------------------------------------------------------------------------ */
+
+int drain_save(const struct daemon *d, struct saved_DRAIN *m)
+{
+	const struct drain *r = d->drain;
+
+	if (r == NULL || (r->state == DRAIN_OFF && !r->reopen))
+		return 0;
+	*m = (struct saved_DRAIN){ .state = (uint8_t)r->state, .grace = r->order.grace, .timeout = r->order.timeout,
+		.limited = r->order.limited != 0, .exit = r->order.exit != 0, .told = r->told != 0, .reopen = r->reopen != 0,
+		.next_ms = r->next_ms };
+	return 1;
+}
+
+void drain_restore(struct daemon *d, const struct saved_DRAIN *m)
+{
+	struct drain *r;
+
+	if (m->state > DRAIN_ENDING || (d->drain = drain_new(d)) == NULL)
+		return;
+	r = d->drain;
+	r->state = (enum drain_state)m->state;
+	r->order = (struct drain_order){ .grace = m->grace, .timeout = m->timeout, .limited = m->limited, .exit = m->exit };
+	r->told = m->told;
+	r->reopen = m->reopen;
+	r->next_ms = m->next_ms;
+}
+
+void drain_resume(struct daemon *d)
+{
+	struct drain *r = d->drain;
+	uint64_t now = clock_ms();
+
+	if (r == NULL)
+		return;
+	if (r->next_ms != 0)
+		set_next(r, r->next_ms > now ? r->next_ms - now : 0, 1);
+	if (r->state >= DRAIN_CLOSED)
+		halt_all(r);
+	if (r->state == DRAIN_ENDING)
+		end_sessions(r);
+	look_soon(r);
 }
 
 void drain_drop(struct daemon *d)

@@ -34,4 +34,11 @@ void drain_look_again(struct daemon *);
 void drain_watch(struct daemon *, void (*fn)(struct daemon *));
 void drain_drop(struct daemon *);
 
+struct saved_DRAIN;
+/* For state.c: what the next supervisor goes on with. 0: there is nothing to. */
+int  drain_save(const struct daemon *, struct saved_DRAIN *);
+/* There: before sockets are looked at, and when all is rebuilt. What --wait waits for ended with that supervisor. */
+void drain_restore(struct daemon *, const struct saved_DRAIN *);
+void drain_resume(struct daemon *);
+
 #endif

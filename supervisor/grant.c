@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "conf/conf.h"
 #include "ipc/permits.h"
 
 /* Copies a view with a NUL behind it to *at. */
@@ -26,14 +27,14 @@ static int is_text(struct view v)
 int grant_new(struct grant **res, const struct ipc_AUTH_GRANTED *m)
 {
 	size_t size = m->user.len + m->home.len + m->shell.len + m->forced.len + m->environment.len + m->subsystems.len
-	    + m->method.len + m->key.len + 8;
+	    + m->method.len + m->key.len + m->accept_env.len + 9;
 	struct rd in = rd_view(m->groups);
 	struct grant *g;
 	char *at;
 
 	*res = NULL;
 	if (!is_text(m->user) || !is_text(m->home) || !is_text(m->shell) || !is_text(m->forced) || !is_text(m->subsystems)
-	    || !is_text(m->method) || !is_text(m->key)
+	    || !is_text(m->method) || !is_text(m->key) || !is_text(m->accept_env)
 	    || m->groups.len % 4 != 0 || (m->environment.len > 0 && m->environment.p[m->environment.len - 1] != '\0'))
 		return SSH_E_FORMAT;
 	if ((g = calloc(1, sizeof *g + size)) == NULL)
@@ -57,6 +58,7 @@ int grant_new(struct grant **res, const struct ipc_AUTH_GRANTED *m)
 	g->subsystems = put(&at, m->subsystems);
 	g->method = put(&at, m->method);
 	g->key = put(&at, m->key);
+	g->accept_env = put(&at, m->accept_env);
 	g->environment = view_of(at, m->environment.len);
 	put(&at, m->environment);
 	*res = g;
@@ -68,6 +70,8 @@ int grant_restore(struct grant **res, const struct saved_GRANT *s)
 	struct ipc_AUTH_GRANTED m = {
 		.user = s->user, .uid = s->uid, .gid = s->gid, .groups = s->groups, .home = s->home, .shell = s->shell, .permits = s->permits,
 		.max_sessions = s->max_sessions, .forced = s->forced, .environment = s->environment, .subsystems = s->subsystems,
+		/* Who wrote none knew nothing of it: the connection alone decides, as it did then. */
+		.accept_env = s->accept_env.len > 0 ? s->accept_env : view_str("*"),
 	};
 
 	return grant_new(res, &m);
@@ -103,6 +107,19 @@ static int is_sftp(struct view c)
 	size_t n = sizeof name - 1;
 
 	return c.len >= n && memcmp(c.p, name, n) == 0 && (c.len == n || c.p[n] == ' ');
+}
+
+int grant_allows_env(const struct grant *g, struct view env)
+{
+	for (size_t at = 0; at < env.len; ) {
+		size_t n = strnlen((const char *)env.p + at, env.len - at);
+		const uint8_t *equals = memchr(env.p + at, '=', n);
+
+		if (n == env.len - at || equals == NULL || !conf_accepts_env(g->accept_env, view_of(env.p + at, (size_t)(equals - env.p) - at)))
+			return 0;
+		at += n + 1;
+	}
+	return 1;
 }
 
 int grant_plan(const struct grant *g, const struct ipc_SPAWN *m, struct plan *p)

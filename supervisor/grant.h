@@ -22,4 +22,7 @@ struct plan {
 /* What to run for a request: SPAWNED_OK, or why not. The forced command goes before all (sshd(8), command="..."). */
 int  grant_plan(const struct grant *, const struct ipc_SPAWN *, struct plan *);
 
+/* SPAWN.env (NAME=VALUE, NUL after each): 1 when AcceptEnv allows every name in it. */
+int  grant_allows_env(const struct grant *, struct view env);
+
 #endif

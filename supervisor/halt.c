@@ -9,6 +9,8 @@
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/health.h"
+#include "supervisor/keep.h"
+#include "supervisor/state.h"
 #include "supervisor/store.h"
 
 #define HALT_MS 2000		/* an acceptor takes its last clients at once, or it hangs */
@@ -24,6 +26,7 @@ static void close_socket(struct listener *l)
 	shutdown(l->fd, SHUT_RDWR);
 	close(l->fd);
 	l->fd = -1;
+	keep_drop(l->d, KEPT_LISTENER, l->id);
 }
 
 int halt_keeps(struct listener *l)
@@ -40,6 +43,7 @@ int halt_keeps(struct listener *l)
 	close_socket(l);
 	l->kid = NULL;
 	l->announced = 0;
+	state_listener(l);
 	log_ev(LOGL_INFO, "Server no longer listening on %s port %u.", addr_ip_text(&l->local, ip), addr_port(&l->local));
 	drain_look_again(l->d);
 	return 1;
@@ -48,8 +52,9 @@ int halt_keeps(struct listener *l)
 int halt_holds(struct listener *l, int running)
 {
 	if (l->halt == LISTEN_ON && running && drain_is_closed(l->d)) {	/* new in the configuration */
-		close_socket(l);
 		l->halt = LISTEN_DRAINED;
+		state_listener(l);
+		close_socket(l);
 	}
 	return l->halt != LISTEN_ON;
 }
@@ -102,21 +107,39 @@ static struct proc *acceptor_of(const struct listener *l)
 	return NULL;
 }
 
-void halt_listener(struct listener *l, enum listen_state why)
+/* Its acceptor takes the last ones, and then its node goes. */
+static void begin(struct listener *l)
 {
 	static const struct timeval patience = { HALT_MS / 1000, HALT_MS % 1000 * 1000 };
 	struct ipc_ACCEPT_STOP m = { .listener = l->id };
 	struct proc *p = acceptor_of(l);
 
-	if (l->halt != LISTEN_ON)
-		return;
-	l->halt = why;
-	if (l->kid == NULL)
-		return;
 	if (l->halting == NULL)
 		l->halting = evtimer_new(l->d->base, on_halt_late, l);
 	if (p == NULL || l->halting == NULL || event_add(l->halting, &patience) < 0 || link_send(p->link, IPC_ACCEPT_STOP, &m) < 0)
 		close_now(l);
+}
+
+void halt_listener(struct listener *l, enum listen_state why)
+{
+	if (l->halt != LISTEN_ON)
+		return;
+	l->halt = why;
+	state_listener(l);
+	if (l->kid != NULL)
+		begin(l);
+}
+
+void halt_resume(struct daemon *d)
+{
+	LIST_EACH_SAFE(at, next, &d->listeners) {
+		struct listener *l = LIST_OF(at, struct listener, link);
+
+		if (l->halt != LISTEN_ON && l->kid == NULL)
+			close_socket(l);
+		else if (l->halt != LISTEN_ON)
+			begin(l);
+	}
 }
 
 int halt_stopped(struct proc *p, const struct ipc_ACCEPT_STOPPED *m)
@@ -139,5 +162,6 @@ int halt_undo(struct listener *l)
 	if (l->fd < 0 && (l->fd = listen_bind_one(&l->local)) < 0)
 		return SSH_E_SYS;
 	l->halt = LISTEN_ON;
+	keep_listener(l);
 	return listen_plant_one(l, 0) < 0 ? SSH_E_NOMEM : fx_start(l->kid);
 }

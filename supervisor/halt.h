@@ -13,6 +13,8 @@ struct listener *halt_find(struct daemon *, struct view text);
 void halt_listener(struct listener *, enum listen_state why);
 /* Binds and accepts again. SSH_E_SYS, logged, when that fails; SSH_E_NOT_NOW: it is still closing. */
 int  halt_undo(struct listener *);
+/* After a change of supervisors: those that were closing go on with it. */
+void halt_resume(struct daemon *);
 /* ACCEPT_STOPPED. */
 int  halt_stopped(struct proc *, const struct ipc_ACCEPT_STOPPED *);
 

@@ -18,6 +18,7 @@
 #include "supervisor/cgroup.h"
 #include "supervisor/command.h"
 #include "supervisor/ends.h"
+#include "supervisor/exits.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
@@ -100,6 +101,7 @@ static void finish(struct handoff *h, enum handoff_result result, const char *wh
 	if (result == MOVE_DONE)
 		o.to = s->connection->proc->pid;
 	handoff_free(h);
+	exits_settle(s);
 	handoffs_outcome(s, &o);
 }
 

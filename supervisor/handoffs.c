@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "supervisor/handoff.h"
+#include "supervisor/state.h"
 
 /* handoffs - which connections are to move, a few at a time, again and again until they have. */
 
@@ -63,6 +64,10 @@ static void pump(struct daemon *d)
 		handoff_session(s);
 	}
 	x->pumping--;
+	if (d->renewing == 2 && x->nactive == 0 && list_empty(&x->wanted) && list_empty(&x->later)) {
+		d->renewing = 0;	/* every connection moved, or stays where it is */
+		state_daemon(d);
+	}
 }
 
 void handoffs_outcome(struct session *s, const struct handoff_outcome *o)

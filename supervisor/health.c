@@ -13,6 +13,7 @@
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/held.h"
+#include "supervisor/keep.h"
 #include "supervisor/resume.h"
 
 static int bind_place(struct daemon *d, const char *place)
@@ -65,10 +66,12 @@ void health_open(struct daemon *d)
 	list_init(&l->link);	/* in no list: no client comes here, and a reload is none of its business */
 	l->d = d;
 	l->fd = fd;
-	if (listen_plant_one(l, 0) == SSH_OK)
-		d->health = l;
-	else
+	if (listen_plant_one(l, 0) < 0) {
 		listen_forget(l);
+		return;
+	}
+	d->health = l;
+	keep_places(d);		/* a keeper that was taken over has been told of the others already */
 }
 
 int health_give(struct proc *p, int fd)

@@ -18,11 +18,13 @@ enum kept_kind {
 	KEPT_WORK = 6,		/* our ends of a channel, AT_STDIN ... */
 	KEPT_DAEMON = 7,	/* sink, door, control socket, the old program, pipe to the process the user started, metrics, health */
 	KEPT_CLIENT = 8,	/* a coppicectl that waits */
+	KEPT_BEFORE = 10,	/* id 0: the configuration that comes back unless the one in force is confirmed */
+	KEPT_BOXES = 11,	/* id 0: the slab of last events of connections */
 	KEPT_PROGRAMS = 9	/* the old program's helpers, from id times 8 */
 };
 
 #define HELD_SLOTS 8
-enum { PROC_LINK, PROC_PIDFD, PROC_SOCK, PROC_SOCK2 };
+enum { PROC_LINK, PROC_PIDFD, PROC_SOCK, PROC_SOCK2, PROC_BOX, PROC_SLOTS };	/* PROC_BOX: a helper's page of last events */
 enum { DAEMON_SINK, DAEMON_DOOR, DAEMON_CONTROL, DAEMON_PROGRAM, DAEMON_PIPE, DAEMON_METRICS, DAEMON_HEALTH, DAEMON_SLOTS };
 
 struct held_name { enum kept_kind kind; uint64_t id; int fd[HELD_SLOTS]; };

@@ -19,6 +19,7 @@
 #include "supervisor/journal.h"
 #include "supervisor/listen.h"
 #include "supervisor/proc.h"
+#include "supervisor/reload.h"
 #include "supervisor/session.h"
 
 #define PACE_MS      2
@@ -149,14 +150,14 @@ static void keep(struct daemon *d, struct link *l, enum kept_kind kind, uint64_t
 static void tell_proc(struct link *l, struct proc *p)
 {
 	const struct session *s = p->role == ROLE_CONN && p->pid == 0 && p->kid != NULL ? p->kid->session : NULL;
-	int fd[4] = { -1, p->pidfd, s != NULL ? s->sock[0] : -1, s != NULL ? s->sock[1] : -1 };
+	int fd[PROC_SLOTS] = { -1, p->pidfd, s != NULL ? s->sock[0] : -1, s != NULL ? s->sock[1] : -1, p->box };
 
 	/* Its own link would keep it from ever seeing its end. */
 	if (p->link != NULL && p->role != ROLE_KEEP)
 		fd[PROC_LINK] = link_fd(p->link);
 	else if (p->order >= 0)
 		fd[PROC_LINK] = p->order;
-	keep(p->d, l, KEPT_PROC, p->serial, fd, 4);
+	keep(p->d, l, KEPT_PROC, p->serial, fd, PROC_SLOTS);
 }
 
 /* Those it does not know yet, as many as its socket takes; the others in a moment. */
@@ -195,15 +196,27 @@ static void tell_logs(struct daemon *d, struct link *l)
 	keep(d, l, KEPT_LOGS, 0, fd, 4);
 }
 
-void keep_journal(struct daemon *d)
+static void keep_one(struct daemon *d, enum kept_kind kind, int fd)
 {
 	struct link *l = keeper_link(d);
-	int fd;
 
-	if (l == NULL || d->journal == NULL)
-		return;
-	fd = journal_fd(d->journal);
-	keep(d, l, KEPT_JOURNAL, 0, &fd, 1);
+	if (l != NULL && fd >= 0)
+		keep(d, l, kind, 0, &fd, 1);
+}
+
+void keep_journal(struct daemon *d)
+{
+	keep_one(d, KEPT_JOURNAL, d->journal != NULL ? journal_fd(d->journal) : -1);
+}
+
+void keep_before(struct daemon *d)
+{
+	keep_one(d, KEPT_BEFORE, reload_before(d));
+}
+
+void keep_boxes(struct daemon *d)
+{
+	keep_one(d, KEPT_BOXES, d->boxes.fd);
 }
 
 static void tell_door(struct keep *k, struct link *l)
@@ -212,6 +225,14 @@ static void tell_door(struct keep *k, struct link *l)
 
 	link_lend_fds(l, IPC_KEEP_DOOR, &(struct ipc_KEEP_DOOR){ .wait_s = (uint32_t)k->d->values->KeeperTime }, &k->door, 1);
 	keep(k->d, l, KEPT_DAEMON, 0, fd, DAEMON_SLOTS);	/* the next supervisor need not make others, or cannot */
+}
+
+void keep_places(struct daemon *d)
+{
+	struct link *l = keeper_link(d);
+
+	if (l != NULL)
+		tell_door(d->keep, l);
 }
 
 void keep_ready(struct proc *p)
@@ -228,6 +249,8 @@ void keep_ready(struct proc *p)
 	/* The journal goes last: until it is there, whoever knocks finds nothing to build on. */
 	k->cursor = 0;
 	tell_procs(k);
+	keep_before(d);
+	keep_boxes(d);
 	keep_journal(d);
 }
 
@@ -254,6 +277,8 @@ void keep_adopted(struct daemon *d)
 			keep_drop(d, h->kind, h->id);
 	}
 	tell_logs(d, l);
+	keep_before(d);
+	keep_boxes(d);
 	keep_journal(d);
 }
 
@@ -283,7 +308,7 @@ void keep_listener(struct listener *at)
 {
 	struct link *l = keeper_link(at->d);
 
-	if (l != NULL)
+	if (l != NULL && at->fd >= 0)
 		keep(at->d, l, KEPT_LISTENER, at->id, &at->fd, 1);
 }
 

@@ -27,6 +27,10 @@ int  keep_door(const struct daemon *);	/* borrowed; -1 */
 void keep_proc(struct proc *);
 void keep_listener(struct listener *);
 void keep_journal(struct daemon *);
+void keep_before(struct daemon *);
+void keep_boxes(struct daemon *);
+/* The door, and the sockets for metrics and health. */
+void keep_places(struct daemon *);
 /* The name holds nothing any more. */
 void keep_drop(struct daemon *, enum kept_kind, uint64_t id);
 

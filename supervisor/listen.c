@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/activation.h"
 #include "supervisor/effects.h"
 #include "supervisor/keep.h"
@@ -20,6 +22,8 @@
 #include "supervisor/state.h"
 #include "supervisor/store.h"
 #include "supervisor/reports.h"
+
+#define FREE_EVERY_MS 10
 
 /* ---- addresses ------------------------------------------------------------------ */
 
@@ -162,12 +166,17 @@ struct listener *listen_restore(struct daemon *d, uint32_t id, const struct save
 	struct listener *l = listen_new(d, &m->asked, fd);
 
 	if (l == NULL) {
-		close(fd);
+		if (fd >= 0)
+			close(fd);
 		return NULL;
 	}
 	l->id = id;
+	l->local = m->local;
 	l->announced = m->announced;
-	l->activated = l->keep = m->activated;
+	l->activated = m->activated;
+	l->added = m->added;
+	l->keep = l->activated || l->added;
+	l->halt = m->halt <= LISTEN_DRAINED ? (enum listen_state)m->halt : LISTEN_ON;
 	snprintf(l->name, sizeof l->name, "%.*s", (int)m->name.len, (const char *)m->name.p);
 	snprintf(l->path, sizeof l->path, "%.*s", (int)m->path.len, (const char *)m->path.p);
 	list_add_tail(&d->listeners, &l->link);
@@ -223,7 +232,7 @@ static struct listener *taken_over(struct daemon *d, const struct addr *a)
 	LIST_EACH(l, &d->listeners) {
 		struct listener *at = LIST_OF(l, struct listener, link);
 
-		if (!at->keep && listen_same(&at->asked, a))
+		if ((!at->keep || at->added) && listen_same(&at->asked, a))
 			return at;
 	}
 	return NULL;
@@ -236,6 +245,20 @@ int listen_keep_passed(struct daemon *d)
 	LIST_EACH(l, &d->listeners)
 		LIST_OF(l, struct listener, link)->keep = LIST_OF(l, struct listener, link)->activated;
 	return 1;
+}
+
+/* The helpers of a daemon that was killed while it began or ended see their links end and go; its port is not somebody else's. */
+static void wait_until_free(const struct daemon *d, const struct addr *a)
+{
+	while (clock_ms() < d->left_until_ms) {
+		int fd = listen_bind(a, 0);
+
+		if (fd >= 0)
+			close(fd);
+		if (fd >= 0 || errno != EADDRINUSE)
+			return;
+		poll(NULL, 0, FREE_EVERY_MS);
+	}
 }
 
 int listen_bind_all(struct daemon *d)
@@ -253,8 +276,11 @@ int listen_bind_all(struct daemon *d)
 			count++;
 			continue;
 		}
-		fd = activation_take_listening(&d->addr[i]);
-		if (fd < 0 && (fd = listen_bind_one(&d->addr[i])) < 0)
+		if ((fd = activation_take_listening(&d->addr[i])) < 0) {
+			wait_until_free(d, &d->addr[i]);
+			fd = listen_bind_one(&d->addr[i]);
+		}
+		if (fd < 0)
 			continue;
 		if ((l = listen_new(d, &d->addr[i], fd)) == NULL) {
 			close(fd);
@@ -317,6 +343,7 @@ int listen_add(struct daemon *d, const struct addr *a, struct listener **res)
 		close(fd);
 		return SSH_E_NOMEM;
 	}
+	l->added = 1;
 	listen_enlist(l);
 	if (listen_plant_one(l, 1) < 0) {
 		listen_forget(l);
@@ -386,8 +413,11 @@ void listen_forget(struct listener *l)
 {
 	if (l == NULL || halt_keeps(l))
 		return;
-	if (!l->d->stopping)	/* at the end of the daemon the next one may want it */
+	if (!l->d->stopping) {	/* at the end of the daemon the next one may want it */
 		store_forget_listener(l);
+		if (!l->activated && l->fd >= 0)
+			shutdown(l->fd, SHUT_RDWR);	/* the keeper has a duplicate for a moment yet */
+	}
 	list_remove(&l->link);
 	state_forget_listener(l);
 	if (l->fd >= 0)

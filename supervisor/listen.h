@@ -26,13 +26,14 @@ struct listener {
 	struct event *halting;		/* its acceptor takes the last ones; then the socket is closed */
 	char *place;			/* HealthListen's words: no client is accepted here; NULL */
 	int stored;			/* the service manager has a duplicate (store.h) */
+	int added;			/* by coppicectl: no configuration has it, and only the next reload asks for one */
 	int shared;			/* reload: a new socket was bound beside it */
 	struct kid *kid;
 };
 
 /* At start: binds what the configuration asks for; what cannot be bound is logged. SSH_E_CONFIG when nothing could be. */
 int  listen_bind_all(struct daemon *);
-/* One that is open already; fd is taken, also on failure. NULL: no memory. */
+/* One that is open already, or halted (fd -1); fd is taken, also on failure. NULL: no memory. */
 struct listener *listen_restore(struct daemon *, uint32_t id, const struct saved_LISTENER *, int fd);
 /* A listener of a socket that listens already, given; nothing else is bound then. NULL: no memory, fd stays yours. */
 struct listener *listen_take(struct daemon *, int fd, const char *name, const char *path);

@@ -8,11 +8,14 @@
 #define PROCFS_STAT_MAX 1024
 
 /* The first bytes of a file below /proc, as a string. SSH_OK or SSH_E_SYS. */
-int procfs_read(const char *path, char text[PROCFS_STAT_MAX]);
+int procfs_read(const char *path, char *text, size_t size);
 /*
  * Reads /proc/PID/stat into text. What stands behind the name, beginning with the blank before the state, or NULL: there is no such
  * process. The name in front of it may hold anything.
  */
 const char *procfs_stat(pid_t pid, char text[PROCFS_STAT_MAX]);
+struct rusage;
+/* What it has used so far: maximal resident set, times, faults, switches. SSH_OK, or SSH_E_GONE: there is no such process, or it is a zombie. */
+int  procfs_used(pid_t pid, struct rusage *);
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -14,16 +15,13 @@
 #include "supervisor/command.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
-#include "supervisor/introduce.h"
 #include "supervisor/lastgood.h"
 #include "supervisor/listen.h"
 #include "supervisor/lookup.h"
-#include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/reload_internal.h"
 #include "supervisor/manager.h"
 #include "supervisor/spawn.h"
-#include "supervisor/state.h"
 #include "supervisor/watchdog.h"
 
 static void begin(struct daemon *, const struct request *);
@@ -103,7 +101,7 @@ static void on_unconfirmed(evutil_socket_t fd, short what, void *arg)
 		on_again(-1, 0, d);
 }
 
-static struct reload *state(struct daemon *d)
+struct reload *reload_state(struct daemon *d)
 {
 	struct reload *r = d->reload;
 
@@ -117,6 +115,7 @@ static struct reload *state(struct daemon *d)
 	r->last_generation = d->generation;
 	r->last_keys = d->keys;
 	r->since = (int64_t)time(NULL);
+	r->before_fd = -1;
 	d->reload = r;
 	return r->deadline != NULL && r->again != NULL && r->confirm != NULL ? r : NULL;
 }
@@ -180,93 +179,6 @@ static void refuse(struct daemon *d, const struct proc *culprit, const char *for
 
 /* ---- the second half ------------------------------------------------------------------------------ */
 
-/* It was asked nothing, because it was starting: it learns it now. */
-static void catch_up(struct proc *p)
-{
-	struct daemon *d = p->d;
-
-	if (p->kid == NULL || p->link == NULL || p->ending || p->generation >= d->slice_since[p->role])
-		return;
-	if (p->role == ROLE_NUR) {
-		nursery_replace(d);
-	} else if (p->role == ROLE_KEY && p->keys != d->keys) {
-		proc_ask_to_end(p);	/* its supervisor starts it anew, with the keys of now */
-	} else {
-		p->tried = d->generation;
-		if (broker_configure(p, d->slice[p->role], d->slice_len[p->role], d->generation) < 0)
-			proc_kill(p);
-	}
-}
-
-static void switch_over(struct proc *p, uint64_t generation)
-{
-	if (link_send(p->link, IPC_CONFIG_COMMIT, &(struct ipc_CONFIG_COMMIT){ .generation = generation, .commit = 1 }) < 0) {
-		log_ev(LOGL_ERROR, "ev=config role=%s pid=%d: cannot be told to switch; it starts anew", ipc_role_name(p->role), (int)p->pid);
-		proc_kill(p);
-	}
-	command_tell_level(p);	/* the slice has a level of its own */
-	p->generation = generation;
-	p->tried = 0;
-	p->voted = 0;
-}
-
-/* The successor is the keysign of now; the old one stays for those who showed its keys. */
-static void take_keys(struct daemon *d, struct proc *p)
-{
-	struct kid *k = d->kids[KID_KEYSIGN];
-	struct proc *old = k->proc;
-
-	k->proc = p;
-	k->last_pid = p->pid;
-	k->up_ms = p->born_ms;
-	p->kid = k;
-	p->trial = 0;
-	if (old != NULL)
-		old->kid = NULL;
-	d->keys = p->keys;
-	state_proc(p);
-	if (old != NULL)
-		state_proc(old);
-	state_daemon(d);
-	introduce_take_over(p);
-	log_ev(LOGL_INFO, "ev=keysign pid=%d has the new host keys; pid=%d serves the connections that began with the old ones", (int)p->pid,
-	    old != NULL ? (int)old->pid : 0);
-}
-
-static void take_nursery(struct daemon *d, struct proc *p)
-{
-	struct proc *other = d->nursery.next;
-
-	p->trial = 0;
-	d->nursery.next = p;
-	if (other != NULL)
-		proc_disown(other);	/* it knows the old configuration only */
-	nursery_successor_ready(d);
-}
-
-static void switch_processes(struct daemon *d)
-{
-	struct reload *r = d->reload;
-
-	LIST_EACH(l, &d->procs) {
-		struct proc *p = LIST_OF(l, struct proc, all);
-
-		if (p->voted && p->tried == d->generation)
-			switch_over(p, d->generation);
-	}
-	if (r->keysign != NULL)
-		take_keys(d, r->keysign);
-	if (r->nursery != NULL)
-		take_nursery(d, r->nursery);
-	introduce_retire(d);
-	LIST_EACH(l, &d->procs) {
-		struct proc *p = LIST_OF(l, struct proc, all);
-
-		if (p->is_ready)
-			catch_up(p);
-	}
-}
-
 /* Which configuration comes back when somebody wants to go back. Takes was. */
 static void remember(struct daemon *d, struct config *was)
 {
@@ -288,6 +200,7 @@ static void remember(struct daemon *d, struct config *was)
 		r->confirm_by_ms = clock_ms() + r->now.confirm_s * UINT64_C(1000);
 		set(r->confirm, r->now.confirm_s * UINT64_C(1000));
 	}
+	reload_keep(d);
 	if (r->confirm_by_ms == 0)
 		lastgood_save(d);
 }
@@ -303,7 +216,7 @@ static void commit(struct daemon *d)
 	detach_commit_pid(d);
 	config_swap(d, &c, c->generation);	/* c is now what was in force; Supervise lines hold (supervise_apply) */
 	control_commit(d);
-	switch_processes(d);
+	reload_switch_all(d);
 	listen_commit(d);
 	watchdog_start(d);
 	free(d->fallback);
@@ -485,8 +398,8 @@ int reload_answer(struct proc *p, const struct ipc_CONFIG_OK *m)
 		p->voted = 1;
 		maybe_commit(d);
 	} else if (m->generation == d->generation && m->accepted) {
-		switch_over(p, m->generation);
-		catch_up(p);
+		reload_switch(p, m->generation);
+		reload_catch_up(p);
 	} else if (m->generation == d->generation) {
 		log_ev(LOGL_ERROR, "ev=config role=%s pid=%d: keeps its old configuration: %s", ipc_role_name(p->role), (int)p->pid, why);
 	}
@@ -508,7 +421,7 @@ void reload_ready(struct proc *p)
 
 void reload_newcomer(struct proc *p)
 {
-	catch_up(p);
+	reload_catch_up(p);
 }
 
 void reload_lost(struct proc *p)
@@ -534,7 +447,7 @@ void reload_lost(struct proc *p)
 /* 1: it begins or waits. 0: another one waits already, for somebody who hears. */
 static int submit(struct daemon *d, const struct request *q)
 {
-	struct reload *r = state(d);
+	struct reload *r = reload_state(d);
 
 	if (r == NULL || d->stopping || d->opt.inetd)
 		return 0;
@@ -582,6 +495,7 @@ int reload_confirm_for(struct client *c)
 	event_del(r->confirm);
 	if (r->has_next && r->next.kind == RELOAD_BACK && r->next.client == 0)
 		r->has_next = 0;
+	reload_keep(d);
 	lastgood_save(d);
 	log_ev(LOGL_INFO, "Configuration %llu confirmed.", (unsigned long long)d->generation);
 	return client_done(c, 0, "configuration %llu confirmed", (unsigned long long)d->generation);
@@ -589,7 +503,7 @@ int reload_confirm_for(struct client *c)
 
 void reload_booted(struct daemon *d)
 {
-	struct reload *r = d->opt.inetd ? NULL : state(d);
+	struct reload *r = d->opt.inetd ? NULL : reload_state(d);
 
 	if (r == NULL)
 		return;
@@ -597,6 +511,14 @@ void reload_booted(struct daemon *d)
 		lastgood_save(d);
 	if (r->has_next)
 		set(r->again, 0);
+}
+
+void reload_resume(struct daemon *d)
+{
+	uint64_t now = clock_ms(), by = reload_confirm_by(d);
+
+	if (by != 0)
+		set(d->reload->confirm, by > now ? by - now : 0);
 }
 
 void reload_drop(struct daemon *d)
@@ -614,6 +536,8 @@ void reload_drop(struct daemon *d)
 	lookup_cancel(r->lookup);
 	config_free(r->trial);
 	config_free(r->before);
+	if (r->before_fd >= 0)
+		close(r->before_fd);
 	free(r);
 	d->reload = NULL;
 }

@@ -41,6 +41,15 @@ void reload_newcomer(struct proc *);
 /* This process ended. */
 void reload_lost(struct proc *);
 
+/* ---- over a change of supervisors ---- */
+
+/* The text of the configuration that comes back unless the one in force is confirmed (borrowed), and until when (ms). -1, 0: nothing waits. */
+int  reload_before(const struct daemon *);
+uint64_t reload_confirm_by(const struct daemon *);
+/* While everything is rebuilt, and when it serves again. */
+void reload_restore(struct daemon *);
+void reload_resume(struct daemon *);
+
 /* ---- for coppicectl ---- */
 
 /* Which configuration is in force, what was refused last, what waits for confirmation. Result of client_row(). */

@@ -3,7 +3,7 @@
 #include "supervisor/config.h"
 #include "supervisor/reload.h"
 
-/* reload_internal - what reload.c and reload_rows.c share. */
+/* reload_internal - what reload*.c share. */
 
 enum reload_kind { RELOAD_FILE, RELOAD_BACK };
 
@@ -27,15 +27,26 @@ struct reload {
 	struct event *deadline, *again;
 
 	struct config *before;		/* in force before the last reload, or before the first that waits for confirmation */
+	int before_fd;			/* its text, while something waits for confirmation; -1 */
 	struct event *confirm;
 	uint64_t confirm_by_ms;		/* 0: nothing waits */
 	int64_t since;			/* wall clock: when what is in force came in force */
 	char refused[600];		/* why the last one was, "" when it was not */
 };
 
+/* NULL: out of memory. */
+struct reload *reload_state(struct daemon *);
+/* Whether something waits for confirmation, and what comes back, has changed. */
+void reload_keep(struct daemon *);
 /* The outcome to the log, the service manager and whoever asked. was: what is in force no longer; NULL: it was refused. */
 void reload_tell(struct daemon *, const struct config *was, const char *sentence);
 /* To whoever asked, before the votes are forgotten. */
 void reload_tell_roles(struct daemon *, const struct proc *culprit, const char *why);
+/* To a process that has accepted this generation: it holds. */
+void reload_switch(struct proc *, uint64_t generation);
+/* To one that was asked nothing, because it was starting: it learns the generation in force now. */
+void reload_catch_up(struct proc *);
+/* Everybody who voted switches, successors take over, who was starting catches up. */
+void reload_switch_all(struct daemon *);
 
 #endif

@@ -21,7 +21,8 @@
 
 #define FIELDS_MAX 40
 
-struct kept { struct rusage used; int crashed, asked; uint8_t *box; };
+/* seen_ms: when we looked last at what an adopted process used, whose true account went to whoever reaped it. */
+struct kept { struct rusage used; int crashed, asked, adopted; uint64_t seen_ms; uint8_t *box; };
 
 /* A list of named values with the room its texts need. */
 struct paper {
@@ -123,8 +124,16 @@ static uint64_t ms_of(struct timeval t)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_usec / 1000;
 }
 
-static void peaks(struct paper *p, const struct rusage *u)
+static void peaks(struct paper *p, const struct kept *k)
 {
+	const struct rusage *u = &k->used;
+
+	if (k->adopted && k->seen_ms == 0) {
+		put_text(p, "resources", "not known: its supervisor was killed");
+		return;
+	}
+	if (k->adopted)
+		put_number(p, "resources_seen_ms_ago", clock_ms() - k->seen_ms);
 	put_number(p, "maxrss_kib", (uint64_t)u->ru_maxrss);
 	put_number(p, "user_ms", ms_of(u->ru_utime));
 	put_number(p, "system_ms", ms_of(u->ru_stime));
@@ -160,6 +169,8 @@ void reports_ended(struct proc *p, int wstatus, const struct rusage *used, int c
 	if ((k->kept = calloc(1, sizeof *k->kept)) == NULL)
 		return;
 	k->kept->used = *used;
+	k->kept->adopted = p->adopted;
+	k->kept->seen_ms = p->seen_ms;
 	k->kept->asked = p->ending || k->node->state == SUP_ST_STOPPING || k->node->state == SUP_ST_KILLING;
 	if (users || k->kept->asked)
 		return;
@@ -186,7 +197,7 @@ static void crash(struct kid *k, enum sup_did did)
 	the_end(&p, k);
 	put_text(&p, "reason", reason_of(k));
 	decision(&p, k, did);
-	peaks(&p, &k->kept->used);
+	peaks(&p, k->kept);
 	snprintf(line, sizeof line, "ev=crash node=%s pid=%d how=%s", p.node, (int)k->last_pid, report_how(how, sizeof how, k->last_status));
 	detach_tell(k->d, HAPPENS_CRASH, LOGL_WARN, line, p.v, box);
 }
@@ -258,7 +269,7 @@ static void daily(struct kid *k, enum sup_did did)
 		put_number(&p, "lived_ms", clock_ms() - k->up_ms);
 	decision(&p, k, did);
 	if (k->kept != NULL)
-		peaks(&p, &k->kept->used);
+		peaks(&p, k->kept);
 	reports_tell(k->d, kind, LOGL_DEBUG, NULL, p.v);
 }
 

@@ -15,6 +15,7 @@
 #include "ipc/clock.h"
 #include "ipc/values.h"
 #include "supervisor/effects.h"
+#include "supervisor/exits.h"
 #include "supervisor/held.h"
 #include "supervisor/introduce.h"
 #include "supervisor/keep.h"
@@ -25,6 +26,8 @@
 #include "supervisor/state.h"
 #include "supervisor/store.h"
 #include "supervisor/worker.h"
+
+#define LEFT_MS 3000u
 
 /* ---- finding ---------------------------------------------------------------------------- */
 
@@ -120,6 +123,7 @@ static void let_go(struct daemon *d, const char *why)
 		link_say(d->resume->keeper, ROLE_SUP, ROLE_KEEP, W_UP, IPC_KEEPER_LEAVE, &m, NULL, 0);
 	store_hang_up(d->held);
 	resume_drop(d);
+	d->left_until_ms = clock_ms() + LEFT_MS;
 }
 
 /* The journal, which is taken: is it one to go on from? If not, everything is let go. */
@@ -237,7 +241,7 @@ void resume_sockets(struct daemon *d)
 
 		if (s.u.LISTENER.activated)
 			forget_passed(d, &s.u.LISTENER);
-		if (fd >= 0)
+		if (fd >= 0 || s.u.LISTENER.halt != LISTEN_ON)
 			listen_restore(d, (uint32_t)rec->id, &s.u.LISTENER, fd);
 	}
 	d->log_trusted = (struct log_pair){ held_take(d->held, KEPT_LOGS, 0, 0), held_take(d->held, KEPT_LOGS, 0, 1) };
@@ -406,11 +410,13 @@ static void take_client(struct session *s, struct ipc_msg *m)
 static void take_channel(struct session *s, struct proc *p, struct ipc_msg *m)
 {
 	struct work *w = worker_find(s, m->u.ENDS.worker);
-	int n = 0;
+	int n = 0, wstatus = STATUS_UNKNOWN;
+	struct ipc_WORKER_EXIT end;
 
-	if (w == NULL) {	/* it ended, and the word of it was lost */
-		link_send(p->link, IPC_WORKER_EXIT,
-		    &(struct ipc_WORKER_EXIT){ .worker = m->u.ENDS.worker, .signalled = WORKER_EXIT_UNKNOWN });
+	if (w == NULL) {	/* it ended, and the word of it was lost, or held back */
+		exits_find(s, m->u.ENDS.worker, &wstatus);
+		end = worker_exit(m->u.ENDS.worker, wstatus);
+		link_send(p->link, IPC_WORKER_EXIT, &end);
 		return;
 	}
 	worker_go(w);
@@ -458,6 +464,7 @@ int resume_ends(struct proc *p, struct ipc_msg *m)
 	case ENDS_ALL:
 		p->asked_ends = 0;
 		worker_told_all(s);
+		exits_settle(s);
 		return SSH_OK;
 	default:
 		return SSH_E_RULE;

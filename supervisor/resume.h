@@ -28,7 +28,7 @@ int  resume_socket(struct daemon *, int slot, const struct addr *, const char *p
 int  resume_tree(struct daemon *);
 /* All is rebuilt and in the new journal: from here on others see it. */
 void resume_go(struct daemon *);
-/* ENDS of an adopted connection. SSH_OK or SSH_E_RULE. */
+/* ENDS of an adopted connection; answers to a supervisor before us say nothing. SSH_OK or SSH_E_RULE. */
 int  resume_ends(struct proc *, struct ipc_msg *);
 /* PONG: what comes behind it may be the answer to our own question. */
 void resume_pong(struct proc *, uint32_t seq);

@@ -12,17 +12,23 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/adopt.h"
+#include "supervisor/boxes.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/drain.h"
 #include "supervisor/effects.h"
+#include "supervisor/exits.h"
 #include "supervisor/grant.h"
+#include "supervisor/halt.h"
 #include "supervisor/held.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/reload.h"
 #include "supervisor/resume.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
+#include "supervisor/upgrade.h"
 #include "supervisor/worker.h"
 
 int resume_decode(const struct resume *rs, const struct journal_record *rec, struct saved *s)
@@ -227,6 +233,12 @@ static void restore_sessions(struct daemon *d)
 		for (int i = 0; i < ENDS; i++)
 			w->ends[i] = held_take(d->held, KEPT_WORK, rec->id, i);
 	}
+	RESUME_EACH(rec, rs, STATE_EXITED, s) {
+		struct session *se = table_get(&d->sessions, s.u.EXITED.conn);
+
+		if (se != NULL)
+			exits_restore(se, rec->id, &s.u.EXITED);
+	}
 }
 
 /* ---- processes ----------------------------------------------------------------------------------- */
@@ -259,7 +271,7 @@ static struct kid *kid_of_proc(struct daemon *d, const struct saved *s)
 {
 	struct kid *k = kid_of(d, s->u.PROC.node);
 
-	if (s->u.PROC.role == ROLE_KEEP && !d->resume->by_exec)
+	if (s->u.PROC.role == ROLE_KEEP && d->resume->keeper_pid != 0)
 		return is_our_keeper(d, s) ? d->kids[KID_KEEPER] : NULL;
 	if (s->u.PROC.role >= ROLE_COUNT || (s->u.PROC.flags & PROC_NEXT) || (k != NULL && k->proc != NULL)
 	    || table_get(&d->resume->proc_of, s->u.PROC.node) != journal_find(&d->resume->im, STATE_PROC, s->id))
@@ -281,6 +293,8 @@ static void restore_flags(struct proc *p, const struct saved *s)
 	p->asked = s->u.PROC.asked;
 	p->unmet = s->u.PROC.unmet;
 	p->keys = s->u.PROC.keys;
+	p->slot = s->u.PROC.slot > 0 ? boxes_claim(p->d, s->u.PROC.slot) : 0;
+	p->box = held_take(p->d->held, KEPT_PROC, s->id, PROC_BOX);
 	p->replay = !p->d->resume->by_exec;
 	p->asked_ends = p->role == ROLE_CONN;
 	p->resumed = 1;
@@ -362,6 +376,10 @@ int resume_tree(struct daemon *d)
 	RESUME_EACH(rec, rs, STATE_PROC, s)
 		restore_proc(d, &s);
 	d->up = 1;
+	d->renewing = was->replacing;
+	RESUME_EACH(rec, rs, STATE_DRAIN, s)
+		drain_restore(d, &s.u.DRAIN);
+	reload_restore(d);
 	return fx_plant(d);
 }
 
@@ -395,6 +413,10 @@ void resume_go_on(struct daemon *d)
 	introduce_go_on(d, !rs->by_exec);
 	start_missing(d);
 	listen_commit(d);
+	halt_resume(d);
+	drain_resume(d);
+	reload_resume(d);
+	upgrade_go_on(d);
 	if (rs->by_exec)
 		proc_reap(d);
 	else

@@ -19,6 +19,7 @@
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
+#include "supervisor/exits.h"
 #include "supervisor/grant.h"
 #include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
@@ -111,6 +112,7 @@ void session_forget(struct session *s)
 	tell_fate(s, FATE_ENDED);
 	cgroup_session_end(s);
 	worker_drop_parked(s);
+	exits_drop(s);
 	if (s->d->opt.inetd)
 		event_base_once(s->d->base, -1, EV_TIMEOUT, on_only_one_gone, s->d, &now);
 	state_forget_session(s);
@@ -213,6 +215,8 @@ struct session *session_restore(struct daemon *d, struct kid *k, struct kid *con
 	s->phase = m->phase;
 	s->deadline_ms = m->deadline_ms;
 	s->last_worker = m->last_worker;
+	s->header = m->header;
+	s->via = m->via;
 	list_init(&s->parked);
 	list_init(&s->works);
 	list_init(&s->wants_move);
@@ -248,9 +252,9 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 	if (r == SSH_OK) {
 		s->acceptor = acceptor->serial;
 		s->slot = m->u.CONN_NEW.slot;
+		s->header = proxy_header_of(d->values, &s->peer);
 		state_session(s);
 		reports_connected(s);
-		s->header = proxy_header_of(d->values, &s->peer);
 		if ((r = fx_start(s->kid)) < 0)
 			fx_stop(s->kid);	/* its end tells the fate */
 	} else {
@@ -345,6 +349,8 @@ void session_connection_ended(struct session *s, int crashed)
 
 int session_peer(struct session *s, const struct ipc_CONN_PEER *m)
 {
+	if (s->header == HEADER_NEVER && s->connection->proc->replay)
+		return SSH_OK;		/* the supervisor that died had noted it; who is owed an introduction gets it */
 	if (s->header == HEADER_NEVER || s->grant != NULL || m->proxied > 1 || (m->proxied && m->peer.family == ADDR_NONE))
 		return SSH_E_RULE;
 	s->header = HEADER_NEVER;
@@ -353,6 +359,7 @@ int session_peer(struct session *s, const struct ipc_CONN_PEER *m)
 		s->peer = m->peer;
 		s->local = m->local;
 	}
+	state_session(s);
 	introduce_newcomer(s->connection->proc);
 	return SSH_OK;
 }

@@ -17,6 +17,7 @@ struct grant {
 	size_t ngroups;
 	char *user, *home, *shell, *forced, *subsystems;	/* "" : none */
 	char *method, *key;			/* how it logged in, for people */
+	char *accept_env;			/* patterns, blank between: the client's variables that programs may get */
 	struct view environment;		/* NAME=VALUE, NUL after each */
 	char text[];
 };
@@ -33,6 +34,7 @@ struct session {
 	struct kid *kid, *connection;
 	int sock[2];			/* the client; sock[1] is -1 unless it came on two pipes */
 	struct addr peer, local;
+	struct kept_exit *exits;	/* ends of programs it may not have heard of (exits.h) */
 	struct addr via;		/* the proxy it came through; ADDR_NONE: none */
 	uint8_t header;			/* HEADER_*: what is still to be heard of it (CONN_PEER); no guard knows it before */
 	uint64_t acceptor;		/* serial of the process that accepted it, 0: none */

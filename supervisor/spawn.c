@@ -18,6 +18,7 @@
 #include "ipc/child.h"
 #include "supervisor/boxes.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/keep.h"
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 
@@ -187,6 +188,7 @@ struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *
 	}
 	if ((p = proc_new(d, k, row->role, pid, pair[0])) != NULL) {
 		p->box = box;
+		keep_proc(p);
 	} else {
 		if (box >= 0)
 			close(box);

@@ -8,10 +8,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/drain.h"
+#include "supervisor/exits.h"
 #include "supervisor/grant.h"
 #include "supervisor/journal.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
+#include "supervisor/reload.h"
 #include "supervisor/resume_internal.h"
 #include "supervisor/state_codec.h"
 #include "supervisor/store.h"
@@ -29,6 +32,8 @@ static void put(struct pen *pen, const struct saved *s)
 	static struct buf b;
 	int r;
 
+	if (!state_knows(s->kind, pen->format))
+		return;		/* whoever reads it would not know what to do */
 	if (b.max == 0)
 		buf_init(&b, JOURNAL_VALUE_MAX, NULL);
 	buf_truncate(&b, 0);
@@ -57,14 +62,15 @@ static struct saved of_daemon(const struct daemon *d, unsigned margin)
 		.generation = d->generation, .last_serial = d->last_serial + margin,
 		.last_node = (d->tree != NULL ? d->tree->last_id : 0) + margin, .last_listener = d->last_listener + margin, .keys = d->keys,
 		.stopping = d->stopping || !d->up, .began = d->began, .upgraded = d->upgraded, .upgrades = d->upgrades,
-		.adoptions = d->adoptions, .came_from = view_str(d->came_from) } };
+		.adoptions = d->adoptions, .came_from = view_str(d->came_from), .replacing = (uint8_t)d->renewing } };
 }
 
 static struct saved of_listener(const struct listener *l)
 {
 	return (struct saved){ .kind = STATE_LISTENER, .id = l->id, .u.LISTENER = {
 		.asked = l->asked, .local = l->local, .announced = l->announced != 0, .activated = l->activated != 0,
-		.name = view_str(l->name), .path = view_str(l->path), .node = l->kid != NULL ? l->kid->node->id : 0 } };
+		.name = view_str(l->name), .path = view_str(l->path), .node = l->kid != NULL ? l->kid->node->id : 0,
+		.halt = (uint8_t)l->halt, .added = l->added != 0 } };
 }
 
 static struct saved of_node(const struct kid *k, struct buf *window)
@@ -89,7 +95,7 @@ static struct saved of_proc(const struct proc *p)
 {
 	struct saved s = { .kind = STATE_PROC, .id = p->serial, .u.PROC = {
 		.pid = p->pid, .role = (uint8_t)p->role, .node = p->kid != NULL ? p->kid->node->id : 0,
-		.when = p->link != NULL ? (uint8_t)link_state(p->link) : 0, .born_ms = p->born_ms, .forked_by = p->forked_by, .asked = p->asked, .unmet = p->unmet, .keys = p->keys } };
+		.when = p->link != NULL ? (uint8_t)link_state(p->link) : 0, .born_ms = p->born_ms, .forked_by = p->forked_by, .asked = p->asked, .unmet = p->unmet, .keys = p->keys, .slot = p->slot } };
 
 	s.u.PROC.flags = (p->greeted ? PROC_GREETED : 0) | (p->is_ready ? PROC_READY : 0) | (p->ending ? PROC_ENDING : 0)
 	    | (p->killed ? PROC_KILLED : 0) | (p->broke_rules ? PROC_BROKE : 0) | (p->d->nursery.next == p || p->heir_of != NULL || p->trial ? PROC_NEXT : 0)
@@ -102,7 +108,8 @@ static struct saved of_session(const struct session *se)
 	return (struct saved){ .kind = STATE_SESSION, .id = se->conn, .u.SESSION = {
 		.connection = se->connection != NULL ? se->connection->node->id : 0, .peer = se->peer, .local = se->local,
 		.acceptor = se->acceptor, .slot = se->slot, .fate_told = se->fate_told != 0, .tries = se->tries,
-		.id = view_of(se->id, se->id_len), .phase = se->phase, .deadline_ms = se->deadline_ms, .last_worker = se->last_worker } };
+		.id = view_of(se->id, se->id_len), .phase = se->phase, .deadline_ms = se->deadline_ms, .last_worker = se->last_worker,
+		.header = se->header, .via = se->via } };
 }
 
 static struct saved of_grant(const struct session *se, struct buf *groups)
@@ -112,7 +119,8 @@ static struct saved of_grant(const struct session *se, struct buf *groups)
 	struct saved s = { .kind = STATE_GRANT, .id = se->conn, .u.GRANT = {
 		.uid = g->uid, .gid = g->gid, .permits = g->permits, .max_sessions = g->max_sessions, .user = view_str(g->user),
 		.home = view_str(g->home), .shell = view_str(g->shell), .forced = view_str(g->forced),
-		.subsystems = view_str(g->subsystems), .environment = g->environment } };
+		.subsystems = view_str(g->subsystems), .environment = g->environment,
+		.accept_env = view_str(g->accept_env[0] != '\0' ? g->accept_env : " ") } };
 
 	for (size_t i = 0; i < g->ngroups; i++)
 		wr_u32(&w, g->groups[i]);
@@ -130,6 +138,12 @@ static struct saved of_work(const struct work *w)
 	for (int i = 0; i < ENDS; i++)
 		s.u.WORK.ends |= (uint8_t)(w->ends[i] >= 0 ? 1u << i : 0);
 	return s;
+}
+
+static void forget(struct daemon *d, enum state_kind kind, uint64_t id)
+{
+	if (d->journal != NULL)
+		journal_del(d->journal, kind, id);
 }
 
 /* ---- as they change -------------------------------------------------------------------------- */
@@ -152,6 +166,30 @@ void state_listener(struct listener *l)
 		return;
 	s = of_listener(l);
 	note(l->d, &s);
+}
+
+void state_drain(struct daemon *d)
+{
+	struct saved s = { .kind = STATE_DRAIN };
+
+	if (d->journal == NULL)
+		return;
+	if (drain_save(d, &s.u.DRAIN))
+		note(d, &s);
+	else
+		forget(d, STATE_DRAIN, 0);
+}
+
+void state_unconfirmed(struct daemon *d)
+{
+	struct saved s = { .kind = STATE_UNCONFIRMED, .u.UNCONFIRMED = { .confirm_by_ms = reload_confirm_by(d) } };
+
+	if (d->journal == NULL)
+		return;
+	if (s.u.UNCONFIRMED.confirm_by_ms != 0)
+		note(d, &s);
+	else
+		forget(d, STATE_UNCONFIRMED, 0);
 }
 
 void state_node(struct kid *k)
@@ -215,18 +253,25 @@ void state_work(struct work *w)
 	note(w->s->d, &s);
 }
 
+void state_exited(struct session *se, const struct kept_exit *e)
+{
+	struct saved s = exits_record(se, e);
+
+	if (se->d->journal != NULL)
+		note(se->d, &s);
+}
+
+void state_forget_exited(struct session *se, uint64_t node)
+{
+	forget(se->d, STATE_EXITED, node);
+}
+
 void state_parked(struct session *se, unsigned place, struct view message)
 {
 	struct saved s = { .kind = STATE_PARKED, .id = se->conn * 8 + place, .u.PARKED = { .message = message } };
 
 	if (se->d->journal != NULL)
 		note(se->d, &s);
-}
-
-static void forget(struct daemon *d, enum state_kind kind, uint64_t id)
-{
-	if (d->journal != NULL)
-		journal_del(d->journal, kind, id);
 }
 
 void state_forget_listener(struct listener *l)
@@ -281,6 +326,10 @@ static void write_session(struct pen *pen, struct session *se, struct buf *b)
 	struct saved s = of_session(se);
 
 	put(pen, &s);
+	for (const struct kept_exit *e = exits_next(se, NULL); e != NULL; e = exits_next(se, e)) {
+		s = exits_record(se, e);
+		put(pen, &s);
+	}
 	if (se->grant == NULL)
 		return;
 	buf_truncate(b, 0);
@@ -324,6 +373,12 @@ int state_write_all(struct daemon *d, struct journal *j, unsigned format)
 		s = of_proc(LIST_OF(l, struct proc, all));
 		put(&pen, &s);
 	}
+	s = (struct saved){ .kind = STATE_DRAIN };
+	if (drain_save(d, &s.u.DRAIN))
+		put(&pen, &s);
+	s = (struct saved){ .kind = STATE_UNCONFIRMED, .u.UNCONFIRMED = { .confirm_by_ms = reload_confirm_by(d) } };
+	if (s.u.UNCONFIRMED.confirm_by_ms != 0)
+		put(&pen, &s);
 	while ((se = table_next(&d->sessions, &at)) != NULL)
 		write_session(&pen, se, &b);
 	if (d->tree != NULL)

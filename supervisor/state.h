@@ -8,6 +8,8 @@
  * descriptors to the keeper, then the record, then what others see of it. Without a journal nothing happens.
  */
 
+struct kept_exit;
+
 /* Us, writing in that format. */
 void state_origin(struct journal_origin *, unsigned format);
 /* A journal of our own; while there is a keeper somebody may read it. SSH_OK, or an error, logged. */
@@ -21,11 +23,14 @@ int  state_put(struct journal *, unsigned format, const struct saved *);
 
 void state_daemon(struct daemon *);
 void state_listener(struct listener *);
+void state_drain(struct daemon *);
+void state_unconfirmed(struct daemon *);
 void state_node(struct kid *);
 void state_proc(struct proc *);
 void state_session(struct session *);
 void state_grant(struct session *);
 void state_work(struct work *);
+void state_exited(struct session *, const struct kept_exit *);
 void state_parked(struct session *, unsigned place, struct view message);
 
 void state_forget_listener(struct listener *);
@@ -33,6 +38,7 @@ void state_forget_node(struct kid *);
 void state_forget_proc(struct proc *);
 void state_forget_session(struct session *);
 void state_forget_work(struct work *);
+void state_forget_exited(struct session *, uint64_t node);
 void state_forget_parked(struct session *);
 
 /* Flags of a process in its record. */

@@ -14,23 +14,13 @@ enum state_kind {
 #undef SAVED
 };
 
-#define U8(n)       uint8_t n;
-#define U32(n)      uint32_t n;
-#define U64(n)      uint64_t n;
-#define I32(n)      int32_t n;
-#define STR(n, x)   struct view n;
-#define BYTES(n, x) struct view n;
-#define ADDR(n)     struct addr n;
+#include "ipc/words_struct.def"
+#define LATER(f, ...) __VA_ARGS__
 #define SAVED(no, name, fields_, doc_) struct saved_##name { fields_ };
 #include "supervisor/state.def"
 #undef SAVED
-#undef U8
-#undef U32
-#undef U64
-#undef I32
-#undef STR
-#undef BYTES
-#undef ADDR
+#undef LATER
+#include "ipc/words_end.def"
 
 struct saved {
 	enum state_kind kind;
@@ -42,6 +32,8 @@ struct saved {
 	} u;
 };
 
+/* Is there such a row in that format? */
+int state_knows(enum state_kind, unsigned format);
 /* Appends the record's value in that format. SSH_OK; SSH_E_FULL: a field is over its maximum; SSH_E_RULE: no such kind or format. */
 int state_encode(struct buf *, unsigned format, const struct saved *);
 /* SSH_OK or SSH_E_FORMAT; s->kind and s->id are set by the caller. Views point into p. */

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ipc/clock.h"
 #include "supervisor/activation.h"
+#include "supervisor/become.h"
 #include "supervisor/health.h"
 #include "supervisor/journal.h"
 #include "supervisor/listen.h"
@@ -24,7 +25,7 @@
 #define NEXT_MS   10u
 #define AGAIN_MS  1000u		/* at most, when it takes nothing */
 #define OWN       7u		/* logs, metrics, health, journal */
-#define RESERVE   64u		/* for listening sockets */
+#define RESERVE   64u		/* for listening sockets, and what systemd has open itself when it starts us */
 
 /* A name that is to leave. */
 struct gone { struct list link; char name[]; };
@@ -49,6 +50,8 @@ void store_open(void)
 	if (limit != NULL)
 		store.limit = (unsigned)strtoul(limit, NULL, 10);
 	unsetenv("FDSTORE");
+	if (store.limit > become_soft_limit())	/* systemd could not start us again: what it passes has to fit below LimitNOFILE= */
+		store.limit = become_soft_limit();
 }
 
 static int may_say(void)
@@ -190,13 +193,16 @@ static enum worth worth_of(const struct proc *p, uint64_t now)
 static int tell_proc(struct proc *p)
 {
 	int fd[2] = { p->pidfd, -1 }, n = 1, r;
+	unsigned others = p->role == ROLE_WRK ? store.limit / 4 : 0;	/* a connection ends without it, a program only loses its exit status */
 
 	/* The keeper has to see the end of its link when we die, or nobody could ever come to its door. */
 	if (p->link != NULL && p->role != ROLE_KEEP)
 		fd[n++] = link_fd(p->link);
-	if (store.n + (unsigned)n + OWN + RESERVE > store.limit) {
+	if (store.n + (unsigned)n + OWN + RESERVE + others > store.limit) {
+		if (p->role == ROLE_WRK)
+			return SSH_OK;
 		if (!store.full)
-			log_ev(LOGL_WARN, "ev=store full at %u descriptors (FileDescriptorStoreMax=): what is more does not outlive the supervisor and the keeper together",
+			log_ev(LOGL_WARN, "ev=store full at %u descriptors (FileDescriptorStoreMax=, LimitNOFILE=): connections beyond it do not outlive supervisor and keeper together",
 			    store.limit);
 		store.full = 1;
 		return SSH_OK;

@@ -24,6 +24,7 @@
 #include "supervisor/replace.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
+#include "supervisor/state.h"
 #include "supervisor/state_codec.h"
 #include "supervisor/upgrade_exec.h"
 
@@ -326,6 +327,8 @@ int command_UPGRADES(struct client *c, const struct ipc_CTL_REQUEST *q)
 
 static void on_replaced(struct daemon *d)
 {
+	d->renewing = 2;
+	state_daemon(d);
 	handoff_all(d);		/* those that are on the old program move, one by one */
 }
 
@@ -344,5 +347,17 @@ void upgrade_done(struct daemon *d)
 	log_ev(LOGL_INFO, "ev=upgrade done: version %s took over from %s", program_version.name, d->came_from);
 	if (c != NULL)
 		client_done(c, 0, "version %s took over from %s; helpers are replaced one by one", program_version.name, d->came_from);
+	d->renewing = 1;
+	state_daemon(d);
 	replace_all(d, on_replaced);
+}
+
+void upgrade_go_on(struct daemon *d)
+{
+	if (d->opt.resume_fd > 0)
+		return;		/* upgrade_done() begins anew */
+	if (d->renewing == 1)
+		replace_all(d, on_replaced);
+	else if (d->renewing == 2)
+		handoff_all(d);
 }

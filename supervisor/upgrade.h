@@ -27,6 +27,8 @@ void upgrade_drop(struct daemon *);
 void upgrade_can_resume(void);
 /* In the new program: it goes on now. */
 void upgrade_done(struct daemon *);
+/* In a program that took over from one that was killed while it replaced: that goes on. */
+void upgrade_go_on(struct daemon *);
 /* In the new program, which cannot go on: the old one again. Returns only when that fails, too. */
 void upgrade_step_back(struct daemon *);
 /* Fields of a row: version, since, upgrades, upgraded, from, adoptions, replacing. SSH_OK or the error of wr_done(). */

@@ -13,11 +13,13 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "supervisor/become.h"
 #include "supervisor/control.h"
 #include "supervisor/held.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/proc.h"
+#include "supervisor/reload.h"
 #include "supervisor/resume_internal.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
@@ -77,14 +79,18 @@ static void pack_all(struct packing *p, struct daemon *d, uint64_t client)
 	struct session *s;
 	size_t at = 0;
 
+	int before = reload_before(d);
+
 	pack_daemon(p, d, client);
+	pack(p, KEPT_BEFORE, 0, &before, 1);
+	pack(p, KEPT_BOXES, 0, &d->boxes.fd, 1);
 	LIST_EACH(l, &d->listeners)
 		pack(p, KEPT_LISTENER, LIST_OF(l, struct listener, link)->id, &LIST_OF(l, struct listener, link)->fd, 1);
 	LIST_EACH(l, &d->procs) {
 		struct proc *pr = LIST_OF(l, struct proc, all);
-		int fd[2] = { pr->link != NULL ? link_fd(pr->link) : -1, pr->pidfd };
+		int fd[PROC_SLOTS] = { pr->link != NULL ? link_fd(pr->link) : -1, pr->pidfd, -1, -1, pr->box };
 
-		pack(p, KEPT_PROC, pr->serial, fd, 2);
+		pack(p, KEPT_PROC, pr->serial, fd, PROC_SLOTS);
 	}
 	while ((s = table_next(&d->sessions, &at)) != NULL) {
 		pack(p, KEPT_SESSION, s->conn, s->sock, 2);
@@ -165,8 +171,10 @@ int upgrade_exec(struct daemon *d, const char *path, unsigned format, uint64_t c
 	if (p.error == SSH_OK && argv != NULL) {
 		keep_open_over(journal_fd(p.j), 1);
 		block_signals(&old);
+		become_restore_limits();
 		execve(path, argv, d->environment);
 		saved = errno;
+		become_raise_limits();
 		sigprocmask(SIG_SETMASK, &old, NULL);
 	} else {
 		saved = ENOMEM;
@@ -207,6 +215,7 @@ void upgrade_step_back(struct daemon *d)
 		}
 	log_ev(LOGL_ERROR, "ev=upgrade version %s cannot take over; back to %s", program_version.name, im.from.build);
 	block_signals(&(sigset_t){ 0 });
+	become_restore_limits();
 	syscall(SYS_execveat, program, "", argv, d->environment, 0x1000 /* AT_EMPTY_PATH */);
 	log_ev(LOGL_ERROR, "ev=upgrade cannot go back: %s; the keeper waits for the next start", strerror(errno));
 }

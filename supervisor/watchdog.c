@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "ipc/clock.h"
+#include "supervisor/adopt.h"
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
 #include "supervisor/proc.h"
@@ -191,6 +192,7 @@ int watchdog_pong(struct proc *p, uint32_t seq)
 		return SSH_OK;		/* the answer to a supervisor that was killed */
 	p->pinged_ms = 0;
 	p->suspect = 0;
+	adopt_look(p);
 	if (p->d->watchdog.tick != NULL)
 		all_well(p->d);
 	return SSH_OK;

@@ -20,6 +20,7 @@
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/ends.h"
+#include "supervisor/exits.h"
 #include "supervisor/grant.h"
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
@@ -59,16 +60,20 @@ static void answer(struct session *s, uint32_t req, int status, uint64_t worker,
 
 struct parked { struct list link; size_t len; uint8_t bytes[]; };
 
-static void on_park_over(evutil_socket_t fd, short what, void *arg)
+/* Our own connection processes do not do that: somebody else speaks. */
+static void breach(struct session *s, const char *what)
 {
-	struct session *s = arg;
-
-	(void)fd, (void)what;
-	log_ev(LOGL_WARN, "%s: asked for a program without being logged in", s->kid->name);
+	log_ev(LOGL_WARN, "%s: asked for %s", s->kid->name, what);
 	if (s->connection != NULL && s->connection->proc != NULL) {
 		s->connection->proc->broke_rules = 1;
 		proc_kill(s->connection->proc);
 	}
+}
+
+static void on_park_over(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	breach(arg, "a program without being logged in");
 }
 
 static int copy(const struct ipc_SPAWN *m, struct parked **res)
@@ -134,20 +139,6 @@ void worker_drop_parked(struct session *s)
 
 /* ---- a request --------------------------------------------------------------------------- */
 
-/* Environment of the grant, and the overruled command behind it. */
-static int environment(struct buf *b, const struct grant *g, const struct plan *p)
-{
-	static const char name[] = "SSH_ORIGINAL_COMMAND=";
-	int r;
-
-	TRY(buf_append(b, g->environment.p, g->environment.len));
-	if (p->original.len == 0)
-		return SSH_OK;
-	TRY(buf_append(b, name, sizeof name - 1));
-	TRY(buf_append(b, p->original.p, p->original.len));
-	return buf_append(b, "", 1);
-}
-
 /* WORK as it will lie in the worker's socket. */
 static int write_order(struct work *w, const struct ipc_SPAWN *m, const struct plan *p, const char *tty)
 {
@@ -155,22 +146,17 @@ static int write_order(struct work *w, const struct ipc_SPAWN *m, const struct p
 	struct ipc_WORK order = {
 		.kind = (uint8_t)p->kind, .pty = m->pty, .user = view_str(g->user), .home = view_str(g->home),
 		.shell = view_str(g->shell), .tty = view_str(tty), .term = m->term, .modes = m->modes, .env = m->env,
-		.command = p->command, .peer = w->s->peer, .local = w->s->local,
+		.environment = g->environment, .command = p->command, .original = p->original, .peer = w->s->peer, .local = w->s->local,
 	};
-	struct buf env, out;
+	struct buf out;
 	int r;
 
-	buf_init(&env, 8192, NULL);	/* the field's maximum */
 	buf_init(&out, IPC_MESSAGE_MAX, NULL);
-	if ((r = environment(&env, g, p)) == SSH_OK) {
-		order.environment = view_of(env.v != NULL ? buf_head(&env) : (const uint8_t *)"", buf_len(&env));
-		r = ipc_encode(&out, IPC_WORK, &order);
-	}
+	r = ipc_encode(&out, IPC_WORK, &order);
 	if (r == SSH_OK && (w->order = malloc(buf_len(&out))) != NULL)
 		memcpy(w->order, buf_head(&out), w->order_len = buf_len(&out));
 	else if (r == SSH_OK)
 		r = SSH_E_NOMEM;
-	buf_drop(&env);
 	buf_drop(&out);
 	return r;
 }
@@ -264,6 +250,10 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 		return keep_replay(s, m);
 	if (s->grant == NULL)
 		return park(s, m);
+	if (!grant_allows_env(s->grant, m->env)) {
+		breach(s, "a variable that AcceptEnv does not allow");
+		return SSH_OK;
+	}
 	if (s->nworks >= s->grant->max_sessions || s->nworks >= SUP_SESSION_CHANNELS)
 		status = SPAWNED_REFUSED;
 	else
@@ -399,6 +389,18 @@ struct work *worker_find(const struct session *s, uint64_t id)
 	return find(s, id);
 }
 
+struct ipc_WORKER_EXIT worker_exit(uint64_t worker, int wstatus)
+{
+	struct ipc_WORKER_EXIT m = { .worker = worker, .signalled = WORKER_EXIT_UNKNOWN };
+
+	if (wstatus == STATUS_UNKNOWN)
+		return m;
+	m.signalled = WIFSIGNALED(wstatus) != 0;
+	m.code = (uint32_t)(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : WEXITSTATUS(wstatus));
+	m.core = WIFSIGNALED(wstatus) && WCOREDUMP(wstatus);
+	return m;
+}
+
 void worker_ended(struct kid *k, int wstatus)
 {
 	struct work *w = k->work;
@@ -407,13 +409,8 @@ void worker_ended(struct kid *k, int wstatus)
 
 	if (l == NULL)
 		return;
-	if (wstatus == STATUS_UNKNOWN) {
-		link_send(l, IPC_WORKER_EXIT, &(struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WORKER_EXIT_UNKNOWN });
-		return;
-	}
-	m = (struct ipc_WORKER_EXIT){ .worker = w->id, .signalled = WIFSIGNALED(wstatus) != 0 };
-	m.code = (uint32_t)(WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : WEXITSTATUS(wstatus));
-	m.core = WIFSIGNALED(wstatus) && WCOREDUMP(wstatus);
+	m = worker_exit(w->id, wstatus);
+	exits_note(w->s, k->node->id, w->id, wstatus);
 	link_send(l, IPC_WORKER_EXIT, &m);
 }
 

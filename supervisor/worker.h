@@ -47,6 +47,8 @@ struct work *worker_restore(struct session *, struct kid *, const struct saved_W
 /* A SPAWN that waited for its grant. SSH_OK, SSH_E_FORMAT, SSH_E_RULE, SSH_E_NOMEM. */
 int  worker_restore_parked(struct session *, struct view message);
 int  worker_start(struct kid *);		/* for the tree */
+/* What its connection hears of that end. wstatus: a wait status, or STATUS_UNKNOWN. */
+struct ipc_WORKER_EXIT worker_exit(uint64_t worker, int wstatus);
 void worker_ended(struct kid *, int wstatus);
 /* SIGHUP to its process group, and our ends closed. */
 void worker_hang_up(struct kid *);

@@ -15,6 +15,7 @@ import time
 import lab
 from lab import HOST, Server, check, same, status, wait_until
 from movers import Exec, Master, Sftp, Shell, moving
+from harm import harm
 from watch import OURS, fds, ptys
 
 QUIET = 0.3         # seconds that still belong to a phase after its visible end
@@ -97,6 +98,9 @@ class Ground:
         self.movers = [moving(kind(self.server, n, control=control)) for n, kind, control in
                        ((1, Exec, self.master.path), (1, Shell, self.master.path), (2, Exec, None), (3, Shell, None), (4, Sftp, None))]
         self.rounds = self.kills = 0
+        # A keeper that is filled anew does not hold the order sockets of programs that run: begin with such a one.
+        same(self.server.ctl("upgrade", timeout=60).returncode, 0, "an upgrade")
+        time.sleep(1.5)
         self.recover()                  # what a taken over daemon occupies is what they are compared with
         self.before = None
         time.sleep(1)
@@ -186,6 +190,22 @@ class Ground:
         check(not [m.fault for m in self.movers if m.fault], "faults", [m.fault for m in self.movers if m.fault])
         self.server.stop()
         wait_until(lambda: not population(), 20, text="left behind: %s" % population())
+
+
+@harm("kill supervisor between calls", logins=True, doors=True)
+def kill_between(field):
+    """Wherever it falls, with everything else going on; the sweep, with each phase by itself, is "figures BUILD between"."""
+    if not os.path.exists(lab.SCRATCH + "/between"):
+        Tracer.make()
+    field.watcher.adopting = True
+    for _ in range(6):
+        tracer = Tracer(field.server.pid, field.rng.randrange(1, 600))
+        wait_until(lambda: field.server.process.poll() is not None, 60, 0.002, "it made no system calls")
+        tracer.end()
+        same(field.server.process.returncode, -signal.SIGKILL, "its end")
+        field.server.start()
+        field.load.moving()
+        same(listening(field.server.port), [HOST, "127.0.0.2"], "addresses")
 
 
 # ---- the phases of its life ------------------------------------------------------------------------------

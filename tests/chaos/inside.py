@@ -12,14 +12,17 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 
 import lab  # noqa: E402
 import room  # noqa: E402
+import between  # noqa: E402,F401  its harms
+import network  # noqa: E402,F401  its harms
+import starve  # noqa: E402,F401  its harms
 from harm import HARMS  # noqa: E402
-from lab import Failure, NotHere, check  # noqa: E402
+from lab import Failure, NotHere, check, wait_until  # noqa: E402
 from load import SECOND, Load  # noqa: E402
 from watch import Snapshot, Watcher, cpu_seconds, deaths_logged, secrets_in, settled  # noqa: E402
 
 SHORT = ("kill keysign", "kill auth", "kill nursery", "kill reporter", "kill acceptor", "kill connection", "kill shell", "kill exec", "kill sftp",
          "segv connection", "stop supervisor", "stop connection", "descriptors of supervisor", "processes of nursery", "fork fails in supervisor", "disk full",
-         "clock jumps", "reload storm", "signal storm", "second daemon", "binaries removed", "hasty clients", "kill supervisor", "upgrade")
+         "clock jumps", "reload storm", "signal storm", "second daemon", "binaries removed", "hasty clients", "kill supervisor", "upgrade", "kill supervisor between calls", "out of memory: a program", "bad network: wrong bits")
 LIFE = 8            # harms to one daemon: fewer restarts than any intensity of its tree allows within a minute
 SECRET = "s3cret-typed-at-the-prompt"
 
@@ -38,6 +41,7 @@ class Field:
         self.server.log_path, self.stderr = self.log_dir + "/log", self.server.log_path
         self.server.crash_expected = True
         self.server.start()
+        wait_until(lambda: len([n for n in self.server.tree() if n["name"].startswith("acceptor") and n["state"] == "up"]) == 2, 20, text="two acceptors")
         self.before = Snapshot(self.server)
         self.watcher = Watcher(self.server)
         self.began, self.cpu = time.monotonic(), cpu_seconds(self.server.pid)
@@ -164,9 +168,13 @@ def prepare():
     with open(lab.SCRATCH + "/shift", "wb") as f:
         f.write(bytes(8))
     os.chmod(lab.SCRATCH + "/shift", 0o644)
+    with open(lab.SCRATCH + "/malloc", "wb") as f:
+        f.write(bytes(16))
+    os.chmod(lab.SCRATCH + "/malloc", 0o666)
     if not lab.sanitized():
-        lib = lab.SCRATCH + "/clock.so"
-        lab.sh("cc", "-shared", "-fPIC", "-O2", '-DSHIFT_FILE="%s/shift"' % lab.SCRATCH, "-o", lib, HERE + "/clock.c", "-ldl")
+        lib = lab.SCRATCH + "/preloaded.so"
+        lab.sh("cc", "-shared", "-fPIC", "-O2", "-fno-builtin", '-DSHIFT_FILE="%s/shift"' % lab.SCRATCH, '-DFAIL_FILE="%s/malloc"' % lab.SCRATCH,
+               "-o", lib, HERE + "/clock.c", HERE + "/malloc.c", "-ldl")
         with open("/etc/ld.so.preload", "w") as f:
             f.write(lib + "\n")
 

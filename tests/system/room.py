@@ -1,4 +1,5 @@
 """Rooms for tests: mount, pid, network and IPC namespaces of their own, which vanish with everything in them."""
+import glob
 import os
 import shutil
 import signal
@@ -25,6 +26,8 @@ def inside(script, arguments, build, keep=False, **settings):
         return subprocess.call(["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--net", "--ipc", "--uts", "--fork", "--kill-child",
                                 "--mount-proc", sys.executable, script] + arguments, env=env, stdin=subprocess.DEVNULL)
     finally:
+        for left in glob.glob("/sys/fs/cgroup/{0}".format(os.path.basename(scratch))) + glob.glob("/sys/fs/cgroup/*/{0}".format(os.path.basename(scratch))):
+            os.rmdir(left)      # a test that was killed did not
         if keep:
             print("kept: " + scratch)
         else:

@@ -197,6 +197,27 @@ def test_the_keeper_gives_up_in_time():
 
 
 @coppiced_only
+@limit(120)
+def test_the_next_start_is_clean_after_a_kill_while_it_ended():
+    """What the killed one left goes away in a moment; the next one waits for its port instead of ending with 255."""
+    server = Server()
+    server.crash_expected = True
+    for turn in range(12):
+        sessions = [server.popen("alice", "exec sleep 1000") for _ in range(3)]
+        wait_until(lambda: len([n for n in server.tree() if n["name"] == "exec" and n["state"] == "up"]) == 3, 20)
+        server.process.terminate()
+        time.sleep(turn * 0.002)
+        kill_supervisor(server)
+        server.start()
+        server.ssh("alice", "true", ok=True)
+        for s in sessions:
+            s.kill()            # the kill may have come before the SIGTERM was read: then they live
+            s.communicate()
+    server.stop()
+    wait_until(lambda: not ours(), 10, text="something is left: %s" % ours())
+
+
+@coppiced_only
 @limit(60)
 def test_a_second_daemon_does_not_steal():
     server = Server()
@@ -341,7 +362,7 @@ def test_an_upgrade_that_cannot_be_is_refused():
     server = place.server.start()
     session = moving(Exec(server, 1))
     before = place.helpers()
-    for program, words in (("variants/coppiced-stranger", b"reads state formats 3 to 3"), ("bin/coppicectl", b"upgrade refused")):
+    for program, words in (("variants/coppiced-stranger", b"reads state formats 4 to 4"), ("bin/coppicectl", b"upgrade refused")):
         place.exchange(program)
         r = place.upgrade()
         same(r.returncode, 1, "status of an upgrade to " + program)
@@ -469,3 +490,38 @@ def test_logins_under_way_outlive_upgrades():
         print("%d logins" % sum(v.visits for v in visitors))
         check(sum(v.visits for v in visitors) > 20, "too few logins", [v.visits for v in visitors])
         wait_until(lambda: not [n for n in s.tree() if n["name"].startswith("session ")], 15, text="sessions are left")
+
+
+@coppiced_only
+@limit(120)
+def test_the_last_events_of_adopted_processes():
+    """A crash report of one that has had another supervisor before tells what one of our own would."""
+    for how in ("kill", "upgrade"):
+        with Server("LogLevel VERBOSE") as s:
+            s.crash_expected = True
+            session = s.popen("alice", "echo here; exec cat")
+            same(session.stdout.readline(), b"here\n", "the program")
+            victims = {"keysign": s.pid_of("keysign")}
+            if how == "kill":
+                kill_supervisor(s)
+                resume(s)
+                victims["connection"] = s.pid_of("connection")
+            else:                       # a helper would be replaced, and a connection that hears us would move
+                victims = {"connection": s.pid_of("connection")}
+                os.kill(victims["connection"], signal.SIGSTOP)
+                same(s.ctl("upgrade", timeout=60).returncode, 0, "upgrade")
+            for name, pid in victims.items():
+                os.kill(pid, signal.SIGSEGV)
+                os.kill(pid, signal.SIGCONT)
+                row = wait_until(lambda: next((c for c in crash_rows(s) if c["pid"] == pid), None), 20, text="no report of " + name)
+                text = s.ctl("crashes", str(row["number"])).stdout.decode()
+                check("last events of the process" in text and "link in" in text, "the last events of a %s after %s" % (name, how), text)
+                report = json.loads(s.ctl("--json", "crashes", str(row["number"])).stdout)
+                check(report["maxrss_kib"] > 0 and report["minor_faults"] > 0, "resources", report)
+                same("resources_seen_ms_ago" in report, how == "kill", "says when they were seen (%r)" % report)
+            session.kill()
+
+
+def crash_rows(s):
+    r = s.ctl("--json", "crashes")
+    return json.loads(r.stdout) if r.returncode == 0 and r.stdout else []

@@ -8,7 +8,7 @@ import termios
 import threading
 import time
 
-from lab import (COPPICE, Server, UIDS, alive, below, check, coppiced_only, digest_stream, feed, limit, random_file, rss, same, wait_until)
+from lab import (COPPICE, Server, UIDS, alive, authorize, below, check, coppiced_only, digest_stream, feed, limit, public, random_file, rss, same, wait_until)
 from movers import Exec, Master, Sftp, Shell
 from terminal import Terminal
 
@@ -72,6 +72,23 @@ def test_accept_env():
         env = dict(os.environ, LD_PRELOAD_X="1", LC_GARDEN="no")
         out = subprocess.run(s.argv("bob", "env", options=("SendEnv=LC_* LD_*",)), env=env, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, timeout=30).stdout
         check(b"LC_GARDEN" not in out and b"LD_PRELOAD_X" not in out, "without AcceptEnv", out)
+
+
+def test_long_commands():
+    """A command, and one that was overruled, as long as a request may be; a longer one is refused and nothing else."""
+    most = 32768
+    command = ": " + "x" * (most - 2)
+    with Server() as s:
+        same(s.ssh("bob", command + "", ok=True).stdout, b"", "the longest command")
+        if COPPICE:
+            r = s.ssh("bob", command + "x", ok=False)
+            check(b"exec request failed" in r.stderr, "what the client hears", r.stderr)
+        authorize("bob", raw='command="printf %%s \\"$SSH_ORIGINAL_COMMAND\\" | sha256sum" %s\n' % public("ed25519"))
+        try:
+            for n in (10, 8170, 8192, most):
+                same(s.ssh("bob", command[:n], ok=True).stdout.split()[0].decode(), hashlib.sha256(command[:n].encode()).hexdigest(), "%d bytes" % n)
+        finally:
+            authorize("bob", "ed25519", "ecdsa", "rsa")
 
 
 def test_descriptors_of_a_command():

@@ -364,12 +364,12 @@ def test_all_dead_is_a_fresh_start():
 @coppiced_only
 @limit(120)
 def test_a_store_that_is_full():
-    with stored(env={"FDSTORE": "88"}) as (s, store):       # the helpers fit, and one session with one program
+    with stored(env={"FDSTORE": "86"}) as (s, store):       # the helpers fit, and two connections
         sessions = programs(s, None, "alice", "alice", "alice")
-        s.logged("ev=store full at 88 ", 15)
+        s.logged("ev=store full at 86 ", 15)
         with store.lock:
             n = sum(len(v) for v in store.names.values())
-        check(n <= 88 - 64 + 1, "descriptors in the store", n, store.names)
+        check(n <= 86 - 64 + 1, "descriptors in the store", n, store.names)
         for p in sessions:
             p.stdin.close()
             same(p.wait(20), 0, "status")

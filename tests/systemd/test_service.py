@@ -202,6 +202,7 @@ def test_upgrade_with_sessions_and_sockets(m):
     time.sleep(4)                       # its watchdog goes on being fed
     same((m.main_pid(), m.show("NRestarts"), m.state()), (main, "0", "active"), "the service")
     check(works(p), "the session does not answer")
+    same(m.ssh("ulimit -Sn").stdout, b"1024\n", "soft limit of descriptors of a session")
     same(m.group_of(pid), "/sessions/" + m.groups()[0], "group of the session")
     m.out("systemctl", "reload", UNIT)
     wait_until(lambda: m.state() == "active", 10)

@@ -142,3 +142,19 @@ Test(env, many)
 	expect(&e, "V499", "V499");
 	env_drop(&e);
 }
+
+/* Whoever logs in may choose it, but not its name. */
+Test(env, the_command_that_was_overruled)
+{
+	static char longest[32769];
+	struct ipc_WORK w = work();
+	struct env e;
+
+	memset(longest, 'c', 32768);
+	w.env = LIST("SSH_ORIGINAL_COMMAND=mine\0");
+	w.environment = LIST("SSH_ORIGINAL_COMMAND=the key's\0");
+	w.original = view_str(longest);
+	cr_assert_eq(env_build(&e, &w, 0, NULL), SSH_OK);
+	expect(&e, "SSH_ORIGINAL_COMMAND", longest);
+	env_drop(&e);
+}

@@ -82,3 +82,22 @@ Test(conf_pattern, malformed_address_lists)
 		cr_assert_eq(in(NULL, wrong[i]), -2, "%s", wrong[i]);
 	}
 }
+
+Test(conf_pattern, accept_env)
+{
+	static const char longest[] = { [0 ... 255] = 'x' };
+
+	cr_assert(conf_accepts_env("LANG LC_*", view_str("LANG")));
+	cr_assert(conf_accepts_env("LANG LC_*", view_str("LC_ALL")));
+	cr_assert(conf_accepts_env("  LANG\t LC_? ", view_str("LC_X")));
+	cr_assert_not(conf_accepts_env("LANG LC_*", view_str("LANGUAGE")));
+	cr_assert_not(conf_accepts_env("LANG LC_*", view_str("lang")));
+	cr_assert_not(conf_accepts_env("", view_str("LANG")));
+	cr_assert_not(conf_accepts_env(NULL, view_str("LANG")));
+	cr_assert(conf_accepts_env("*", view_str("ANY")));
+	cr_assert_not(conf_accepts_env("*", view_str("")), "no name");
+	cr_assert_not(conf_accepts_env("*", view_str("A=B")));
+	cr_assert_not(conf_accepts_env("*", view_of("A\0B", 3)));
+	cr_assert_not(conf_accepts_env("*", view_of(longest, 256)), "too long");
+	cr_assert(conf_accepts_env("*", view_of(longest, 255)));
+}

@@ -13,21 +13,6 @@
 #include "connection/policy.h"
 #include "connection/signals.h"
 
-Test(accept_env, patterns)
-{
-	cr_assert(accept_env("LANG LC_*", view_str("LANG")));
-	cr_assert(accept_env("LANG LC_*", view_str("LC_ALL")));
-	cr_assert(accept_env("  LANG\t LC_? ", view_str("LC_X")));
-	cr_assert_not(accept_env("LANG LC_*", view_str("LANGUAGE")));
-	cr_assert_not(accept_env("LANG LC_*", view_str("lang")));
-	cr_assert_not(accept_env("", view_str("LANG")));
-	cr_assert_not(accept_env(NULL, view_str("LANG")));
-	cr_assert(accept_env("*", view_str("ANY")));
-	cr_assert_not(accept_env("*", view_str("")), "no name");
-	cr_assert_not(accept_env("*", view_str("A=B")));
-	cr_assert_not(accept_env("*", view_of("A\0B", 3)));
-}
-
 Test(accept_env, limits)
 {
 	struct buf b;

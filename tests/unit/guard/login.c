@@ -197,6 +197,7 @@ Test(login, by_key)
 	cr_assert_eq(link_wait(rig.sup, ROLE_SUP, ROLE_AUTH, W_UP, 5, &rig.m, rig.storage), SSH_OK);
 	cr_assert_eq(rig.m.type, IPC_AUTH_GRANTED);
 	cr_assert_eq(rig.m.u.AUTH_GRANTED.conn, 42);
+	cr_assert(view_is(rig.m.u.AUTH_GRANTED.accept_env, "LANG LC_*"));
 	cr_assert_eq(rig.m.u.AUTH_GRANTED.uid, geteuid());
 	cr_assert(view_is(rig.m.u.AUTH_GRANTED.user, me));
 	cr_assert(view_is(rig.m.u.AUTH_GRANTED.forced, "only this"));

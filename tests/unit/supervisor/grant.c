@@ -158,3 +158,28 @@ Test(grant, command_with_a_nul)
 	cr_assert_eq(grant_plan(g, &s, &p), SPAWNED_REFUSED);
 	grant_free(g);
 }
+
+Test(grant, only_variables_that_were_granted)
+{
+	struct ipc_AUTH_GRANTED m = granted();
+
+	m.accept_env = view_str("LANG LC_*");
+	make(&m);
+	cr_assert(grant_allows_env(g, view_of("", 0)));
+	cr_assert(grant_allows_env(g, view_of("LANG=C\0LC_ALL=a=b\0LC_X=\0", 24)));
+	cr_assert_not(grant_allows_env(g, view_of("LANG=C\0LD_PRELOAD=/tmp/x\0", 25)));
+	cr_assert_not(grant_allows_env(g, view_of("LANG\0", 5)), "no value");
+	cr_assert_not(grant_allows_env(g, view_of("LANG=C", 6)), "no end");
+	cr_assert_not(grant_allows_env(g, view_of("\0", 1)));
+	cr_assert_not(grant_allows_env(g, view_of("=x\0", 3)));
+	m.accept_env = view_of(NULL, 0);
+	make(&m);
+	cr_assert_not(grant_allows_env(g, view_of("LANG=C\0", 7)));
+	grant_free(g);
+	cr_assert_eq(grant_restore(&g, &(struct saved_GRANT){ .accept_env = view_str(" ") }), 0);
+	cr_assert_not(grant_allows_env(g, view_of("LANG=C\0", 7)));
+	grant_free(g);
+	cr_assert_eq(grant_restore(&g, &(struct saved_GRANT){ .uid = 0 }), 0);
+	cr_assert(grant_allows_env(g, view_of("LANG=C\0", 7)), "a journal from before");
+	grant_free(g);
+}

@@ -56,6 +56,27 @@ Test(state_codec, what_goes_in_comes_out)
 	cr_assert(view_same(out.u.GRANT.environment, in.u.GRANT.environment));
 }
 
+Test(state_codec, the_format_before_is_read_and_written)
+{
+	struct saved in = session(), out = { .kind = STATE_SESSION };
+	size_t shorter, longer;
+
+	in.u.SESSION.header = 2;
+	longer = encoded(&in, 2).len;
+	shorter = encoded(&in, 1).len;
+	cr_assert_lt(shorter, longer);
+	out.u.SESSION.header = 77;
+	cr_assert_eq(state_decode(&out, 1, view_of(buf_head(&bytes), buf_len(&bytes))), SSH_OK);
+	cr_assert_eq(out.u.SESSION.slot, 3);
+	cr_assert_eq(out.u.SESSION.header, 0, "not there, so nothing");
+	cr_assert_eq(state_decode(&out, 2, view_of(buf_head(&bytes), buf_len(&bytes))), SSH_E_FORMAT);
+	cr_assert_eq(state_decode(&out, 2, encoded(&in, 2)), SSH_OK);
+	cr_assert_eq(out.u.SESSION.header, 2);
+	cr_assert(state_knows(STATE_CLIENT, 1) && !state_knows(STATE_DRAIN, 1) && state_knows(STATE_DRAIN, 2));
+	out.kind = STATE_DRAIN;
+	cr_assert_eq(state_decode(&out, 1, view_of(NULL, 0)), SSH_E_FORMAT);
+}
+
 Test(state_codec, short_long_and_foreign_values_are_refused)
 {
 	struct saved kinds[] = { session(), grant() }, out;
