@@ -12,6 +12,9 @@
 #define SSH_ALG_NAME_MAX          64u	/* RFC 4251 6 */
 #define SSH_HASH_MAX              64u	/* SHA-512 */
 #define SSH_KEX_PUBLIC_MAX      2048u	/* a DH group18 value is 1,025 bytes, ML-KEM + X25519 1,216 */
+#define SSH_KEX_SHARED_MAX      1032u	/* a DH group18 secret as an mpint is 1,029 bytes */
+#define SSH_DH_BITS_MIN         2048u	/* RFC 8270 */
+#define SSH_DH_BITS_MAX         8192u	/* RFC 4419 3; one exponentiation costs 10 ms */
 #define SSH_BLOB_MAX           16384u	/* one public key or certificate; RSA 16384 is 2 KiB */
 #define SSH_SIG_MAX             4096u	/* RSA 16384 is 2 KiB and a name */
 #define SSH_PREAUTH_BYTES   (1u << 20)	/* what a peer may send before login, as OpenSSH since 10.4 */

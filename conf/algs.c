@@ -9,9 +9,11 @@
 #include "conf/conf.h"
 
 enum kind { KIND_KEX, KIND_SIG, KIND_CIPHER, KIND_MAC };
-enum { OFF, DEFAULT };
 
-static const struct alg { enum kind kind; const char *name; int state; } algs[] = {
+/* why: it is off by default; NULL: it is not. */
+static const struct alg { enum kind kind; const char *name, *why; } algs[] = {
+#define DEFAULT NULL
+#define OFF(why) why
 #define KEX(id, name, state, ...) { KIND_KEX, name, state },
 #define SIG(id, name, state, ...) { KIND_SIG, name, state },
 #define CIPHER(id, name, state, ...) { KIND_CIPHER, name, state },
@@ -49,7 +51,7 @@ static void take(struct picked *p, size_t row)
 static void take_defaults(struct picked *p, enum kind kind)
 {
 	for (size_t i = 0; i < ALGS; i++)
-		if (algs[i].kind == kind && algs[i].state == DEFAULT)
+		if (algs[i].kind == kind && algs[i].why == NULL)
 			take(p, i);
 }
 

@@ -32,9 +32,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "connection/conn.h"
+#include "connection/groups.h"
 #include "connection/hostkeys.h"
 #include "connection/policy.h"
 #include "connection/warm.h"
+#include "conf/conf.h"
 #include "ipc/box.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"
@@ -192,6 +194,7 @@ static void begin(void)
 		exit(1);
 	}
 	nursery.policy.ssh.version = nursery.policy.version;
+	groups_load(&nursery.policy.ssh, nursery.policy.values->ModuliFile);
 	if (crypto_init() < 0) {
 		log_ev(LOGL_ERROR, "crypto libraries: cannot be used");
 		exit(1);

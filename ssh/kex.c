@@ -13,17 +13,22 @@
 
 static const unsigned may_become[KEX_MAX] = {
 	[KEX_IDLE]            = B(KEX_WAIT_KEXINIT),
-	[KEX_WAIT_KEXINIT]    = B(KEX_WAIT_INIT) | B(KEX_WAIT_REPLY),
+	[KEX_WAIT_KEXINIT]    = B(KEX_WAIT_GEX_REQUEST) | B(KEX_WAIT_INIT) | B(KEX_WAIT_GEX_GROUP) | B(KEX_WAIT_REPLY),
+	[KEX_WAIT_GEX_REQUEST] = B(KEX_WAIT_GEX_INIT),
+	[KEX_WAIT_GEX_INIT]   = B(KEX_WAIT_SIGN),
 	[KEX_WAIT_INIT]       = B(KEX_WAIT_SIGN),
 	[KEX_WAIT_SIGN]       = B(KEX_WAIT_NEWKEYS),
+	[KEX_WAIT_GEX_GROUP]  = B(KEX_WAIT_GEX_REPLY),
+	[KEX_WAIT_GEX_REPLY]  = B(KEX_WAIT_HOSTKEY_OK),
 	[KEX_WAIT_REPLY]      = B(KEX_WAIT_HOSTKEY_OK),
 	[KEX_WAIT_HOSTKEY_OK] = B(KEX_WAIT_NEWKEYS),
 	[KEX_WAIT_NEWKEYS]    = B(KEX_IDLE),
 };
 
 static const char *const state_names[KEX_MAX] = {
-	[KEX_IDLE] = "idle", [KEX_WAIT_KEXINIT] = "wait-kexinit", [KEX_WAIT_INIT] = "wait-init",
-	[KEX_WAIT_SIGN] = "wait-sign", [KEX_WAIT_REPLY] = "wait-reply",
+	[KEX_IDLE] = "idle", [KEX_WAIT_KEXINIT] = "wait-kexinit", [KEX_WAIT_GEX_REQUEST] = "wait-gex-request",
+	[KEX_WAIT_GEX_INIT] = "wait-gex-init", [KEX_WAIT_INIT] = "wait-init", [KEX_WAIT_SIGN] = "wait-sign",
+	[KEX_WAIT_GEX_GROUP] = "wait-gex-group", [KEX_WAIT_GEX_REPLY] = "wait-gex-reply", [KEX_WAIT_REPLY] = "wait-reply",
 	[KEX_WAIT_HOSTKEY_OK] = "wait-hostkey-ok", [KEX_WAIT_NEWKEYS] = "wait-newkeys",
 };
 
@@ -37,7 +42,7 @@ unsigned kex_may_become(enum kex_state state)
 	return may_become[state];
 }
 
-static void enter(struct kex *k, enum kex_state state)
+void kex_enter(struct kex *k, enum kex_state state)
 {
 	assert(may_become[k->state] & B(state));
 	log_ev(LOGL_TRACE, "kex %s -> %s", kex_state_name(k->state), kex_state_name(state));
@@ -60,6 +65,7 @@ static void run_drop(struct ssh *s)
 		return;
 	buf_drop(&run->ours);
 	buf_drop(&run->theirs);
+	buf_drop(&run->gex);
 	cipher_free(run->next_rx);
 	secret_wipe(run, sizeof *run);
 	mem_free(s->env.mem, run);
@@ -144,11 +150,12 @@ int kex_start(struct ssh *s)
 		return SSH_E_NOMEM;
 	buf_init(&k->run->ours, SSH_KEXINIT_MAX, s->env.mem);
 	buf_init(&k->run->theirs, SSH_KEXINIT_MAX, s->env.mem);
+	buf_init(&k->run->gex, 3 * 4 + 2 * SSH_KEX_SHARED_MAX, s->env.mem);
 	w = wr_to(&k->run->ours);
 	TRY(kexinit_write(s, &w, s->session_id.len == 0));
 	k->tx_closed = 1;
 	k->started_at = s->now;
-	enter(k, KEX_WAIT_KEXINIT);
+	kex_enter(k, KEX_WAIT_KEXINIT);
 	return packet_send(s, view_of(buf_head(&k->run->ours), buf_len(&k->run->ours)));
 }
 
@@ -168,18 +175,30 @@ static int first_kexinit(struct ssh *s, const struct kexinit *theirs)
 	return SSH_OK;
 }
 
-static int send_init(struct ssh *s)
+int kex_send_init(struct ssh *s, const struct dh_group *group, uint8_t number)
 {
 	struct kex_run *run = s->kex->run;
-	enum kem_id kem = s->kex->next.kex->kem;
 	struct wr w;
 	int r;
 
-	TRY(kem_start(kem, s->env.random, s->env.ctx, &run->secret, run->public));
-	run->public_len = kem_public_len(kem, 1);
-	msg_begin(s, &w, SSH_MSG_KEX_ECDH_INIT);
+	TRY(kem_start(s->kex->next.kex->kem, group, s->env.random, s->env.ctx, &run->secret, run->public, &run->public_len));
+	msg_begin(s, &w, number);
 	wr_string(&w, run->public, run->public_len);
 	return msg_end(s, &w);
+}
+
+/* Both sides know what they will do: the server waits, the client begins. */
+static int run_begin(struct ssh *s)
+{
+	struct kex *k = s->kex;
+	int gex = k->next.kex->kem == KEM_DH_GEX;
+
+	if (s->role == SSH_SERVER) {
+		kex_enter(k, gex ? KEX_WAIT_GEX_REQUEST : KEX_WAIT_INIT);
+		return SSH_OK;
+	}
+	kex_enter(k, gex ? KEX_WAIT_GEX_GROUP : KEX_WAIT_REPLY);
+	return gex ? kex_gex_start(s) : kex_send_init(s, NULL, SSH_MSG_KEX_ECDH_INIT);
 }
 
 int ssh_on_kexinit(struct ssh *s, struct rd *in)
@@ -211,12 +230,7 @@ int ssh_on_kexinit(struct ssh *s, struct rd *in)
 		return ssh_fail_text(s, r, why);
 	}
 	k->run->skip_guess = kexinit_guess_wrong(&theirs, &ours);
-	if (s->role == SSH_SERVER) {
-		enter(k, KEX_WAIT_INIT);
-		return SSH_OK;
-	}
-	enter(k, KEX_WAIT_REPLY);
-	return send_init(s);
+	return run_begin(s);
 }
 
 int kex_drops_guess(struct ssh *s, uint8_t type)
@@ -266,7 +280,7 @@ static int send_newkeys(struct ssh *s)
 	}
 	packet_rekey(s->tx, tx, k->strict, bytes_max(s, k->next.cipher[out]));
 	k->tx_closed = 0;
-	enter(k, KEX_WAIT_NEWKEYS);
+	kex_enter(k, KEX_WAIT_NEWKEYS);
 	if (first && s->role == SSH_SERVER && k->peer_ext_info)
 		TRY(send_ext_info(s));
 	s->more->room_again = 1;
@@ -288,7 +302,7 @@ int ssh_on_newkeys(struct ssh *s, struct rd *in)
 	k->done_at = s->now;
 	k->rekeys += first ? 0 : 1;
 	run_drop(s);
-	enter(k, KEX_IDLE);
+	kex_enter(k, KEX_IDLE);
 	ssh_enter(s, first ? P_SERVICE : P_OPEN);
 	if ((e = ssh_event_new(s, SSH_EV_KEX_DONE)) == NULL)
 		return SSH_E_BUG;
@@ -312,7 +326,7 @@ static int need_sign(struct ssh *s)
 	return SSH_OK;
 }
 
-int ssh_on_kex_init(struct ssh *s, struct rd *in)
+int kex_got_init(struct ssh *s, struct rd *in, enum kex_state state, const struct dh_group *group)
 {
 	struct kex *k = s->kex;
 	struct kex_run *run = k->run;
@@ -320,14 +334,19 @@ int ssh_on_kex_init(struct ssh *s, struct rd *in)
 	int r;
 
 	TRY(rd_done(in));
-	if (k->state != KEX_WAIT_INIT)
+	if (k->state != state)
 		return SSH_E_PROTOCOL;
 	if ((run->hostkey = kex_hostkey(s, k->next.sig)) == NULL)
 		return SSH_E_BUG;
-	TRY(kem_respond(k->next.kex->kem, s->env.random, s->env.ctx, peer, run->public, &run->public_len, &run->k));
+	TRY(kem_respond(k->next.kex->kem, group, s->env.random, s->env.ctx, peer, run->public, &run->public_len, &run->k));
 	TRY(kex_hash(s, view_of(run->hostkey->blob, run->hostkey->len), peer, view_of(run->public, run->public_len)));
-	enter(k, KEX_WAIT_SIGN);
+	kex_enter(k, KEX_WAIT_SIGN);
 	return need_sign(s);
+}
+
+int ssh_on_kex_init(struct ssh *s, struct rd *in)
+{
+	return kex_got_init(s, in, KEX_WAIT_INIT, NULL);
 }
 
 static int send_reply(struct ssh *s, struct view sig)
@@ -336,7 +355,7 @@ static int send_reply(struct ssh *s, struct view sig)
 	struct wr w;
 	int r;
 
-	msg_begin(s, &w, SSH_MSG_KEX_ECDH_REPLY);
+	msg_begin(s, &w, s->kex->next.kex->kem == KEM_DH_GEX ? SSH_MSG_KEX_DH_GEX_REPLY : SSH_MSG_KEX_31);
 	wr_string(&w, run->hostkey->blob, run->hostkey->len);
 	wr_string(&w, run->public, run->public_len);
 	wr_view(&w, sig);
@@ -388,7 +407,7 @@ static int verify_host(struct ssh *s, struct view blob, struct view sig)
 	return r;
 }
 
-int ssh_on_kex_reply(struct ssh *s, struct rd *in)
+int kex_got_reply(struct ssh *s, struct rd *in, enum kex_state state)
 {
 	struct kex *k = s->kex;
 	struct kex_run *run = k->run;
@@ -398,12 +417,12 @@ int ssh_on_kex_reply(struct ssh *s, struct rd *in)
 	int r;
 
 	TRY(rd_done(in));
-	if (k->state != KEX_WAIT_REPLY)
+	if (k->state != state)
 		return SSH_E_PROTOCOL;
 	TRY(kem_finish(&run->secret, peer, &run->k));
 	TRY(kex_hash(s, blob, view_of(run->public, run->public_len), peer));
 	TRY(verify_host(s, blob, sig));
-	enter(k, KEX_WAIT_HOSTKEY_OK);
+	kex_enter(k, KEX_WAIT_HOSTKEY_OK);
 	if ((e = ssh_event_new(s, SSH_EV_NEED_HOSTKEY_OK)) == NULL)
 		return SSH_E_BUG;
 	e->alg = view_str(k->next.sig->name);

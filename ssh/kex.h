@@ -6,14 +6,18 @@
 #include "ssh/kexinit.h"
 #include "ssh/session.h"
 
-/* kex - the key exchange state machine (RFC 4253 7, 8731; strict kex: OpenSSH PROTOCOL 1.9) and when to rekey. */
+/* kex - the key exchange state machine (RFC 4253 7, 8; 4419; strict kex: OpenSSH PROTOCOL 1.9) and when to rekey. */
 
 /* Named by what is waited for. */
 enum kex_state {
 	KEX_IDLE,
 	KEX_WAIT_KEXINIT,
+	KEX_WAIT_GEX_REQUEST,	/* server: how large a group is wished */
+	KEX_WAIT_GEX_INIT,	/* server: the client's public value, in the group it was sent */
 	KEX_WAIT_INIT,		/* server: the client's public value */
 	KEX_WAIT_SIGN,		/* server: ssh_answer_sign() */
+	KEX_WAIT_GEX_GROUP,	/* client: the group */
+	KEX_WAIT_GEX_REPLY,	/* client: as KEX_WAIT_REPLY, under another number */
 	KEX_WAIT_REPLY,		/* client: the server's value and signature */
 	KEX_WAIT_HOSTKEY_OK,	/* client: ssh_answer_hostkey() */
 	KEX_WAIT_NEWKEYS,
@@ -31,7 +35,10 @@ struct kex_run {
 	uint8_t public[SSH_KEX_PUBLIC_MAX];	/* our half */
 	size_t public_len;
 	struct kem_secret secret;	/* client: its private half */
-	struct secret k, hash;		/* K as it enters the hash; H */
+	struct kem_shared k;		/* K as it enters the hash */
+	struct secret hash;		/* H */
+	struct buf gex;			/* RFC 4419 3: min, n, max, p and g as they enter the hash */
+	struct dh_group group;		/* in there */
 	const struct hostkey *hostkey;
 	struct cipher *next_rx;		/* waits for the peer's NEWKEYS */
 };
@@ -69,6 +76,17 @@ void kex_clock(struct ssh *);
 int  kex_drops_guess(struct ssh *, uint8_t type);
 /* Our key for a signature algorithm, or NULL. */
 const struct hostkey *kex_hostkey(const struct ssh *, const struct sig_alg *);
+
+/* For kex_gex.c: what both kinds of exchange have in common. */
+void kex_enter(struct kex *, enum kex_state);
+/* Client: makes our public value and sends it under that number. group: of RFC 4419, else NULL. */
+int  kex_send_init(struct ssh *, const struct dh_group *group, uint8_t number);
+/* Server: the client's value came while we waited for it in that state. */
+int  kex_got_init(struct ssh *, struct rd *, enum kex_state, const struct dh_group *group);
+/* Client: the server's value and signature came while we waited for them in that state. */
+int  kex_got_reply(struct ssh *, struct rd *, enum kex_state);
+/* kex_gex.c: the client asks for a group (RFC 4419). */
+int  kex_gex_start(struct ssh *);
 
 /* kex_keys.c: H (RFC 4253 8, 8731 3.1) of the open exchange into run->hash. */
 int  kex_hash(struct ssh *, struct view hostkey, struct view client_public, struct view server_public);

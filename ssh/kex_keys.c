@@ -6,7 +6,7 @@
 
 /* kex_keys - the exchange hash and the keys made from it. */
 
-#define KEY_MATERIAL_MAX 128u	/* two hashes of the largest kind; the longest key is 64 */
+#define KEY_MATERIAL_MAX 128u	/* whole hashes: two of the largest kind, four of the smallest; the longest key is 64 */
 
 int kex_hash(struct ssh *s, struct view hostkey, struct view client_public, struct view server_public)
 {
@@ -19,16 +19,19 @@ int kex_hash(struct ssh *s, struct view hostkey, struct view client_public, stru
 	    server ? peer_init : my_init, server ? my_init : peer_init, hostkey, client_public, server_public };
 	enum { STRINGS = sizeof strings / sizeof strings[0] };
 	uint8_t len[STRINGS][4];
-	struct view parts[2 * STRINGS + 1];
+	enum { BEFORE_GEX = 5 };
+	struct view parts[2 * STRINGS + 2], *to = parts;
 
 	for (size_t i = 0; i < STRINGS; i++) {
+		if (i == BEFORE_GEX)
+			*to++ = view_of(buf_head(&run->gex), buf_len(&run->gex));	/* RFC 4419 3 */
 		put_u32(len[i], (uint32_t)strings[i].len);
-		parts[2 * i] = view_of(len[i], 4);
-		parts[2 * i + 1] = strings[i];
+		*to++ = view_of(len[i], 4);
+		*to++ = strings[i];
 	}
-	parts[2 * STRINGS] = view_of(run->k.v, run->k.len);
+	*to++ = view_of(run->k.v, run->k.len);
 	run->hash.len = hash_len(s->kex->next.kex->hash);
-	return hash_parts(s->kex->next.kex->hash, parts, 2 * STRINGS + 1, run->hash.v);
+	return hash_parts(s->kex->next.kex->hash, parts, (size_t)(to - parts), run->hash.v);
 }
 
 /* RFC 4253 7.2: HASH(K || H || letter || session_id), and longer: HASH(K || H || K1 || K2 …). */

@@ -27,6 +27,7 @@
 struct ssh;
 struct buf;
 struct mem;
+struct moduli;
 
 enum ssh_role { SSH_SERVER, SSH_CLIENT };
 
@@ -44,6 +45,7 @@ struct ssh_policy {
 	const char *kex, *hostkey;	/* hostkey: signature algorithms, offered as far as keys for them exist */
 	const char *ciphers[2], *macs[2], *comps[2];	/* [0] client to server, [1] server to client */
 	const char *sig_algs;		/* server: server-sig-algs (RFC 8308 3.1); also what AUTH_KEY lets through */
+	const struct moduli *moduli;	/* server: groups for diffie-hellman-group-exchange-*; borrowed; NULL: built-in ones */
 	uint64_t rekey_bytes;		/* per direction; 0: by the cipher (RFC 4344 3.2) */
 	uint64_t rekey_ms;		/* 0: never by time */
 	uint32_t window, max_packet;	/* what we offer per channel; 0: CHAN_WINDOW, CHAN_PACKET */

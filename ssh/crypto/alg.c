@@ -4,7 +4,8 @@
 
 #include "ssh/crypto/kind.h"
 
-enum { OFF = 0, DEFAULT = 1 };
+#define DEFAULT   1
+#define OFF(why)  0
 
 static const struct kex_alg kexs[] = {
 #define KEX(id, name, state, hash, kem) { name, state, HASH_##hash, KEM_##kem },

@@ -31,7 +31,7 @@ void crypto_random(void *ctx, uint8_t *p, size_t n);
 void crypto_seeded(const uint8_t seed[CRYPTO_SEED], uint64_t number, uint8_t *p, size_t n);
 
 /* ---- hashes ----------------------------------------------------------------- */
-enum hash_id { HASH_NONE, HASH_SHA256, HASH_SHA512 };
+enum hash_id { HASH_NONE, HASH_SHA1, HASH_SHA256, HASH_SHA384, HASH_SHA512 };
 
 size_t hash_len(enum hash_id);
 /* Hash over the concatenation of n parts into out (hash_len() bytes). SSH_OK or SSH_E_CRYPTO. */
@@ -40,8 +40,11 @@ int    hash_parts(enum hash_id, const struct view *parts, size_t n, uint8_t out[
 /* ---- algorithm rows ----------------------------------------------------------- */
 enum alg_kind { ALG_KEX, ALG_SIG, ALG_CIPHER, ALG_MAC, ALG_COMP };
 
-enum kem_id { KEM_X25519 };
-enum key_kind { KEY_NONE, KEY_ED25519, KEY_P256, KEY_RSA };
+enum kem_id {
+	KEM_X25519, KEM_X448, KEM_P256, KEM_P384, KEM_P521, KEM_DH1, KEM_DH14, KEM_DH16, KEM_DH18, KEM_DH_GEX,
+	KEM_MLKEM768_X25519, KEM_SNTRUP761_X25519, KEM_MAX
+};
+enum key_kind { KEY_NONE, KEY_ED25519, KEY_P256, KEY_RSA, KEY_P384, KEY_P521 };	/* of the last two only the curves */
 enum cipher_mode { MODE_CHACHAPOLY, MODE_GCM, MODE_CTR };
 
 struct kex_alg    { const char *name; int is_default; enum hash_id hash; enum kem_id kem; };
@@ -60,24 +63,37 @@ const char *alg_name(enum alg_kind, size_t i, int *is_default);
 /* Comma list of the defaults of a kind, in order; static. */
 const char *alg_defaults(enum alg_kind);
 
-/* ---- key exchange: one step for either side (RFC 8731; later DH, ECDH, ML-KEM) ------ */
+/* ---- key exchange: one step for either side ------------------------------------------ */
+/* RFC 8731, 5656, 4253 8, 8268, 4419; draft-ietf-sshm-mlkem-hybrid-kex; sntrup761x25519 as OpenSSH's */
 /* random as in struct ssh_env */
 typedef void random_fn(void *ctx, uint8_t *p, size_t n);
 
-struct kem_secret { enum kem_id kem; size_t len; uint8_t v[2560]; };	/* the initiator's private half */
+struct dh_group { struct view p, g; };	/* a safe prime and a generator, big-endian */
 
-size_t kem_public_len(enum kem_id, int initiator);	/* exact length the peer's value must have */
-/* Client: makes a key pair; pub gets kem_public_len(kem, 1) bytes. */
-int kem_start(enum kem_id, random_fn *, void *ctx, struct kem_secret *, uint8_t pub[SSH_KEX_PUBLIC_MAX]);
+/* A group that the exchange names: KEM_DH1 to KEM_DH18; NULL for the others. */
+const struct dh_group *dh_group_of(enum kem_id);
+/* SSH_OK when p is odd, of min to max bits, none of them below 2048 or above SSH_DH_BITS_MAX, and 1 < g < p - 1; else BAD_VALUE. */
+int dh_group_check(const struct dh_group *, uint32_t min, uint32_t max);
+
+/* The initiator's private half; group is borrowed. */
+struct kem_secret { enum kem_id kem; const struct dh_group *group; size_t len; uint8_t v[2560]; };
+/* What both sides know at the end, as it enters the exchange hash and the keys: an mpint or a string, with its length. */
+struct kem_shared { size_t len; uint8_t v[SSH_KEX_SHARED_MAX]; };
+
 /*
- * Server: answers the client's value. pub gets *pub_len bytes. k gets the shared secret already
- * encoded as it enters the exchange hash (mpint or string, with its length).
- * SSH_E_BAD_VALUE for a wrong length, a low-order point or an all-zero result.
+ * Client: makes a key pair; pub gets *pub_len bytes, what its message carries inside the length field (of an mpint,
+ * too). group: with KEM_DH_GEX the one agreed on, which dh_group_check() has accepted; else NULL.
  */
-int kem_respond(enum kem_id, random_fn *, void *ctx, struct view peer,
-    uint8_t pub[SSH_KEX_PUBLIC_MAX], size_t *pub_len, struct secret *k_hash_input);
-/* Client: finishes with the server's value; wipes the secret. */
-int kem_finish(struct kem_secret *, struct view peer, struct secret *k_hash_input);
+int kem_start(enum kem_id, const struct dh_group *group, random_fn *, void *ctx, struct kem_secret *,
+    uint8_t pub[SSH_KEX_PUBLIC_MAX], size_t *pub_len);
+/*
+ * Server: answers the client's value. SSH_E_BAD_VALUE for a wrong length, a value out of its range or off its curve,
+ * a point of low order, an all-zero result.
+ */
+int kem_respond(enum kem_id, const struct dh_group *group, random_fn *, void *ctx, struct view peer,
+    uint8_t pub[SSH_KEX_PUBLIC_MAX], size_t *pub_len, struct kem_shared *k);
+/* Client: finishes with the server's value, with the same checks; wipes the secret. */
+int kem_finish(struct kem_secret *, struct view peer, struct kem_shared *k);
 
 /* ---- one direction's cipher and MAC -------------------------------------------- */
 struct cipher;	/* keys, counters and the half-read packet of one direction */

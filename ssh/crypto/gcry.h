@@ -4,11 +4,17 @@
 
 #include "ssh/crypto/crypto.h"
 
-/* gcry - what pubkey.c and privkey.c share: our rows in libgcrypt's words; only for ssh/crypto/. */
+/* gcry - our rows and numbers in libgcrypt's words; only for ssh/crypto/. */
 
 /* GCRY_MD_*, GCRY_MD_NONE for HASH_NONE. */
 int gcry_hash_id(enum hash_id);
 /* What gcry_pk_sign() and gcry_pk_verify() take for data under an RSA or ECDSA row; yours. */
 int gcry_signed_data(gcry_sexp_t *, const struct sig_alg *, struct view data);
+/* A big-endian number; yours. SSH_OK or SSH_E_CRYPTO. */
+int gcry_number(gcry_mpi_t *, struct view bytes);
+/* Of hexadecimal digits from our own tables. */
+int gcry_hex(gcry_mpi_t *, const char *digits);
+/* Exactly n bytes, zeros in front; SSH_E_CRYPTO when it is longer. */
+int gcry_bytes(uint8_t *out, size_t n, gcry_mpi_t);
 
 #endif

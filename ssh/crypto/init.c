@@ -8,6 +8,12 @@
 
 #include "base/err.h"
 
+#ifdef COPPICE_GCRY_KEM
+#define GCRY_NEEDED "1.11.0"
+#else
+#define GCRY_NEEDED "1.10.0"
+#endif
+
 /*
  * libgcrypt's memory: wiped when it is given back, since private keys pass through S-expressions.
  * Its own locked pool is not used: it is small, needs a limit we may not have, and it warns on stderr.
@@ -44,7 +50,7 @@ int crypto_init(void)
 		/* The kernel's generator directly: no pool that a fork could copy, no jitter collector at start. */
 		gcry_control(GCRYCTL_SET_PREFERRED_RNG_TYPE, GCRY_RNG_TYPE_SYSTEM);
 		gcry_set_allocation_handler(malloc, malloc, NULL, wiping_realloc, wiping_free);
-		if (gcry_check_version("1.10.0") == NULL)
+		if (gcry_check_version(GCRY_NEEDED) == NULL)
 			return SSH_E_CRYPTO;
 		gcry_control(GCRYCTL_DISABLE_SECMEM);
 		gcry_control(GCRYCTL_INITIALIZATION_FINISHED);

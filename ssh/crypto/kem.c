@@ -1,25 +1,29 @@
-#include "ssh/crypto/crypto.h"
+#include "ssh/crypto/kem.h"
 
-#include <sodium.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "ssh/crypto/peer_input.h"
 
-#define X25519_LEN 32u
+static const struct kem_ops *const kems[KEM_MAX] = {
+	[KEM_X25519] = &kem_x25519,
+	[KEM_X448] = &kem_x448,
+	[KEM_P256] = &kem_ecdh,
+	[KEM_P384] = &kem_ecdh,
+	[KEM_P521] = &kem_ecdh,
+	[KEM_DH1] = &kem_dh,
+	[KEM_DH14] = &kem_dh,
+	[KEM_DH16] = &kem_dh,
+	[KEM_DH18] = &kem_dh,
+	[KEM_DH_GEX] = &kem_dh,
+	[KEM_MLKEM768_X25519] = &kem_mlkem768_x25519,
+#ifdef COPPICE_GCRY_KEM
+	[KEM_SNTRUP761_X25519] = &kem_sntrup761_x25519,
+#endif
+};
 
-size_t kem_public_len(enum kem_id kem, int initiator)
-{
-	(void)initiator;
-	switch (kem) {
-	case KEM_X25519:
-		return X25519_LEN;
-	}
-	return 0;
-}
+/* ---- the secret's two spellings ---------------------------------------------------------- */
 
-/* RFC 8731 3.1: the 32 bytes, read as a big-endian number, as an mpint. */
-static void encode_mpint(struct secret *k, const uint8_t *v, size_t n)
+void kem_put_mpint(struct kem_shared *k, const uint8_t *v, size_t n)
 {
 	size_t pad;
 
@@ -32,53 +36,65 @@ static void encode_mpint(struct secret *k, const uint8_t *v, size_t n)
 	k->len = 4 + pad + n;
 }
 
-static int x25519_agree(const uint8_t mine[X25519_LEN], struct view peer, struct secret *k)
+void kem_put_string(struct kem_shared *k, const uint8_t *v, size_t n)
 {
-	SECRET shared = { .len = X25519_LEN };
-	int r;
-
-	TRY(peer_x25519(peer));
-	if (crypto_scalarmult(shared.v, mine, peer.p) != 0)
-		return SSH_E_BAD_VALUE;
-	TRY(peer_x25519_secret(shared.v));
-	encode_mpint(k, shared.v, X25519_LEN);
-	return SSH_OK;
+	put_u32(k->v, (uint32_t)n);
+	memcpy(k->v + 4, v, n);
+	k->len = 4 + n;
 }
 
-int kem_start(enum kem_id kem, random_fn *random, void *ctx, struct kem_secret *s, uint8_t pub[SSH_KEX_PUBLIC_MAX])
+/* ---- the three steps ---------------------------------------------------------------------- */
+
+static const struct kem_ops *ops_of(enum kem_id kem)
 {
-	if (kem != KEM_X25519)
-		return SSH_E_BUG;
+	return (unsigned)kem < KEM_MAX ? kems[kem] : NULL;
+}
+
+static void begin(struct kem_secret *s, enum kem_id kem, const struct dh_group *group)
+{
+	memset(s, 0, sizeof *s);
 	s->kem = kem;
-	s->len = X25519_LEN;
-	random(ctx, s->v, s->len);
-	if (crypto_scalarmult_base(pub, s->v) != 0)
-		return SSH_E_CRYPTO;
-	return SSH_OK;
+	s->group = kem == KEM_DH_GEX ? group : dh_group_of(kem);
 }
 
-int kem_respond(enum kem_id kem, random_fn *random, void *ctx, struct view peer,
-    uint8_t pub[SSH_KEX_PUBLIC_MAX], size_t *pub_len, struct secret *k_hash_input)
+int kem_start(enum kem_id kem, const struct dh_group *group, random_fn *random, void *ctx, struct kem_secret *s,
+    uint8_t pub[SSH_KEX_PUBLIC_MAX], size_t *pub_len)
 {
-	SECRET mine = { .len = X25519_LEN };
+	const struct kem_ops *ops = ops_of(kem);
+
+	begin(s, kem, group);
+	if (ops == NULL || (ops == &kem_dh && s->group == NULL))
+		return SSH_E_BUG;
+	return ops->start(s, &(struct kem_rng){ random, ctx }, pub, pub_len);
+}
+
+int kem_respond(enum kem_id kem, const struct dh_group *group, random_fn *random, void *ctx, struct view peer,
+    uint8_t pub[SSH_KEX_PUBLIC_MAX], size_t *pub_len, struct kem_shared *k)
+{
+	const struct kem_ops *ops = ops_of(kem);
+	const struct kem_rng rng = { random, ctx };
+	struct kem_secret mine;
 	int r;
 
-	if (kem != KEM_X25519)
+	begin(&mine, kem, group);
+	if (ops == NULL || (ops == &kem_dh && mine.group == NULL))
 		return SSH_E_BUG;
-	TRY(peer_x25519(peer));		/* before any work is done for the peer */
-	random(ctx, mine.v, mine.len);
-	if (crypto_scalarmult_base(pub, mine.v) != 0)
-		return SSH_E_CRYPTO;
-	*pub_len = X25519_LEN;
-	return x25519_agree(mine.v, peer, k_hash_input);
+	TRY(ops->check(&mine, peer));
+	if (ops->respond != NULL)
+		return ops->respond(&rng, peer, pub, pub_len, k);
+	if ((r = ops->start(&mine, &rng, pub, pub_len)) == SSH_OK)
+		r = ops->finish(&mine, peer, k);
+	secret_wipe(&mine, sizeof mine);
+	return r;
 }
 
-int kem_finish(struct kem_secret *s, struct view peer, struct secret *k_hash_input)
+int kem_finish(struct kem_secret *s, struct view peer, struct kem_shared *k)
 {
+	const struct kem_ops *ops = ops_of(s->kem);
 	int r = SSH_E_BUG;
 
-	if (s->kem == KEM_X25519 && s->len == X25519_LEN)
-		r = x25519_agree(s->v, peer, k_hash_input);
+	if (ops != NULL && s->len > 0)
+		r = ops->finish(s, peer, k);
 	secret_wipe(s, sizeof *s);
 	return r;
 }

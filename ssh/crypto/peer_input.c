@@ -5,6 +5,10 @@
 
 #include "base/err.h"
 #include "base/secret.h"
+#include "ssh/crypto/curve.h"
+#include "ssh/crypto/gcry.h"
+#include "ssh/crypto/mlkem768.h"
+#include "ssh/crypto/mlkem_poly.h"
 
 /* The u coordinates of small order on curve and twist, little-endian, reduced and unreduced (p - 1, p, p + 1). */
 static const uint8_t x25519_small[][32] = {
@@ -132,31 +136,15 @@ size_t peer_bits(struct view v)
 	return bits;
 }
 
-/* ---- P-256 (FIPS 186-4 D.1.2.3) ---- */
+/* ---- the curves of curves.def ---- */
 
-static const uint8_t p256_p[32] = {
-	0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-	0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-};
-static const uint8_t p256_b[32] = {
-	0x5a, 0xc6, 0x35, 0xd8, 0xaa, 0x3a, 0x93, 0xe7, 0xb3, 0xeb, 0xbd, 0x55, 0x76, 0x98, 0x86, 0xbc,
-	0x65, 0x1d, 0x06, 0xb0, 0xcc, 0x53, 0xb0, 0xf6, 0x3b, 0xce, 0x3c, 0x3e, 0x27, 0xd2, 0x60, 0x4b,
-};
-static const uint8_t p256_n[32] = {
-	0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
-};
-
-/* y^2 = x^3 - 3x + b mod p, for x and y < p; the modulus is ours, so libgcrypt has nothing to trip over. */
-static int p256_on_curve(const uint8_t *x_bytes, const uint8_t *y_bytes)
+/* y^2 = x^3 - 3x + b mod p; the modulus is ours, so libgcrypt has nothing to trip over. */
+static int on_curve(gcry_mpi_t x, gcry_mpi_t y, gcry_mpi_t p, gcry_mpi_t b)
 {
-	gcry_mpi_t p = NULL, b = NULL, x = NULL, y = NULL, t = gcry_mpi_new(256);
-	int on = 0;
+	gcry_mpi_t t = gcry_mpi_new(CURVE_LEN_MAX * 8);
+	int on = gcry_mpi_cmp(x, p) < 0 && gcry_mpi_cmp(y, p) < 0;
 
-	if (gcry_mpi_scan(&p, GCRYMPI_FMT_USG, p256_p, 32, NULL) == 0 &&
-	    gcry_mpi_scan(&b, GCRYMPI_FMT_USG, p256_b, 32, NULL) == 0 &&
-	    gcry_mpi_scan(&x, GCRYMPI_FMT_USG, x_bytes, 32, NULL) == 0 &&
-	    gcry_mpi_scan(&y, GCRYMPI_FMT_USG, y_bytes, 32, NULL) == 0) {
+	if (on) {
 		gcry_mpi_mulm(t, x, x, p);
 		gcry_mpi_sub_ui(t, t, 3);	/* may go below zero; the next step reduces */
 		gcry_mpi_mulm(t, t, x, p);
@@ -164,30 +152,42 @@ static int p256_on_curve(const uint8_t *x_bytes, const uint8_t *y_bytes)
 		gcry_mpi_mulm(y, y, y, p);
 		on = gcry_mpi_cmp(t, y) == 0;
 	}
-	gcry_mpi_release(p);
-	gcry_mpi_release(b);
-	gcry_mpi_release(x);
-	gcry_mpi_release(y);
 	gcry_mpi_release(t);
 	return on;
 }
 
-int peer_p256_point(struct view point)
+int peer_ec_point(enum key_kind kind, struct view point)
 {
-	struct view p = view_of(p256_p, sizeof p256_p);
+	const struct curve *c = curve_of(kind);
+	gcry_mpi_t p = NULL, b = NULL, x = NULL, y = NULL;
+	int r = SSH_E_BAD_VALUE;
 
-	if (point.len != 65 || point.p[0] != 4)
-		return SSH_E_BAD_VALUE;
-	if (!less(view_of(point.p + 1, 32), p) || !less(view_of(point.p + 33, 32), p))
-		return SSH_E_BAD_VALUE;
-	return p256_on_curve(point.p + 1, point.p + 33) ? SSH_OK : SSH_E_BAD_VALUE;
+	if (c == NULL || point.len != 1 + 2 * c->len || point.p[0] != 4)
+		return r;
+	if (gcry_hex(&p, c->p) == SSH_OK && gcry_hex(&b, c->b) == SSH_OK &&
+	    gcry_number(&x, view_of(point.p + 1, c->len)) == SSH_OK &&
+	    gcry_number(&y, view_of(point.p + 1 + c->len, c->len)) == SSH_OK && on_curve(x, y, p, b))
+		r = SSH_OK;
+	gcry_mpi_release(p);
+	gcry_mpi_release(b);
+	gcry_mpi_release(x);
+	gcry_mpi_release(y);
+	return r;
 }
 
-int peer_p256_scalar(struct view v)
+int peer_ec_scalar(enum key_kind kind, struct view v)
 {
-	if (peer_bits(v) == 0 || !less(v, view_of(p256_n, sizeof p256_n)))
-		return SSH_E_BAD_VALUE;
-	return SSH_OK;
+	const struct curve *c = curve_of(kind);
+	gcry_mpi_t n = NULL, k = NULL;
+	int r = SSH_E_BAD_VALUE;
+
+	if (c == NULL || peer_bits(v) == 0 || peer_bits(v) > c->bits)
+		return r;
+	if (gcry_hex(&n, c->n) == SSH_OK && gcry_number(&k, v) == SSH_OK && gcry_mpi_cmp(k, n) < 0)
+		r = SSH_OK;
+	gcry_mpi_release(n);
+	gcry_mpi_release(k);
+	return r;
 }
 
 /* ---- RSA ---- */
@@ -208,4 +208,96 @@ int peer_rsa_sig(struct view n, struct view sig)
 	if (sig.len > strip(n).len || peer_bits(sig) == 0 || !less(sig, n))
 		return SSH_E_BAD_VALUE;
 	return SSH_OK;
+}
+
+/* ---- X448 ---- */
+
+/* p - 1, p and p + 1 little-endian, and 0 and 1: the u of order 1, 2 and 4 on curve and twist, reduced and unreduced. */
+static int x448_small(const uint8_t u[56])
+{
+	unsigned same_as_p = 0, zeros = 0;
+
+	for (size_t i = 1; i < 56; i++) {
+		same_as_p += u[i] == (i == 28 ? 0xfe : 0xff);
+		zeros += u[i] == 0;
+	}
+	if (zeros == 55)
+		return u[0] <= 1;
+	if (same_as_p == 55)
+		return u[0] >= 0xfe;		/* p - 1 and p */
+	/* p + 1 = 2^448 - 2^224 */
+	for (size_t i = 0; i < 28; i++)
+		if (u[i] != 0 || u[28 + i] != 0xff)
+			return 0;
+	return 1;
+}
+
+int peer_x448(struct view point)
+{
+	return point.len == 56 && !x448_small(point.p) ? SSH_OK : SSH_E_BAD_VALUE;
+}
+
+int peer_x448_secret(const uint8_t secret[56])
+{
+	static const uint8_t zero[56];
+
+	return secret_equal(secret, zero, sizeof zero) ? SSH_E_BAD_VALUE : SSH_OK;
+}
+
+/* ---- Diffie-Hellman ---- */
+
+/* v < p - 1, for an odd p */
+static int below_minus_one(struct view v, struct view p)
+{
+	v = strip(v);
+	p = strip(p);
+	if (!less(v, p))
+		return 0;
+	return v.len != p.len || memcmp(v.p, p.p, p.len - 1) != 0 || (v.p[v.len - 1] | 1) != p.p[p.len - 1];
+}
+
+int peer_dh_group(struct view p, struct view g)
+{
+	size_t bits = peer_bits(p);
+
+	if (bits < SSH_DH_BITS_MIN || bits > SSH_DH_BITS_MAX || !(p.p[p.len - 1] & 1))
+		return SSH_E_BAD_VALUE;
+	return peer_bits(g) > 1 && below_minus_one(g, p) ? SSH_OK : SSH_E_BAD_VALUE;
+}
+
+int peer_dh_value(struct view p, struct view v)
+{
+	if (v.len == 0 || (v.p[0] & 0x80) || (v.p[0] == 0 && (v.len < 2 || !(v.p[1] & 0x80))))
+		return SSH_E_BAD_VALUE;		/* negative, or zeros that nobody needs (RFC 4251 5) */
+	return peer_bits(v) > 1 && below_minus_one(v, p) ? SSH_OK : SSH_E_BAD_VALUE;
+}
+
+/* ---- post-quantum ---- */
+
+int peer_mlkem768_key(struct view key)
+{
+	if (key.len != MLKEM768_PUBLIC)
+		return SSH_E_BAD_VALUE;
+	for (size_t i = 0; i < MLKEM768_PUBLIC - 32; i += 3) {
+		const uint8_t *b = key.p + i;
+
+		if ((b[0] | (b[1] & 15u) << 8) >= MLKEM_Q || ((unsigned)b[1] >> 4 | (unsigned)b[2] << 4) >= MLKEM_Q)
+			return SSH_E_BAD_VALUE;
+	}
+	return SSH_OK;
+}
+
+int peer_mlkem768_cipher(struct view cipher)
+{
+	return cipher.len == MLKEM768_CIPHER ? SSH_OK : SSH_E_BAD_VALUE;
+}
+
+int peer_sntrup761_key(struct view key)
+{
+	return key.len == 1158 ? SSH_OK : SSH_E_BAD_VALUE;
+}
+
+int peer_sntrup761_cipher(struct view cipher)
+{
+	return cipher.len == 1039 ? SSH_OK : SSH_E_BAD_VALUE;
 }

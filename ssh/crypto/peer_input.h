@@ -4,6 +4,7 @@
 #include <stdint.h>
 
 #include "base/wire.h"
+#include "ssh/crypto/crypto.h"
 
 /*
  * peer_input - every value that a peer chose passes here before a library sees it. libgcrypt
@@ -22,10 +23,12 @@ int peer_ed25519_key(struct view key);
 /* RFC 8032 5.1.7: 64 bytes, S < L. */
 int peer_ed25519_sig(struct view sig);
 
-/* SEC 1 2.3.4, uncompressed: 65 bytes, 4, x and y < p, on the curve. */
-int peer_p256_point(struct view point);
-/* r, s or d of ECDSA: 1 .. n - 1, big-endian, any length. */
-int peer_p256_scalar(struct view v);
+/* SEC 1 2.3.4 on the curve of KEY_P256, KEY_P384 or KEY_P521, uncompressed: 4, x and y < p, on the curve. */
+int peer_ec_point(enum key_kind, struct view point);
+/* r, s or d of ECDSA there: 1 .. n - 1, big-endian, any length. */
+int peer_ec_scalar(enum key_kind, struct view v);
+static inline int peer_p256_point(struct view point) { return peer_ec_point(KEY_P256, point); }
+static inline int peer_p256_scalar(struct view v) { return peer_ec_scalar(KEY_P256, v); }
 
 #define PEER_RSA_BITS_MIN  2048u
 #define PEER_RSA_BITS_MAX 16384u	/* one verification of that size costs 7 ms */
@@ -34,6 +37,27 @@ int peer_p256_scalar(struct view v);
 int peer_rsa_key(struct view n, struct view e);
 /* RFC 8332 3, RFC 8017 8.2.2: not longer than the modulus (shorter means zeros in front), 0 < s < n. */
 int peer_rsa_sig(struct view n, struct view sig);
+
+/* ---- key exchange ---- */
+
+/* RFC 7748 5, RFC 8731 3: 56 bytes, no point of small order. */
+int peer_x448(struct view point);
+/* As peer_x25519_secret(). */
+int peer_x448_secret(const uint8_t secret[56]);
+
+/* A group by its numbers, big-endian: p odd, of SSH_DH_BITS_MIN to SSH_DH_BITS_MAX bits, 1 < g < p - 1. Not whether p is prime. */
+int peer_dh_group(struct view p, struct view g);
+/* RFC 4253 8: a canonical mpint's content, 1 < v < p - 1. */
+int peer_dh_value(struct view p, struct view v);
+
+/* FIPS 203 7.2: 1184 bytes, every one of the 768 numbers below q. */
+int peer_mlkem768_key(struct view key);
+/* FIPS 203 7.3: 1088 bytes. */
+int peer_mlkem768_cipher(struct view cipher);
+/* 1158 and 1039 bytes: there is nothing else that could be wrong. */
+int peer_sntrup761_key(struct view key);
+int peer_sntrup761_cipher(struct view cipher);
+
 /* Bits of a big-endian number. */
 size_t peer_bits(struct view v);
 

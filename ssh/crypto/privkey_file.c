@@ -148,6 +148,8 @@ static int read_kind(struct privkey *k, struct rd *in)
 		return read_p256(k, in);
 	case KEY_RSA:
 		return read_rsa(k, in);
+	case KEY_P384:
+	case KEY_P521:
 	case KEY_NONE:
 		break;
 	}

@@ -28,6 +28,8 @@ const char *key_kind_word(enum key_kind kind)
 		return "ECDSA";
 	case KEY_RSA:
 		return "RSA";
+	case KEY_P384:
+	case KEY_P521:
 	case KEY_NONE:
 		break;
 	}
@@ -118,6 +120,8 @@ int pubkey_parse(struct pubkey **res, struct view blob, const struct mem *mem)
 	case KEY_RSA:
 		r = parse_rsa(&k, &in, mem);
 		break;
+	case KEY_P384:
+	case KEY_P521:
 	case KEY_NONE:
 		break;
 	}
@@ -254,6 +258,8 @@ enum verdict pubkey_verify(const struct pubkey *k, const struct sig_alg *row, st
 		return verify_p256(k, row, data, raw);
 	case KEY_RSA:
 		return verify_rsa(k, row, data, raw);
+	case KEY_P384:
+	case KEY_P521:
 	case KEY_NONE:
 		break;
 	}

@@ -4,6 +4,7 @@ import base64, pathlib, struct, subprocess, tempfile
 
 here = pathlib.Path(__file__).resolve().parent / "corpus"
 P, V, R, F, K, I = range(6)     # doors of peer_input.c
+X25519, X448, P256, P384, P521, DH1, DH14, DH16, DH18, GEX, MLKEM, SNTRUP = range(12)     # enum kem_id, behind the doors R and F
 
 
 def s(b):
@@ -62,12 +63,12 @@ def degenerate():
             put("peer_input", f"ed25519_small_{i}_{sign}", bytes([P]) + blob)
             put("peer_input", f"verify_small_{i}_{sign}",
                 bytes([V]) + s(blob) + s(b"ssh-ed25519") + s(key + order.to_bytes(32, "little")))
-            put("peer_input", f"respond_{i}_{sign}", bytes([R]) + key)
-            put("peer_input", f"finish_{i}_{sign}", bytes([F]) + key)
+            put("peer_input", f"respond_{i}_{sign}", bytes([R, X25519]) + key)
+            put("peer_input", f"finish_{i}_{sign}", bytes([F, X25519]) + key)
     for n in (0, 1, 9, 31, 33, 64):
-        put("peer_input", f"respond_len_{n}", bytes([R]) + b"\x09" * n)
-    put("peer_input", "respond_9", bytes([R]) + b"\x09" + bytes(31))
-    put("peer_input", "finish_9", bytes([F]) + b"\x09" + bytes(31))
+        put("peer_input", f"respond_len_{n}", bytes([R, X25519]) + b"\x09" * n)
+    put("peer_input", "respond_9", bytes([R, X25519]) + b"\x09" + bytes(31))
+    put("peer_input", "finish_9", bytes([F, X25519]) + b"\x09" + bytes(31))
     for name, q in {"compressed": b"\x02" + b"\x11" * 32, "overlong": b"\x02" + b"\x11" * 64, "infinity": b"\0",
                     "zero": b"\x04" + bytes(64)}.items():
         put("peer_input", "p256_" + name, bytes([P]) + s(b"ecdsa-sha2-nistp256") + s(b"nistp256") + s(q))
@@ -86,6 +87,23 @@ def ciphers():
             put("peer_input", f"import_{cipher.split('@')[0]}_{encrypt}", bytes([I]) + s(body))
 
 
+def exchanges():
+    """For each exchange something of the right length, and the values at the edges of a group that was sent."""
+    good = {X25519: bytes([9]) + bytes(31), X448: bytes([5]) + bytes(55), DH1: b"\2", DH14: b"\2", MLKEM: bytes(1184) + bytes([9]) + bytes(31)}
+    lengths = {P256: (65,), P384: (97,), P521: (133,), DH16: (1, 512), DH18: (1, 1025), MLKEM: (1184, 1216, 1120), SNTRUP: (1190, 1071)}
+    for kem in range(12):
+        values = [good[kem]] if kem in good else []
+        values += [first + b"\xff" * (n - 1) for n in lengths.get(kem, ()) for first in (b"\4", b"\0")]
+        for i, value in enumerate(values):
+            put("peer_input", f"kem_respond_{kem}_{i}", bytes([R, kem]) + value)
+            put("peer_input", f"kem_finish_{kem}_{i}", bytes([F, kem]) + value)
+    p = b"\xff" * 255 + b"\x4f"
+    for i, (q, g, e) in enumerate([(p, b"\2", b"\2"), (p, b"\2", b"\0" + p), (p, p, b"\2"), (b"", b"", b""), (b"\xff" * 1025, b"\2", b"\2"),
+                                   (p[:-1] + b"\x4e", b"\2", b"\2"), (p, b"\2", b"\0" + p[:-1] + b"\x4d")]):
+        put("peer_input", f"kem_gex_{i}", bytes([R, GEX]) + s(q) + s(g) + e)
+
+
 keys()
 degenerate()
+exchanges()
 ciphers()

@@ -46,30 +46,56 @@ static void parse(struct view in)
 	pubkey_free(k);
 }
 
+/* A group of the peer's, where there is one: string p, string g. */
+static int group_of(enum kem_id kem, struct view *in, struct dh_group *group)
+{
+	struct rd r = rd_view(*in);
+
+	if (kem != KEM_DH_GEX)
+		return 1;
+	group->p = rd_string(&r, SSH_KEX_PUBLIC_MAX);
+	group->g = rd_string(&r, SSH_KEX_PUBLIC_MAX);
+	*in = rd_rest(&r);
+	return !r.bad && dh_group_check(group, 0, UINT32_MAX) == SSH_OK;
+}
+
+/* What comes out is one mpint or string, and never nothing. */
+static void look(const struct kem_shared *k)
+{
+	struct rd r = rd_of(k->v, k->len);
+
+	if (rd_string(&r, SSH_KEX_SHARED_MAX).len == 0 || rd_done(&r) < 0)
+		abort();
+}
+
+/* The first byte picks the exchange. */
 static void respond(struct view in)
 {
+	enum kem_id kem = (enum kem_id)(in.len > 0 ? in.p[0] % KEM_MAX : 0);
+	struct view peer = in.len > 0 ? view_of(in.p + 1, in.len - 1) : in;
 	uint8_t pub[SSH_KEX_PUBLIC_MAX];
-	struct secret k;
+	struct dh_group group;
+	struct kem_shared k;
 	size_t n;
 
-	if (kem_respond(KEM_X25519, fixed, NULL, in, pub, &n, &k) == SSH_OK && in.len != 32)
-		abort();
+	if (group_of(kem, &peer, &group) && kem_respond(kem, &group, fixed, NULL, peer, pub, &n, &k) == SSH_OK)
+		look(&k);
 }
 
 static void finish(struct view in)
 {
+	enum kem_id kem = (enum kem_id)(in.len > 0 ? in.p[0] % KEM_MAX : 0);
+	struct view peer = in.len > 0 ? view_of(in.p + 1, in.len - 1) : in;
 	uint8_t pub[SSH_KEX_PUBLIC_MAX];
+	struct dh_group group;
 	struct kem_secret s;
-	struct secret k;
-	struct rd r;
+	struct kem_shared k;
+	size_t n;
 
-	if (kem_start(KEM_X25519, fixed, NULL, &s, pub) < 0)
-		abort();
-	if (kem_finish(&s, in, &k) < 0)
+	if (!group_of(kem, &peer, &group) || kem_start(kem, &group, fixed, NULL, &s, pub, &n) < 0)
 		return;
-	r = rd_of(k.v, k.len);
-	if (rd_mpint(&r, 32).len == 0 || rd_done(&r) < 0)	/* zero, or not canonical */
-		abort();
+	if (kem_finish(&s, peer, &k) == SSH_OK)
+		look(&k);
 }
 
 static void private_key(struct view in)

@@ -68,6 +68,19 @@ Test(signer, signs_with_each_key)
 	cr_assert(signed_ok(b, 8, 1, "ecdsa-sha2-nistp256", 64));
 }
 
+Test(signer, signs_the_hash_of_every_exchange)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = alg_name(ALG_KEX, i, NULL)) != NULL; i++) {
+		size_t n = hash_len(kex_alg_find(view_str(name))->hash);
+		int c = rig_peer(&rig, ROLE_CONN, 100 + i);
+
+		ask(c, 7, 0, "ssh-ed25519", n);
+		cr_assert(signed_ok(c, 7, 0, "ssh-ed25519", n), "%s", name);
+	}
+}
+
 Test(signer, nurseries_get_the_public_keys_and_only_those)
 {
 	int n = rig_peer(&rig, ROLE_NUR, 0);

@@ -16,7 +16,7 @@ Test(session, login_with_the_defaults)
 	pair_init(&p);
 	pair_login(&p);
 	ssh_get_info(p.side[SSH_SERVER], &i);
-	cr_assert_str_eq(i.kex, "curve25519-sha256");
+	cr_assert_str_eq(i.kex, "mlkem768x25519-sha256");
 	cr_assert_str_eq(i.hostkey, "ssh-ed25519");
 	cr_assert_str_eq(i.cipher[0], "chacha20-poly1305@openssh.com");
 	cr_assert(i.strict && i.open);
@@ -86,6 +86,8 @@ Test(session, every_suite)
 
 					if (d > 0 && cipher_alg_find(view_str(cipher))->tag_len > 0)
 						continue;	/* an AEAD has no MAC to vary */
+					if (c + d > 0 && kex_alg_find(view_str(kex))->kem != KEM_X25519)
+						continue;	/* whatever made the keys: the shortest exchange with all of them */
 					one_suite(keys[kind], kex, sig, cipher, mac);
 					suites++;
 				}

@@ -30,18 +30,37 @@ Test(alg, old_algorithms_do_not_exist)
 		cr_assert_null(sig_alg_find(view_str(gone[i])), "%s", gone[i]);
 	cr_assert_null(cipher_alg_find(view_str("aes128-cbc")));
 	cr_assert_null(mac_alg_find(view_str("hmac-sha1")));
-	cr_assert_null(kex_alg_find(view_str("diffie-hellman-group1-sha1")));
+	cr_assert_null(kex_alg_find(view_str("gss-gex-sha1-")));
 }
 
 Test(alg, defaults_are_the_default_rows_in_order)
 {
-	cr_assert_str_eq(alg_defaults(ALG_KEX), "curve25519-sha256,curve25519-sha256@libssh.org");
+#ifdef COPPICE_GCRY_KEM
+#define SNTRUP "sntrup761x25519-sha512,sntrup761x25519-sha512@openssh.com,"
+#else
+#define SNTRUP ""
+#endif
+	cr_assert_str_eq(alg_defaults(ALG_KEX), "mlkem768x25519-sha256," SNTRUP "curve25519-sha256,curve25519-sha256@libssh.org,"
+	    "curve448-sha512,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,"
+	    "diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256");
 	cr_assert_str_eq(alg_defaults(ALG_SIG), "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256");
 	cr_assert_str_eq(alg_defaults(ALG_CIPHER), "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,"
 	    "aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr");
 	cr_assert_str_eq(alg_defaults(ALG_MAC), "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"
 	    "hmac-sha2-256,hmac-sha2-512");
 	cr_assert_str_eq(alg_defaults(ALG_COMP), "none");
+}
+
+Test(alg, sha1_exchanges_are_known_and_off)
+{
+	static const char *const off[] = { "diffie-hellman-group14-sha1", "diffie-hellman-group1-sha1",
+	    "diffie-hellman-group-exchange-sha1" };
+
+	for (size_t i = 0; i < sizeof off / sizeof off[0]; i++) {
+		cr_assert_not_null(kex_alg_find(view_str(off[i])), "%s", off[i]);
+		cr_assert_eq(kex_alg_find(view_str(off[i]))->is_default, 0);
+		cr_assert_eq(kex_alg_find(view_str(off[i]))->hash, HASH_SHA1);
+	}
 }
 
 Test(alg, every_name_is_found_again)

@@ -27,13 +27,12 @@ static const char shared[] = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376
 Test(kem, rfc7748_exchange)
 {
 	uint8_t a[SSH_KEX_PUBLIC_MAX], b[SSH_KEX_PUBLIC_MAX], want[64];
-	struct secret ka, kb;
+	struct kem_shared ka, kb;
 	struct kem_secret s;
 	size_t n;
 
-	cr_assert_eq(kem_public_len(KEM_X25519, 0), 32);
-	cr_assert_eq(kem_start(KEM_X25519, fixed, alice_private, &s, a), SSH_OK);
-	cr_assert_eq(kem_respond(KEM_X25519, fixed, bob_private, view_of(a, 32), b, &n, &kb), SSH_OK);
+	cr_assert_eq(kem_start(KEM_X25519, NULL, fixed, alice_private, &s, a, &n), SSH_OK);
+	cr_assert_eq(kem_respond(KEM_X25519, NULL, fixed, bob_private, view_of(a, 32), b, &n, &kb), SSH_OK);
 	cr_assert_eq(n, 32);
 	hex(want, alice_public);
 	cr_assert_arr_eq(a, want, 32);
@@ -52,7 +51,7 @@ static void scalar_times(const char *scalar, const char *u, const char *want)
 {
 	struct kem_secret s = { .kem = KEM_X25519, .len = 32 };
 	uint8_t point[32], expect[32];
-	struct secret k;
+	struct kem_shared k;
 	struct rd in;
 	struct view v;
 
@@ -85,12 +84,12 @@ Test(kem, secret_is_a_canonical_mpint_whatever_its_first_byte)
 
 	for (int i = 0; i < 3000 && !(with_pad && shorter); i++) {
 		struct kem_secret s;
-		struct secret ka, kb;
+		struct kem_shared ka, kb;
 		struct rd in;
 		size_t n;
 
-		cr_assert_eq(kem_start(KEM_X25519, crypto_random, NULL, &s, a), SSH_OK);
-		cr_assert_eq(kem_respond(KEM_X25519, crypto_random, NULL, view_of(a, 32), b, &n, &kb), SSH_OK);
+		cr_assert_eq(kem_start(KEM_X25519, NULL, crypto_random, NULL, &s, a, &n), SSH_OK);
+		cr_assert_eq(kem_respond(KEM_X25519, NULL, crypto_random, NULL, view_of(a, 32), b, &n, &kb), SSH_OK);
 		cr_assert_eq(kem_finish(&s, view_of(b, n), &ka), SSH_OK);
 		cr_assert_eq(ka.len, kb.len);
 		cr_assert_arr_eq(ka.v, kb.v, ka.len);
@@ -117,15 +116,15 @@ Test(kem, refuses_points_of_small_order)
 {
 	for (size_t i = 0; i < 2 * sizeof small_order / sizeof small_order[0]; i++) {
 		uint8_t point[32], pub[SSH_KEX_PUBLIC_MAX];
-		struct secret k;
+		struct kem_shared k;
 		struct kem_secret s;
 		size_t n;
 
 		hex(point, small_order[i / 2]);
 		point[31] |= i % 2 ? 0x80 : 0;
-		cr_assert_eq(kem_respond(KEM_X25519, crypto_random, NULL, view_of(point, 32), pub, &n, &k),
+		cr_assert_eq(kem_respond(KEM_X25519, NULL, crypto_random, NULL, view_of(point, 32), pub, &n, &k),
 		    SSH_E_BAD_VALUE, "%s", small_order[i / 2]);
-		cr_assert_eq(kem_start(KEM_X25519, crypto_random, NULL, &s, pub), SSH_OK);
+		cr_assert_eq(kem_start(KEM_X25519, NULL, crypto_random, NULL, &s, pub, &n), SSH_OK);
 		cr_assert_eq(kem_finish(&s, view_of(point, 32), &k), SSH_E_BAD_VALUE);
 	}
 }
@@ -133,12 +132,12 @@ Test(kem, refuses_points_of_small_order)
 Test(kem, refuses_every_other_length)
 {
 	uint8_t point[65], pub[SSH_KEX_PUBLIC_MAX];
-	struct secret k;
+	struct kem_shared k;
 	size_t n;
 
 	memset(point, 9, sizeof point);
 	for (size_t len = 0; len <= sizeof point; len++)
-		cr_assert_eq(kem_respond(KEM_X25519, crypto_random, NULL, view_of(point, len), pub, &n, &k),
+		cr_assert_eq(kem_respond(KEM_X25519, NULL, crypto_random, NULL, view_of(point, len), pub, &n, &k),
 		    len == 32 ? SSH_OK : SSH_E_BAD_VALUE, "%zu", len);
 }
 
@@ -147,9 +146,10 @@ Test(kem, finish_wipes_the_private_half)
 	static const struct kem_secret gone;
 	uint8_t pub[SSH_KEX_PUBLIC_MAX];
 	struct kem_secret s;
-	struct secret k;
+	struct kem_shared k;
+	size_t n;
 
-	cr_assert_eq(kem_start(KEM_X25519, crypto_random, NULL, &s, pub), SSH_OK);
+	cr_assert_eq(kem_start(KEM_X25519, NULL, crypto_random, NULL, &s, pub, &n), SSH_OK);
 	cr_assert_eq(kem_finish(&s, view_of(pub, 31), &k), SSH_E_BAD_VALUE);
 	cr_assert(memcmp(&s, &gone, sizeof s) == 0);
 }

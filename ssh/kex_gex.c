@@ -1,0 +1,120 @@
+#include <string.h>
+
+#include "base/err.h"
+#include "ssh/kex.h"
+#include "ssh/moduli.h"
+#include "ssh/transport.h"
+
+/* kex_gex - diffie-hellman-group-exchange-* (RFC 4419, 8270): two messages more, in which client and server find a group. */
+
+#define WISH_LEN 12u		/* min, n, max */
+
+/* What our client asks for: as much as the 128 bits of the usual ciphers want, and never less than RFC 8270 allows. */
+static const struct moduli_wish our_wish = { SSH_DH_BITS_MIN, 3072, SSH_DH_BITS_MAX };
+
+static int keep_wish(struct kex_run *run, const struct moduli_wish *wish)
+{
+	struct wr w = wr_to(&run->gex);
+
+	wr_u32(&w, wish->min);
+	wr_u32(&w, wish->n);
+	wr_u32(&w, wish->max);
+	return wr_done(&w);
+}
+
+/* Behind the wish; run->group from now on lies in run->gex. */
+static int keep_group(struct kex_run *run, const struct dh_group *group)
+{
+	struct wr w = wr_to(&run->gex);
+	struct rd in;
+	int r;
+
+	wr_mpint(&w, group->p.p, group->p.len);
+	wr_mpint(&w, group->g.p, group->g.len);
+	TRY(wr_done(&w));
+	in = rd_of(buf_head(&run->gex), buf_len(&run->gex));
+	rd_raw(&in, WISH_LEN);
+	run->group.p = rd_mpint(&in, SSH_KEX_SHARED_MAX);
+	run->group.g = rd_mpint(&in, SSH_KEX_SHARED_MAX);
+	return rd_done(&in) < 0 ? SSH_E_BUG : SSH_OK;
+}
+
+/* ---- the server's part ---------------------------------------------------------------------- */
+
+static int send_group(struct ssh *s)
+{
+	const struct buf *gex = &s->kex->run->gex;
+	struct wr w;
+
+	msg_begin(s, &w, SSH_MSG_KEX_31);
+	wr_raw(&w, buf_head(gex) + WISH_LEN, buf_len(gex) - WISH_LEN);
+	return msg_end(s, &w);
+}
+
+int ssh_on_gex_request(struct ssh *s, struct rd *in)
+{
+	struct kex *k = s->kex;
+	struct moduli_wish wish = { rd_u32(in), 0, 0 };
+	struct dh_group group;
+	int r;
+
+	if (k->state != KEX_WAIT_GEX_REQUEST)
+		return SSH_E_PROTOCOL;
+	wish.n = rd_u32(in);
+	wish.max = rd_u32(in);
+	TRY(rd_done(in));
+	TRY(moduli_wish_check(&wish));
+	if ((r = moduli_choose(s->policy.moduli, &wish, s->env.random, s->env.ctx, &group)) < 0)
+		return ssh_fail_text(s, r, "no matching DH grp found");
+	TRY(keep_wish(k->run, &wish));
+	TRY(keep_group(k->run, &group));
+	kex_enter(k, KEX_WAIT_GEX_INIT);
+	return send_group(s);
+}
+
+int ssh_on_gex_init(struct ssh *s, struct rd *in)
+{
+	return kex_got_init(s, in, KEX_WAIT_GEX_INIT, s->kex->run != NULL ? &s->kex->run->group : NULL);
+}
+
+/* ---- the client's part ------------------------------------------------------------------------ */
+
+int kex_gex_start(struct ssh *s)
+{
+	struct kex_run *run = s->kex->run;
+	struct wr w;
+	int r;
+
+	TRY(keep_wish(run, &our_wish));
+	msg_begin(s, &w, SSH_MSG_KEX_DH_GEX_REQUEST);
+	wr_raw(&w, buf_head(&run->gex), WISH_LEN);
+	return msg_end(s, &w);
+}
+
+static int got_group(struct ssh *s, struct rd *in)
+{
+	struct kex *k = s->kex;
+	struct dh_group group;
+	int r;
+
+	group.p = rd_mpint(in, SSH_DH_BITS_MAX / 8);
+	group.g = rd_mpint(in, SSH_DH_BITS_MAX / 8);
+	TRY(rd_done(in));
+	TRY(dh_group_check(&group, our_wish.min, our_wish.max));
+	TRY(keep_group(k->run, &group));
+	kex_enter(k, KEX_WAIT_GEX_REPLY);
+	return kex_send_init(s, &k->run->group, SSH_MSG_KEX_DH_GEX_INIT);
+}
+
+/* One number, two meanings: the group here, the end of the exchange elsewhere. */
+int ssh_on_kex_31(struct ssh *s, struct rd *in)
+{
+	if (s->kex->state == KEX_WAIT_GEX_GROUP)
+		return got_group(s, in);
+	return kex_got_reply(s, in, KEX_WAIT_REPLY);
+}
+
+int ssh_on_gex_reply(struct ssh *s, struct rd *in)
+{
+	return kex_got_reply(s, in, KEX_WAIT_GEX_REPLY);
+}
