@@ -1,12 +1,13 @@
 #ifndef GUARD_HOSTKEYS_H
 #define GUARD_HOSTKEYS_H
+#include "base/limits.h"
 #include "base/wire.h"
 
 /* hostkeys - the private host keys: files into memory, with the checks an administrator relies on. */
 
 struct privkey;
 
-#define HOSTKEYS_MAX      16u
+#define HOSTKEYS_MAX      SSH_HOSTKEYS_MAX
 #define HOSTKEYS_FILE_MAX 65536u	/* an RSA 16384 key file is below 13 KiB */
 
 struct hostkeys { struct privkey *v[HOSTKEYS_MAX]; unsigned n; };

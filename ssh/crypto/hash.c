@@ -9,8 +9,12 @@
 int gcry_hash_id(enum hash_id hash)
 {
 	switch (hash) {
+	case HASH_SHA1:
+		return GCRY_MD_SHA1;
 	case HASH_SHA256:
 		return GCRY_MD_SHA256;
+	case HASH_SHA384:
+		return GCRY_MD_SHA384;
 	case HASH_SHA512:
 		return GCRY_MD_SHA512;
 	case HASH_NONE:
@@ -22,8 +26,12 @@ int gcry_hash_id(enum hash_id hash)
 size_t hash_len(enum hash_id hash)
 {
 	switch (hash) {
+	case HASH_SHA1:
+		return 20;
 	case HASH_SHA256:
 		return 32;
+	case HASH_SHA384:
+		return 48;
 	case HASH_SHA512:
 		return 64;
 	case HASH_NONE:

@@ -5,6 +5,8 @@
 
 #include "base/err.h"
 #include "base/secret.h"
+#include "ssh/crypto/curve.h"
+#include "ssh/crypto/gcry.h"
 
 /* The u coordinates of small order on curve and twist, little-endian, reduced and unreduced (p - 1, p, p + 1). */
 static const uint8_t x25519_small[][32] = {
@@ -100,6 +102,75 @@ int peer_ed25519_sig(struct view sig)
 	return SSH_OK;
 }
 
+/* ---- Ed448 ---- */
+
+#define DSA_P_BITS 1024u
+#define DSA_Q_BITS  160u
+
+static const uint8_t ed448_p[57] = {	/* 2^448 - 2^224 - 1 */
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00,
+};
+
+/* RFC 8032 5.2: order of the base point. */
+static const uint8_t ed448_order[57] = {
+	0xf3, 0x44, 0x58, 0xab, 0x92, 0xc2, 0x78, 0x23, 0x55, 0x8f, 0xc5, 0x8d, 0x72, 0xc2, 0x6c, 0x21,
+	0x90, 0x36, 0xd6, 0xae, 0x49, 0xdb, 0x4e, 0xc4, 0xe9, 0x23, 0xca, 0x7c, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x3f, 0x00,
+};
+
+/* x^2 = (1 - y^2) / (1 + 39081 y^2): is there an x? Not for y of 0 and +-1, the points of small order. */
+static int ed448_on_curve(const uint8_t y_bytes[57])
+{
+	uint8_t big_p[57], big_y[57];
+	gcry_mpi_t p = NULL, y = NULL, t = gcry_mpi_new(448), half = gcry_mpi_new(448);
+	int on = 0;
+
+	for (size_t i = 0; i < 57; i++) {
+		big_p[i] = ed448_p[56 - i];
+		big_y[i] = y_bytes[56 - i];
+	}
+	if (gcry_number(&p, view_of(big_p, 57)) == SSH_OK && gcry_number(&y, view_of(big_y, 57)) == SSH_OK) {
+		gcry_mpi_mulm(y, y, y, p);
+		gcry_mpi_mul_ui(t, y, 39081);
+		gcry_mpi_add_ui(t, t, 1);
+		gcry_mpi_sub_ui(y, y, 1);
+		gcry_mpi_subm(y, p, y, p);
+		gcry_mpi_mulm(t, t, y, p);
+		gcry_mpi_rshift(half, p, 1);	/* (p - 1) / 2: Euler's criterion */
+		on = gcry_mpi_cmp_ui(y, 0) != 0 && gcry_mpi_cmp_ui(y, 1) != 0;
+		if (on)
+			gcry_mpi_powm(t, t, half, p);
+		on = on && gcry_mpi_cmp_ui(t, 1) == 0;
+	}
+	gcry_mpi_release(p);
+	gcry_mpi_release(y);
+	gcry_mpi_release(t);
+	gcry_mpi_release(half);
+	return on;
+}
+
+int peer_ed448_key(struct view key)
+{
+	uint8_t y[57];
+
+	if (key.len != sizeof y)
+		return SSH_E_BAD_VALUE;
+	memcpy(y, key.p, sizeof y);
+	y[56] &= 0x7f;
+	return less_le(y, ed448_p, sizeof y) && ed448_on_curve(y) ? SSH_OK : SSH_E_BAD_VALUE;
+}
+
+int peer_ed448_sig(struct view sig)
+{
+	if (sig.len != 114 || !less_le(sig.p + 57, ed448_order, 57))
+		return SSH_E_BAD_VALUE;
+	return SSH_OK;
+}
+
 /* ---- big-endian numbers ---- */
 
 static struct view strip(struct view v)
@@ -132,31 +203,15 @@ size_t peer_bits(struct view v)
 	return bits;
 }
 
-/* ---- P-256 (FIPS 186-4 D.1.2.3) ---- */
+/* ---- the curves of curves.def ---- */
 
-static const uint8_t p256_p[32] = {
-	0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00, 0x00,
-	0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-};
-static const uint8_t p256_b[32] = {
-	0x5a, 0xc6, 0x35, 0xd8, 0xaa, 0x3a, 0x93, 0xe7, 0xb3, 0xeb, 0xbd, 0x55, 0x76, 0x98, 0x86, 0xbc,
-	0x65, 0x1d, 0x06, 0xb0, 0xcc, 0x53, 0xb0, 0xf6, 0x3b, 0xce, 0x3c, 0x3e, 0x27, 0xd2, 0x60, 0x4b,
-};
-static const uint8_t p256_n[32] = {
-	0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
-};
-
-/* y^2 = x^3 - 3x + b mod p, for x and y < p; the modulus is ours, so libgcrypt has nothing to trip over. */
-static int p256_on_curve(const uint8_t *x_bytes, const uint8_t *y_bytes)
+/* y^2 = x^3 - 3x + b mod p; the modulus is ours, so libgcrypt has nothing to trip over. */
+static int on_curve(gcry_mpi_t x, gcry_mpi_t y, gcry_mpi_t p, gcry_mpi_t b)
 {
-	gcry_mpi_t p = NULL, b = NULL, x = NULL, y = NULL, t = gcry_mpi_new(256);
-	int on = 0;
+	gcry_mpi_t t = gcry_mpi_new(CURVE_LEN_MAX * 8);
+	int on = gcry_mpi_cmp(x, p) < 0 && gcry_mpi_cmp(y, p) < 0;
 
-	if (gcry_mpi_scan(&p, GCRYMPI_FMT_USG, p256_p, 32, NULL) == 0 &&
-	    gcry_mpi_scan(&b, GCRYMPI_FMT_USG, p256_b, 32, NULL) == 0 &&
-	    gcry_mpi_scan(&x, GCRYMPI_FMT_USG, x_bytes, 32, NULL) == 0 &&
-	    gcry_mpi_scan(&y, GCRYMPI_FMT_USG, y_bytes, 32, NULL) == 0) {
+	if (on) {
 		gcry_mpi_mulm(t, x, x, p);
 		gcry_mpi_sub_ui(t, t, 3);	/* may go below zero; the next step reduces */
 		gcry_mpi_mulm(t, t, x, p);
@@ -164,30 +219,86 @@ static int p256_on_curve(const uint8_t *x_bytes, const uint8_t *y_bytes)
 		gcry_mpi_mulm(y, y, y, p);
 		on = gcry_mpi_cmp(t, y) == 0;
 	}
-	gcry_mpi_release(p);
-	gcry_mpi_release(b);
-	gcry_mpi_release(x);
-	gcry_mpi_release(y);
 	gcry_mpi_release(t);
 	return on;
 }
 
-int peer_p256_point(struct view point)
+int peer_ec_point(enum key_kind kind, struct view point)
 {
-	struct view p = view_of(p256_p, sizeof p256_p);
+	const struct curve *c = curve_of(kind);
+	gcry_mpi_t p = NULL, b = NULL, x = NULL, y = NULL;
+	int r = SSH_E_BAD_VALUE;
 
-	if (point.len != 65 || point.p[0] != 4)
-		return SSH_E_BAD_VALUE;
-	if (!less(view_of(point.p + 1, 32), p) || !less(view_of(point.p + 33, 32), p))
-		return SSH_E_BAD_VALUE;
-	return p256_on_curve(point.p + 1, point.p + 33) ? SSH_OK : SSH_E_BAD_VALUE;
+	if (c == NULL || point.len != 1 + 2 * c->len || point.p[0] != 4)
+		return r;
+	if (gcry_hex(&p, c->p) == SSH_OK && gcry_hex(&b, c->b) == SSH_OK &&
+	    gcry_number(&x, view_of(point.p + 1, c->len)) == SSH_OK &&
+	    gcry_number(&y, view_of(point.p + 1 + c->len, c->len)) == SSH_OK && on_curve(x, y, p, b))
+		r = SSH_OK;
+	gcry_mpi_release(p);
+	gcry_mpi_release(b);
+	gcry_mpi_release(x);
+	gcry_mpi_release(y);
+	return r;
 }
 
-int peer_p256_scalar(struct view v)
+int peer_ec_scalar(enum key_kind kind, struct view v)
 {
-	if (peer_bits(v) == 0 || !less(v, view_of(p256_n, sizeof p256_n)))
+	const struct curve *c = curve_of(kind);
+	gcry_mpi_t n = NULL, k = NULL;
+	int r = SSH_E_BAD_VALUE;
+
+	if (c == NULL || peer_bits(v) == 0 || peer_bits(v) > c->bits)
+		return r;
+	if (gcry_hex(&n, c->n) == SSH_OK && gcry_number(&k, v) == SSH_OK && gcry_mpi_cmp(k, n) < 0)
+		r = SSH_OK;
+	gcry_mpi_release(n);
+	gcry_mpi_release(k);
+	return r;
+}
+
+/* ---- DSA ---- */
+
+/* 1 < v < p and v^q = 1: of the group that p and q make. */
+static int of_order(gcry_mpi_t v, gcry_mpi_t q, gcry_mpi_t p)
+{
+	gcry_mpi_t t = gcry_mpi_new(DSA_P_BITS);
+	int is;
+
+	gcry_mpi_powm(t, v, q, p);
+	is = gcry_mpi_cmp_ui(v, 1) > 0 && gcry_mpi_cmp(v, p) < 0 && gcry_mpi_cmp_ui(t, 1) == 0;
+	gcry_mpi_release(t);
+	return is;
+}
+
+int peer_dsa_key(struct view p, struct view q, struct view g, struct view y)
+{
+	gcry_mpi_t v[4] = { NULL };
+	int r = SSH_E_BAD_VALUE;
+
+	if (peer_bits(p) != DSA_P_BITS || peer_bits(q) != DSA_Q_BITS || !(p.p[p.len - 1] & 1) || !(q.p[q.len - 1] & 1))
+		return r;
+	if (peer_bits(g) > DSA_P_BITS || peer_bits(y) > DSA_P_BITS)
+		return r;
+	if (gcry_number(&v[0], p) == SSH_OK && gcry_number(&v[1], q) == SSH_OK && gcry_number(&v[2], g) == SSH_OK &&
+	    gcry_number(&v[3], y) == SSH_OK && gcry_prime_check(v[1], 0) == 0 && of_order(v[2], v[1], v[0]) &&
+	    of_order(v[3], v[1], v[0]))
+		r = SSH_OK;
+	for (int i = 0; i < 4; i++)
+		gcry_mpi_release(v[i]);
+	return r;
+}
+
+int peer_dsa_sig(struct view q, struct view sig)
+{
+	enum { HALF = DSA_Q_BITS / 8 };
+	struct view r, s;
+
+	if (sig.len != 2 * HALF)
 		return SSH_E_BAD_VALUE;
-	return SSH_OK;
+	r = view_of(sig.p, HALF);
+	s = view_of(sig.p + HALF, HALF);
+	return peer_bits(r) > 0 && peer_bits(s) > 0 && less(r, q) && less(s, q) ? SSH_OK : SSH_E_BAD_VALUE;
 }
 
 /* ---- RSA ---- */
