@@ -55,7 +55,7 @@ static int parse(struct privkey **key, const char *path, int fd, size_t n)
 	if (text == NULL)
 		return refuse(path, SSH_E_NOMEM, err_text(SSH_E_NOMEM));
 	if ((r = read_whole(fd, text, n)) == SSH_OK)
-		r = keyfile_read_private(key, view_of(text, n), NULL);
+		r = keyfile_read_private(key, view_of(text, n), NULL, NULL, NULL);
 	secret_wipe(text, n);
 	free(text);
 	return r < 0 ? refuse(path, r, err_text(r)) : SSH_OK;

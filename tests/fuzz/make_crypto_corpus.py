@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seed corpora of peer_input and keyfile; needs ssh-keygen. Run from anywhere."""
+"""Writes the seed corpora of peer_input and keyfile; needs ssh-keygen, openssl and puttygen. Run from anywhere."""
 import base64, pathlib, struct, subprocess, tempfile
 
 here = pathlib.Path(__file__).resolve().parent / "corpus"
@@ -51,6 +51,51 @@ def keys():
                 put("peer_input", f"verify_{name}_{sig}", bytes([V]) + s(blob) + s(sig.encode()) + body)
 
 
+FORMATS = {     # name: shell command that leaves its file in k
+    "v1_bcrypt": "ssh-keygen -q -t ed25519 -a 1 -N secret -f k",
+    "v1_gcm": "ssh-keygen -q -t ecdsa -a 1 -N secret -Z aes128-gcm@openssh.com -f k",
+    "v1_chacha": "ssh-keygen -q -t ed25519 -a 1 -N secret -Z chacha20-poly1305@openssh.com -f k",
+    "v1_dsa": "ssh-keygen -q -t dsa -N '' -f k",
+    "pem_rsa": "openssl genrsa -traditional -out k 2048 2>/dev/null",
+    "pem_dek": "openssl ecparam -genkey -name prime256v1 -noout | openssl ec -aes128 -passout pass:secret -out k 2>/dev/null",
+    "pem_ec_params": "openssl ecparam -genkey -name secp384r1 -out k",
+    "pem_dsa": "ssh-keygen -q -t dsa -m PEM -N '' -f k",
+    "pkcs8_ed448": "openssl genpkey -algorithm ed448 -out k",
+    "pkcs8_ed25519": "openssl genpkey -algorithm ed25519 -out k",
+    "pkcs8_dsa": "ssh-keygen -q -t dsa -m PKCS8 -N '' -f k",
+    "pkcs8_p521": "openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-521 -out k",
+    "pbes2": "openssl genpkey -algorithm ed25519 -aes-256-cbc -pass pass:secret -out k",
+    "pbes2_scrypt": "openssl genpkey -algorithm ed25519 | openssl pkcs8 -topk8 -scrypt -scrypt_N 512 -scrypt_r 8 -scrypt_p 1 -passout pass:secret -out k",
+    "rfc4716": "ssh-keygen -q -t ed25519 -N '' -f x && ssh-keygen -e -f x.pub >k",
+    "line": "ssh-keygen -q -t ecdsa -N '' -f x && cp x.pub k",
+}
+
+
+def formats():
+    for name, command in FORMATS.items():
+        with tempfile.TemporaryDirectory() as tmp:
+            subprocess.run(command, shell=True, check=True, cwd=tmp)
+            put("keyfile", name, (pathlib.Path(tmp) / "k").read_bytes())
+
+
+def more_kinds():
+    """Keys of the kinds that came later, and signatures over nothing."""
+    for name, command, sigs in (("ed448", "puttygen -q --random-device /dev/urandom -t ed448 -O private-openssh-new --new-passphrase /dev/null -o x && puttygen x -O public-openssh -o k",
+                                 {"ssh-ed448": s(bytes(114))}),
+                                ("p384", "ssh-keygen -q -t ecdsa -b 384 -N '' -f x && cp x.pub k", {"ecdsa-sha2-nistp384": s(mpint(7) + mpint(9))}),
+                                ("p521", "ssh-keygen -q -t ecdsa -b 521 -N '' -f x && cp x.pub k", {"ecdsa-sha2-nistp521": s(mpint(7) + mpint(9))}),
+                                ("dsa", "ssh-keygen -q -t dsa -N '' -f x && cp x.pub k", {"ssh-dss": s(b"\x01" * 40)})):
+        with tempfile.TemporaryDirectory() as tmp:
+            subprocess.run(command, shell=True, check=True, cwd=tmp)
+            blob = base64.b64decode((pathlib.Path(tmp) / "k").read_text().split()[1])
+            put("peer_input", "parse_" + name, bytes([P]) + blob)
+            for sig, body in sigs.items():
+                put("peer_input", f"verify_{name}", bytes([V]) + s(blob) + s(sig.encode()) + body)
+    p448 = 2**448 - 2**224 - 1
+    for i, y in enumerate((0, 1, p448 - 1, p448, p448 + 1, 2**448)):
+        put("peer_input", f"ed448_small_{i}", bytes([P]) + s(b"ssh-ed448") + s(y.to_bytes(57, "little")))
+
+
 def degenerate():
     p, order = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
     order8 = 2707385501144840649318225287225658788936804267575313519463743609750303021958
@@ -87,5 +132,7 @@ def ciphers():
 
 
 keys()
+formats()
+more_kinds()
 degenerate()
 ciphers()
