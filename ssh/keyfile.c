@@ -235,7 +235,8 @@ static int take_blob(struct buf *out, struct view text, struct view name, unsign
 	int r = base64_decode(out, text, 1, &at);
 
 	if (r == SSH_OK)
-		r = check_blob(view_of(buf_head(out) + before, buf_len(out) - before), name, line, f);
+		r = buf_len(out) == before ? keyfile_fail(f, SSH_E_KEYFILE, line, "there is no key in it")
+		    : check_blob(view_of(buf_head(out) + before, buf_len(out) - before), name, line, f);
 	else if (r == SSH_E_FORMAT)
 		r = keyfile_fail(f, SSH_E_KEYFILE, line, "not base64");
 	else if (r == SSH_E_FULL)
