@@ -125,11 +125,21 @@ static int list_keys(struct agent *a)
 	return buf_len(&a->in) == 0 ? SSH_OK : SSH_E_FORMAT;
 }
 
+int agent_greet(struct agent *a, const char *path, char *why, size_t size)
+{
+	int r = list_keys(a);
+
+	if (r < 0) {
+		complain(why, size, path, r == SSH_E_SYS ? "it does not answer" : "its answer is no list of keys", r);
+		agent_drop(a);
+	}
+	return r;
+}
+
 int agent_dial(struct agent *a, const char *path, char *why, size_t size)
 {
 	struct sockaddr_un to = { .sun_family = AF_UNIX };
 	const struct timeval limit = { AGENT_DIAL_S, 0 };
-	int r;
 
 	if (strcmp(path, "SSH_AUTH_SOCK") == 0 && (path = getenv("SSH_AUTH_SOCK")) == NULL)
 		return complain(why, size, "SSH_AUTH_SOCK", "no such variable", SSH_E_SYS);
@@ -143,11 +153,7 @@ int agent_dial(struct agent *a, const char *path, char *why, size_t size)
 		agent_drop(a);
 		return SSH_E_SYS;
 	}
-	if ((r = list_keys(a)) < 0) {
-		complain(why, size, path, r == SSH_E_SYS ? "it does not answer" : "its answer is no list of keys", r);
-		agent_drop(a);
-	}
-	return r;
+	return agent_greet(a, path, why, size);
 }
 
 /* ---- within the loop -------------------------------------------------------------------- */

@@ -36,6 +36,8 @@ void agent_init(struct agent *);
  * most. SSH_OK, or SSH_E_* with why filled, and the agent is empty.
  */
 int  agent_dial(struct agent *, const char *path, char *why, size_t size);
+/* The second half of it, for a connected descriptor in a->fd. */
+int  agent_greet(struct agent *a, const char *path, char *why, size_t size);
 /* From here on within the loop. SSH_OK or SSH_E_NOMEM. */
 int  agent_serve(struct agent *, struct event_base *);
 int  agent_here(const struct agent *);

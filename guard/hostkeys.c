@@ -97,6 +97,30 @@ static int private_enough(const struct file *f)
 	return refuse(f->path, SSH_E_KEYFILE, "bad permissions");
 }
 
+/* Some algorithm of the key, or of its certificate, is on: else nobody could ever be shown it. */
+static int is_on(const struct hostkeys *h, enum key_kind kind)
+{
+	const char *at = h->algorithms;
+	size_t n;
+
+	for (; at != NULL && *at != '\0'; at += n + (at[n] == ',')) {
+		const struct sig_alg *row = sig_alg_find(view_of(at, n = strcspn(at, ",")));
+
+		if (row != NULL && row->kind == kind)
+			return 1;
+	}
+	return h->algorithms == NULL;
+}
+
+/* The last one, filled, is one of them from now on. */
+static int keep(struct hostkeys *h, const char *path, enum key_kind kind)
+{
+	if (!is_on(h, kind))
+		return refuse(path, SSH_E_UNKNOWN_KEY, "none of its algorithms is in HostKeyAlgorithms");
+	h->n++;
+	return SSH_OK;
+}
+
 /* ---- keys that an agent holds ------------------------------------------------------- */
 
 /* The public half, from the file itself or from path.pub; 1 when there is one. */
@@ -131,9 +155,12 @@ static int take_public(struct hostkeys *h, const struct file *f, const struct ag
 	else if ((error = pubkey_parse(&k->pub, blob, NULL)) < 0)
 		refuse(f->path, error, "no public key of a type that we have");
 	else
-		h->n++;		/* the agent has it, or will have it once it is back */
-	if (error < 0)
+		error = keep(h, f->path, pubkey_kind(k->pub));	/* the agent has it, or will have it once it is back */
+	if (error < 0) {
+		pubkey_free(k->pub);
+		k->pub = NULL;
 		buf_drop(&k->shown);
+	}
 	return error;
 }
 
@@ -156,7 +183,7 @@ int hostkeys_load(struct hostkeys *h, const char *path, const struct agent *agen
 			if (r == SSH_E_PASSPHRASE)
 				refuse(path, r, "it needs a passphrase, which only an agent can give (HostKeyAgent)");
 			else if (r == SSH_OK)
-				h->n++;
+				r = keep(h, path, privkey_kind(k->key));
 		} else {
 			r = take_public(h, &f, agent, r, &fault);
 		}
@@ -255,4 +282,5 @@ void hostkeys_drop(struct hostkeys *h)
 		buf_drop(&k->shown);
 		memset(k, 0, sizeof *k);
 	}
+	h->algorithms = NULL;
 }

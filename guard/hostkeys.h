@@ -21,12 +21,13 @@ struct hostkey {
 	unsigned of;		/* of a certificate: which one signs for it */
 };
 
-struct hostkeys { struct hostkey v[HOSTKEYS_MAX]; unsigned n; };
+/* algorithms: HostKeyAlgorithms, borrowed while keys are loaded; NULL: any. */
+struct hostkeys { struct hostkey v[HOSTKEYS_MAX]; unsigned n; const char *algorithms; };
 
 /*
  * Adds the key in file path, a private one or, with an agent, a public one too. What is wrong is logged as a warning and the key
  * skipped: no such file, not a regular file, readable by group or others (sshd: "Permissions 0644 for 'x' are too open."),
- * encrypted (unless the agent has it), of a type we do not have, damaged. agent NULL: none is configured. SSH_OK, or the SSH_E_* that
+ * encrypted (unless the agent has it), of a type we do not have or whose algorithms are all off, damaged. agent NULL: none is configured. SSH_OK, or the SSH_E_* that
  * kept it out.
  */
 int  hostkeys_load(struct hostkeys *, const char *path, const struct agent *agent);

@@ -3,7 +3,7 @@
  *
  * SYNOPSIS    keysign                     started by coppiced, link on descriptor 3
  *             keysign --generate DIR      makes the host keys that are missing in DIR
- *             keysign --check [--agent SOCKET] [--certificate FILE]... FILE...
+ *             keysign --check [--algorithms LIST] [--agent SOCKET] [--certificate FILE]... FILE...
  *                                         exit 0 when at least one of the keys can be loaded; says what is wrong with the others
  * RUNS AS     coppice-key, empty root directory; a few system calls on descriptors it has, nothing else
  * HEARS       SIGN (connection); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING LOGLEVEL (supervisor)
@@ -53,6 +53,10 @@ static int check_files(char **words)
 	int ok;
 
 	agent_init(&agent);
+	if (words[0] != NULL && strcmp(words[0], "--algorithms") == 0 && words[1] != NULL) {
+		keys.algorithms = words[1];
+		words += 2;
+	}
 	if (words[0] != NULL && strcmp(words[0], "--agent") == 0 && words[1] != NULL) {
 		dial(&agent, words[1]);
 		used = &agent;
@@ -82,7 +86,7 @@ static int tool(int argc, char **argv)
 		return keydir_generate(argv[2]) == SSH_OK ? 0 : 1;
 	if (argc >= 3 && strcmp(argv[1], "--check") == 0)
 		return check_files(argv + 2);
-	dprintf(2, "usage: keysign --generate DIR | --check [--agent SOCKET] [--certificate FILE]... FILE...\n");
+	dprintf(2, "usage: keysign --generate DIR | --check [--algorithms LIST] [--agent SOCKET] [--certificate FILE]... FILE...\n");
 	return 255;
 }
 
@@ -113,10 +117,12 @@ static int load(struct signer *s, const struct child *self)
 	log_set_level(v->LogLevel);
 	if ((s->uses_agent = v->HostKeyAgent != NULL))
 		dial(&s->agent, v->HostKeyAgent);
+	s->keys.algorithms = v->HostKeyAlgorithms;
 	for (size_t i = 0; i < v->HostKey.n; i++)
 		hostkeys_load(&s->keys, v->HostKey.v[i], s->uses_agent ? &s->agent : NULL);
 	for (size_t i = 0; i < v->HostCertificate.n; i++)
 		hostkeys_certify(&s->keys, v->HostCertificate.v[i]);
+	s->keys.algorithms = NULL;	/* it is v's */
 	conf_values_free(v);
 	if (s->keys.n == 0) {
 		log_ev(LOGL_ERROR, "no hostkeys available -- exiting.");

@@ -254,7 +254,7 @@ void config_swap(struct daemon *d, struct config **c, uint64_t generation)
 
 int config_keys_work(struct daemon *d, const struct conf_values *v)
 {
-	char **argv = calloc(v->HostKey.n + 2 * v->HostCertificate.n + 5, sizeof *argv);
+	char **argv = calloc(v->HostKey.n + 2 * v->HostCertificate.n + 7, sizeof *argv);
 	size_t n = 0;
 	int ok;
 
@@ -264,6 +264,8 @@ int config_keys_work(struct daemon *d, const struct conf_values *v)
 	}
 	argv[n++] = (char *)(uintptr_t)"keysign";
 	argv[n++] = (char *)(uintptr_t)"--check";
+	argv[n++] = (char *)(uintptr_t)"--algorithms";
+	argv[n++] = v->HostKeyAlgorithms;
 	if (v->HostKeyAgent != NULL) {
 		argv[n++] = (char *)(uintptr_t)"--agent";
 		argv[n++] = v->HostKeyAgent;

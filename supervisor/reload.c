@@ -434,7 +434,8 @@ static int other_keys(const struct conf_values *a, const struct conf_values *b)
 {
 	const char *x = a->HostKeyAgent != NULL ? a->HostKeyAgent : "", *y = b->HostKeyAgent != NULL ? b->HostKeyAgent : "";
 
-	return !config_same_list(&a->HostKey, &b->HostKey) || !config_same_list(&a->HostCertificate, &b->HostCertificate) || strcmp(x, y) != 0;
+	return !config_same_list(&a->HostKey, &b->HostKey) || !config_same_list(&a->HostCertificate, &b->HostCertificate) ||
+	    strcmp(x, y) != 0 || strcmp(a->HostKeyAlgorithms, b->HostKeyAlgorithms) != 0;
 }
 
 static void begin(struct daemon *d, const struct request *q)

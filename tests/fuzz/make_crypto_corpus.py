@@ -96,6 +96,33 @@ def more_kinds():
         put("peer_input", f"ed448_small_{i}", bytes([P]) + s(b"ssh-ed448") + s(y.to_bytes(57, "little")))
 
 
+def certificates():
+    for name, words, ca in (("ed25519", "-t ed25519", "-t ed25519"), ("p256", "-t ecdsa -b 256", "-t ecdsa -b 384"), ("rsa", "-t rsa -b 2048", "-t rsa -b 2048")):
+        with tempfile.TemporaryDirectory() as tmp:
+            subprocess.run(f"ssh-keygen -q {ca} -N '' -f ca; ssh-keygen -q {words} -N '' -f k; ssh-keygen -q -s ca -I id -h -n a,b -V -1h:+1d k.pub", shell=True,
+                           check=True, cwd=tmp)
+            put("cert", name, base64.b64decode((pathlib.Path(tmp) / "k-cert.pub").read_text().split()[1]))
+            put("keyfile", "cert_" + name, (pathlib.Path(tmp) / "k-cert.pub").read_bytes())
+
+
+def agents():
+    def m(t, body=b""):
+        return s(bytes([t]) + body)
+
+    keys = m(12, struct.pack(">I", 2) + s(b"x") + s(b"one") + s(b"blob") + s(b"two"))
+    sig = m(14, s(s(b"ssh-ed25519") + s(bytes(64))))
+    put("agent", "good", keys + sig + sig)
+    put("agent", "refuses", keys + m(5) + m(5))
+    put("agent", "three_answers", keys + sig * 3)
+    put("agent", "long", keys + b"\xff\xff\xff\xff")
+    put("agent", "empty", keys + s(b""))
+    put("agent", "no_keys", m(12, bytes(4)) + sig)
+    put("agent", "other", m(5))
+    put("agent", "cut", keys + sig[:20])
+    put("agent", "too_long_a_signature", keys + m(14, s(bytes(3000))))
+    put("agent", "two_at_once", keys + keys)
+
+
 def degenerate():
     p, order = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
     order8 = 2707385501144840649318225287225658788936804267575313519463743609750303021958
@@ -134,5 +161,7 @@ def ciphers():
 keys()
 formats()
 more_kinds()
+certificates()
+agents()
 degenerate()
 ciphers()
