@@ -31,3 +31,16 @@ int hostkeys_put(struct hostkeys *h, const struct ipc_HOSTKEYS *m)
 	h->v[h->have++].len = m->blob.len;
 	return SSH_OK;
 }
+
+int hostkeys_hear(struct hostkeys *in_force, struct hostkeys *coming, const struct ipc_HOSTKEYS *m)
+{
+	int r;
+
+	TRY(hostkeys_put(coming, m));
+	if (!hostkeys_complete(coming))
+		return SSH_OK;
+	hostkeys_drop(in_force);
+	*in_force = *coming;
+	memset(coming, 0, sizeof *coming);
+	return SSH_OK;
+}

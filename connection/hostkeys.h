@@ -14,6 +14,11 @@ struct hostkeys {
 
 /* Index 0 starts a new set. SSH_OK, SSH_E_RULE (index or count make no sense), SSH_E_NOMEM. */
 int  hostkeys_put(struct hostkeys *, const struct ipc_HOSTKEYS *);
+/*
+ * The same beside a set in force, which stays as it is until the new one is complete: who is forked meanwhile shows the keys of before, and
+ * not half a set. Errors as above.
+ */
+int  hostkeys_hear(struct hostkeys *in_force, struct hostkeys *coming, const struct ipc_HOSTKEYS *);
 int  hostkeys_complete(const struct hostkeys *);
 void hostkeys_drop(struct hostkeys *);
 

@@ -47,7 +47,7 @@ struct fork_order { uint64_t conn; uint32_t box; int fd; };
 static struct {
 	struct child self;
 	struct policy policy;
-	struct hostkeys keys;
+	struct hostkeys keys, keys_coming;	/* in force; and what a keysign is just telling */
 	struct link *key;
 	struct fork_order orders[FORKS_MAX];	/* forked outside the event loop */
 	unsigned order_count;
@@ -111,7 +111,7 @@ static void fork_workers(void)
 static int on_keysign(struct link *l, struct ipc_msg *m, void *ctx)
 {
 	(void)l, (void)ctx;
-	return m->type == IPC_HOSTKEYS ? hostkeys_put(&nursery.keys, &m->u.HOSTKEYS) : SSH_E_RULE;
+	return m->type == IPC_HOSTKEYS ? hostkeys_hear(&nursery.keys, &nursery.keys_coming, &m->u.HOSTKEYS) : SSH_E_RULE;
 }
 
 /* The keys we know stay good until a new keysign tells its own. */

@@ -182,15 +182,16 @@ static int add_login(struct authd *a, int fd, const struct ipc_PEER_LINK *m)
 {
 	uint8_t id[SSH_HASH_MAX];
 	struct login *l;
-	unsigned n;
+	struct login *before = table_get(&a->logins, m->conn);
+	unsigned n = login_told_id(before, id);		/* introduced again after the supervisor's death: keysign tells it once */
 	int r;
 
-	login_free(table_get(&a->logins, m->conn));
+	login_free(before);
 	if ((r = login_new(&l, a, fd, m->conn, &m->peer, &m->local)) < 0) {
 		log_ev(LOGL_ERROR, "connection %llu cannot log in: %s", (unsigned long long)m->conn, err_text(r));
 		return SSH_OK;	/* that connection's loss only */
 	}
-	if ((n = idbook_take(&a->early, m->conn, id)) > 0)
+	if (n > 0 || (n = idbook_take(&a->early, m->conn, id)) > 0)
 		login_session_id(l, view_of(id, n));
 	return SSH_OK;
 }

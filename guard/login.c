@@ -365,6 +365,13 @@ static int on_key(struct login *l, struct view alg, struct view blob, struct vie
 	return SSH_OK;
 }
 
+unsigned login_told_id(const struct login *l, uint8_t out[SSH_HASH_MAX])
+{
+	if (l != NULL)
+		memcpy(out, l->id, l->id_len);
+	return l != NULL ? (unsigned)l->id_len : 0;
+}
+
 void login_session_id(struct login *l, struct view id)
 {
 	if (l->id_len > 0 || id.len == 0 || id.len > sizeof l->id)

@@ -1,8 +1,10 @@
 #ifndef GUARD_LOGIN_H
 #define GUARD_LOGIN_H
+#include "base/limits.h"
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/limits.h"
 #include "base/wire.h"
 
 /*
@@ -18,6 +20,8 @@ int  login_new(struct login **, struct authd *a, int fd, uint64_t conn, const st
 void login_free(struct login *);	/* NULL is fine */
 /* What signatures must cover; the first holds for ever. */
 void login_session_id(struct login *, struct view id);
+/* The one it was told, into out; its length, 0 for none. NULL is fine. */
+unsigned login_told_id(const struct login *, uint8_t out[SSH_HASH_MAX]);
 /* How loud lines about this client are; a number that is no level: as loud as the others. */
 void login_log_level(struct login *, unsigned level);
 

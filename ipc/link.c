@@ -370,6 +370,7 @@ void link_give(struct link *to, struct link *from)
 		list_remove(&q->link);
 		enqueue(to, q);
 	}
+	flush(to);			/* an error is seen by on_writable(), too */
 }
 
 enum ipc_when link_state(const struct link *l)

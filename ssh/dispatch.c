@@ -64,6 +64,16 @@ static int refuse(struct ssh *s, uint8_t type)
 	return ssh_unimplemented(s);
 }
 
+/*
+ * Some clients' channel messages do not stop at their KEXINIT. They come under the old keys, after login; what is answered waits in
+ * s->held, which is bounded, and the exchange has its deadline. sshd before 10.4 took them from everybody, later ones take them from nobody.
+ */
+static int is_late(const struct ssh *s, uint8_t type)
+{
+	return s->role == SSH_SERVER && s->phase == P_REKEY && type >= SSH_MSG_GLOBAL_REQUEST && (rules[type].legal[SSH_SERVER] & P_OPEN) &&
+	    ident_talks_in_rekey(s->peer_version);
+}
+
 static int handle(struct ssh *s, struct view payload)
 {
 	uint8_t type = payload.p[0];
@@ -72,7 +82,7 @@ static int handle(struct ssh *s, struct view payload)
 
 	if (kex_drops_guess(s, type))
 		return SSH_OK;
-	if ((rule->legal[s->role] & s->phase) == 0)
+	if ((rule->legal[s->role] & s->phase) == 0 && !is_late(s, type))
 		return refuse(s, type);
 	log_ev(LOGL_TRACE, "got %s", rule->name);
 	return rule->handle(s, &in);

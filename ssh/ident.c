@@ -61,3 +61,13 @@ int ident_check_own(const char *version)
 			return SSH_E_CONFIG;
 	return SSH_OK;
 }
+
+int ident_talks_in_rekey(const char *version)
+{
+	static const char *const names[] = { "SSH-2.0-AsyncSSH_2.10.1", "SSH-2.0-AsyncSSH_2.14.1", "SSH-2.0-AsyncSSH_2.14.2" };
+
+	for (size_t i = 0; version != NULL && i < sizeof names / sizeof names[0]; i++)
+		if (strcmp(version, names[i]) == 0)
+			return 1;
+	return 0;
+}

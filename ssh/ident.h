@@ -16,5 +16,10 @@ enum ident_result { IDENT_SHORT, IDENT_FOUND, IDENT_OTHER_LINE };
 int ident_parse(enum ssh_role, struct view input, struct view *line, size_t *used);
 /* SSH_OK when our own string may be sent: begins "SSH-2.0-", printable, fits; else SSH_E_CONFIG. */
 int ident_check_own(const char *version);
+/*
+ * 1: a client of this identification goes on with channel messages after its KEXINIT, which RFC 4253 7.1 forbids: asyncssh 2.14.1 and
+ * 2.14.2, and 2.10.1 with Debian 12's security patches.
+ */
+int ident_talks_in_rekey(const char *version);
 
 #endif

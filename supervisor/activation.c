@@ -15,10 +15,10 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "supervisor/listen.h"
-#include "supervisor/notify.h"
+#include "supervisor/store.h"
 
 #define FIRST_FD 3			/* SD_LISTEN_FDS_START */
-#define FDS_MAX  4096
+#define FDS_MAX  8192		/* what the manager stores for us, and its own sockets */
 
 static struct passed { int fd; char name[ACTIVATION_NAME_MAX]; } *passed;
 static size_t passed_n;
@@ -34,7 +34,7 @@ static int refuse(char *why, size_t size, const char *format, ...)
 	return SSH_E_CONFIG;
 }
 
-static int option(int fd, int name)
+int activation_option(int fd, int name)
 {
 	int value = -1;
 	socklen_t len = sizeof value;
@@ -125,15 +125,22 @@ int activation_take(const char *name)
 	return -1;
 }
 
-const char *activation_name(size_t n)
-{
-	for (size_t i = 0; i < passed_n; i++)
-		if (passed[i].fd >= 0 && is_stored(&passed[i]) && n-- == 0)
-			return passed[i].name;
-	return NULL;
-}
-
 #define LISTENING ACTIVATION_STORED "listen-"
+
+int activation_next(size_t *at, const char **name, int *fd)
+{
+	while (*at < passed_n) {
+		struct passed *p = &passed[(*at)++];
+
+		if (!is_stored(p) || strncmp(p->name, LISTENING, sizeof LISTENING - 1) == 0)
+			continue;
+		*name = p->name;
+		*fd = p->fd;
+		p->fd = -1;
+		return 1;
+	}
+	return 0;
+}
 
 const char *activation_listening_name(const struct addr *a, char out[ACTIVATION_NAME_MAX])
 {
@@ -156,7 +163,7 @@ int activation_take_listening(const struct addr *a)
 		return -1;
 	while ((fd = activation_take(activation_listening_name(a, name))) >= 0) {
 		listen_addresses(fd, &peer, &local);
-		if (option(fd, SO_ACCEPTCONN) == 1 && local.family == a->family && local.port == a->port && local.scope == a->scope &&
+		if (activation_option(fd, SO_ACCEPTCONN) == 1 && local.family == a->family && local.port == a->port && local.scope == a->scope &&
 		    addr_same_ip(&local, a) && fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
 			return fd;
 		close(fd);
@@ -178,7 +185,7 @@ void activation_settle(const struct daemon *d)
 			used |= strcmp(activation_listening_name(&LIST_OF(at, struct listener, link)->local, name), p->name) == 0;
 		}
 		if (!used)
-			notify_unstore(p->name);
+			store_leave(p->name);
 		close(p->fd);
 		p->fd = -1;
 	}
@@ -198,11 +205,11 @@ void activation_drop(void)
 
 static int is_servable(const struct passed *p, char *why, size_t size)
 {
-	int domain = option(p->fd, SO_DOMAIN);
+	int domain = activation_option(p->fd, SO_DOMAIN);
 
-	if (option(p->fd, SO_TYPE) != SOCK_STREAM)
+	if (activation_option(p->fd, SO_TYPE) != SOCK_STREAM)
 		return refuse(why, size, "\"%s\" of the service manager is no stream socket (ListenStream=)", p->name);
-	if (option(p->fd, SO_ACCEPTCONN) != 1)
+	if (activation_option(p->fd, SO_ACCEPTCONN) != 1)
 		return refuse(why, size, "\"%s\" of the service manager does not listen (Accept=yes is not for this daemon)", p->name);
 	if (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX && domain != AF_VSOCK)
 		return refuse(why, size, "\"%s\" of the service manager has address family %d, which cannot be served", p->name, domain);

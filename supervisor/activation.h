@@ -17,8 +17,12 @@
 int  activation_open(char *why, size_t size);
 /* A stored descriptor of that name ("coppice-..."), yours now; -1: there is none (any more). The same name may come several times. */
 int  activation_take(const char *name);
-/* The name of the n-th stored descriptor that nobody took yet; NULL: no more. */
-const char *activation_name(size_t n);
+/*
+ * Walks the stored descriptors from *at = 0 on, listening sockets aside. *fd: yours now; -1: it was taken before. 0: no more.
+ */
+int  activation_next(size_t *at, const char **name, int *fd);
+/* An int option of level SOL_SOCKET; -1: fd is no socket, or has it not. */
+int  activation_option(int fd, int name);
 /*
  * A stored socket that listens on that address already, yours now; -1: there is none. With it a client that came while nobody
  * ran, not even the keeper, is served instead of refused.

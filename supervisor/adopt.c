@@ -9,10 +9,12 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "supervisor/keep.h"
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
@@ -25,6 +27,7 @@ struct exit_info {
 	uint32_t pid, tgid, ppid, ruid, rgid, euid, egid, suid, sgid, fsuid, fsgid;
 	int32_t exit_code;
 };
+#define START_TIME 19	/* behind the state (proc(5), starttime) */
 #define INFO_EXIT (UINT64_C(1) << 3)
 #define GET_INFO  _IOWR(0xFF, 11, struct exit_info)
 _Static_assert(sizeof(struct exit_info) == 64, "PIDFD_INFO_SIZE_VER0");
@@ -68,6 +71,46 @@ int adopt_status(int pidfd, pid_t pid)
 	return STATUS_UNKNOWN;
 }
 
+pid_t adopt_pid_of(int pidfd)
+{
+	char path[40], text[PROCFS_STAT_MAX];
+	const char *at;
+
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", pidfd);
+	if (procfs_read(path, text) < 0 || (at = strstr(text, "\nPid:\t")) == NULL)
+		return 0;
+	return (pid_t)strtol(at + 6, NULL, 10);
+}
+
+/* In ms since boot; -1: there is no such process. */
+static int64_t began(pid_t pid)
+{
+	char text[PROCFS_STAT_MAX];
+	const char *at = procfs_stat(pid, text);
+
+	for (int i = 0; at != NULL && i < START_TIME; i++)
+		if ((at = strchr(at + 1, ' ')) == NULL)
+			return -1;
+	return at != NULL ? (int64_t)(strtoull(at, NULL, 10) * 1000 / (unsigned long)sysconf(_SC_CLK_TCK)) : -1;
+}
+
+int adopt_find(pid_t pid, uint64_t born_ms)
+{
+	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	struct timespec boot;
+	int64_t born, is;
+
+	if (pidfd < 0)
+		return -1;
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	born = boot.tv_sec * 1000 + boot.tv_nsec / 1000000 - (int64_t)(clock_ms() - born_ms);
+	is = began(pid);	/* rounded down */
+	if (is >= 0 && is <= born)
+		return pidfd;
+	close(pidfd);
+	return -1;
+}
+
 static void on_pidfd(evutil_socket_t fd, short what, void *arg)
 {
 	struct proc *p = arg;
@@ -96,7 +139,7 @@ void adopt_unwatch(struct proc *p)
 	p->watch = NULL;
 }
 
-static int link_lives(const struct proc *p)
+int adopt_lives(const struct proc *p)
 {
 	struct pollfd f = { .fd = p->link != NULL ? link_fd(p->link) : -1, .events = 0 };
 
@@ -108,7 +151,7 @@ int adopt_claim(struct proc *p, pid_t pid)
 	int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 
 	/* Alive after the pidfd was opened, and before: so that is what the pidfd stands for. */
-	if (pidfd < 0 || !link_lives(p)) {
+	if (pidfd < 0 || !adopt_lives(p)) {
 		if (pidfd >= 0)
 			close(pidfd);
 		return SSH_E_GONE;

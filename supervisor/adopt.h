@@ -15,6 +15,15 @@ void adopt_unwatch(struct proc *);
  * link. SSH_OK, or SSH_E_GONE.
  */
 int  adopt_claim(struct proc *, pid_t);
+/* Somebody has the other end of its link. */
+int  adopt_lives(const struct proc *);
+/*
+ * A pidfd of that process, if it is the one that began no later than born_ms (CLOCK_MONOTONIC); -1: it ended. A number is given out again
+ * only after its process was reaped, so whoever else has it now began after its supervisor had died.
+ */
+int  adopt_find(pid_t, uint64_t born_ms);
+/* Which process a pidfd stands for; -1: one that was reaped, 0: it is no pidfd. */
+pid_t adopt_pid_of(int pidfd);
 /* Wait status of a dead process, STATUS_UNKNOWN, or STATUS_NONE when it lives. */
 int  adopt_status(int pidfd, pid_t);
 

@@ -43,6 +43,7 @@
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
+#include "supervisor/store.h"
 #include "supervisor/upgrade.h"
 #include "supervisor/replace.h"
 #include "supervisor/version.h"
@@ -212,6 +213,7 @@ static void on_serve_only_one(evutil_socket_t fd, short what, void *arg)
 /* Every part of the tree serves, for the first time or again. */
 static void now_serving(struct daemon *d)
 {
+	store_begin(d);
 	activation_settle(d);
 	manager_ready(d);
 	watchdog_start(d);
@@ -327,6 +329,7 @@ static void clean_up(struct daemon *d)
 	if (d->introductions != NULL)
 		event_free(d->introductions);
 	listen_drop(d);
+	store_close(d);
 	state_close(d);
 	keep_close(d);
 	activation_drop();
@@ -358,6 +361,7 @@ static void clean_up(struct daemon *d)
 static int go_on(struct daemon *d)
 {
 	d->took_over = 1;
+	store_begin(d);
 	resume_go(d);
 	health_start(d);
 	if (d->opt.resume_fd > 0) {
@@ -451,6 +455,7 @@ static int from_manager(struct daemon *d, char *why, size_t size)
 	int r;
 
 	manager_open();
+	store_open();
 	TRY(activation_open(why, size));
 	return d->opt.inetd ? SSH_OK : activation_listeners(d, why, size);
 }

@@ -204,7 +204,9 @@ static int hear(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_READY:         return on_ready(p);
 	case IPC_CONFIG_OK:     return reload_answer(p, &m->u.CONFIG_OK);
 	case IPC_SAMPLES_ASK:   return samples_tell(p, m->u.SAMPLES_ASK.seq);
-	case IPC_PONG:          return watchdog_pong(p, m->u.PONG.seq);
+	case IPC_PONG:
+		resume_pong(p, m->u.PONG.seq);
+		return watchdog_pong(p, m->u.PONG.seq);
 	case IPC_CONN_NEW:      return session_accept(p, m);
 	case IPC_FORKED:        return nursery_forked(p, &m->u.FORKED);
 	case IPC_SESSION_ID:

@@ -6,6 +6,7 @@
 #include "ipc/row.h"
 #include "supervisor/command.h"
 #include "supervisor/drain.h"
+#include "supervisor/hail.h"
 #include "supervisor/halt.h"
 
 /* command_fleet - one daemon of several: draining it, and its listening sockets one by one. */
@@ -65,16 +66,16 @@ int command_DRAIN(struct client *c, const struct ipc_CTL_REQUEST *m)
 {
 	struct daemon *d = client_daemon(c);
 	struct drain_order order;
-	char why[200];
+	char why[200], who[80], text[sizeof order.message + 100];
 	int r;
 
 	if (drain_order_parse(&order, m->text, why, sizeof why) < 0)
 		return client_done(c, 1, "%s", why);
-	if (order.message[0] != '\0' && !drain_can_tell_users())
-		return client_done(c, 1, "this daemon cannot send messages to users; nothing was done");
 	if ((r = drain_begin(d, &order)) < 0)
 		return client_done(c, 1, "cannot drain: %s", r == SSH_E_NOT_NOW ? "it is not serving" : err_text(r));
 	drain_watch(d, on_change);
+	if (order.message[0] != '\0')
+		hail_everybody(d, hail_words(text, sizeof text, client_who(c, who, sizeof who), order.message));
 	TRY(tell(c));
 	return order.wait ? wait_for_it(c) : client_done(c, 0, "%s", "");
 }

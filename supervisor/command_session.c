@@ -10,7 +10,7 @@
 #include "ipc/row.h"
 #include "supervisor/command.h"
 #include "supervisor/counters.h"
-#include "supervisor/effects.h"
+#include "supervisor/hail.h"
 #include "supervisor/look.h"
 #include "supervisor/proc.h"
 #include "supervisor/stats.h"
@@ -19,7 +19,6 @@
 /* command_session - who is there, and what can be done about them: who, kick, message, loglevel. */
 
 #define ROW_MOST 16384u
-#define BY_APPLICATION 11u	/* RFC 4253 11.1: SSH_DISCONNECT_BY_APPLICATION */
 
 /* ---- words and sessions ------------------------------------------------------------------- */
 
@@ -281,27 +280,25 @@ int command_WHO(struct client *c, const struct ipc_CTL_REQUEST *q)
 /* What the client reads, then the shutdown of the session's node: SIGHUP to its programs, SIGKILL to who stays. */
 static int kick(struct client *c, struct session *s, const char *text)
 {
-	struct proc *p = s->connection != NULL ? s->connection->proc : NULL;
-	struct ipc_CONN_END end = { .reason = BY_APPLICATION, .text = view_str(text) };
 	char ip[ADDR_TEXT_MAX], who[80], user[128];
+	uint64_t number = s->conn;
 	struct buf b;
 	struct wr w;
 	int r, told;
 
-	told = p != NULL && p->link != NULL && p->is_ready && link_send(p->link, IPC_CONN_END, &end) == SSH_OK;
 	log_escape(user, sizeof user, s->grant != NULL ? s->grant->user : "", s->grant != NULL ? strlen(s->grant->user) : 0);
-	log_ev(LOGL_INFO, "ev=kick session=%llu user=%s from %s port %u by=\"%s\": %s", (unsigned long long)s->conn, user,
+	log_ev(LOGL_INFO, "ev=kick session=%llu user=%s from %s port %u by=\"%s\": %s", (unsigned long long)number, user,
 	    addr_ip_text(&s->peer, ip), addr_port(&s->peer), client_who(c, who, sizeof who), text);
 	count(COUNT_KICKED);
 	buf_init(&b, ROW_MOST, NULL);
 	w = wr_to(&b);
-	row_number(&w, "session", (int64_t)s->conn);
+	row_number(&w, "session", (int64_t)number);
 	row_text(&w, "user", s->grant != NULL ? s->grant->user : "");
 	row_text(&w, "from", addr_ip_text(&s->peer, ip));
+	hail_end(s, text, &told);	/* the record may be gone after it */
 	row_bool(&w, "told", told);
 	r = client_row(c, "kicked", &b, wr_done(&w));
 	buf_drop(&b);
-	fx_stop(s->kid);	/* the record may be gone after it */
 	return r;
 }
 
@@ -332,12 +329,8 @@ int command_KICK(struct client *c, const struct ipc_CTL_REQUEST *q)
 
 static int ask_notice(struct session *s, uint32_t req, const char *text)
 {
-	struct proc *p = s->connection != NULL ? s->connection->proc : NULL;
-
 	s->notice = (struct session_notice){ .req = req };
-	if (p == NULL || p->link == NULL || s->grant == NULL)
-		return SSH_E_NOT_NOW;
-	return link_send(p->link, IPC_CONN_NOTICE, &(struct ipc_CONN_NOTICE){ .req = req, .text = view_str(text) });
+	return hail_session(s, req, text);
 }
 
 int command_notice_shown(struct session *s, const struct ipc_NOTICE_SHOWN *m)
@@ -384,9 +377,7 @@ int command_MESSAGE(struct client *c, const struct ipc_CTL_REQUEST *q)
 	n = sessions_of(client_daemon(c), view_is(word, "all") ? view_of(NULL, 0) : word, 0, &ids);
 	if (n < 0 || (n == 0 && !view_is(word, "all")))
 		return none_such(c, ids, n, word);
-	client_who(c, who, sizeof who);
-	who[strcspn(who, " ")] = '\0';
-	snprintf(text, sizeof text, "Message from %s: %s", who, text_of(what, sizeof what, rest));
+	hail_words(text, sizeof text, client_who(c, who, sizeof who), text_of(what, sizeof what, rest));
 	return look_start(c, ids, (size_t)n, &how, 0, text);
 }
 

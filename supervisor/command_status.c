@@ -11,9 +11,11 @@
 #include "conf/names.h"
 #include "ipc/clock.h"
 #include "ipc/row.h"
+#include "ipc/values.h"
 #include "supervisor/command.h"
 #include "supervisor/version.h"
 #include "supervisor/counters.h"
+#include "supervisor/drain.h"
 #include "supervisor/listen.h"
 #include "supervisor/report.h"
 #include "supervisor/stats.h"
@@ -24,7 +26,9 @@
 
 static const char *state_word(const struct daemon *d)
 {
-	return d->stopping ? "stopping" : d->up ? "serving" : "starting";
+	if (d->stopping || !d->up)
+		return d->stopping ? "stopping" : "starting";
+	return drain_state(d) != DRAIN_OFF ? drain_state_name(d) : "serving";
 }
 
 static void put_listeners(struct wr *w, const struct daemon *d)
@@ -32,10 +36,12 @@ static void put_listeners(struct wr *w, const struct daemon *d)
 	char text[1000] = "", addr[ADDR_TEXT_MAX];
 	size_t n = 0;
 
-	LIST_EACH(l, &d->listeners)
-		if (n < sizeof text)
-			n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n > 0 ? " " : "",
-			    addr_text(&LIST_OF(l, struct listener, link)->local, addr));
+	LIST_EACH(at, &d->listeners) {
+		const struct listener *l = LIST_OF(at, struct listener, link);
+
+		if (n < sizeof text && l->halt == LISTEN_ON)
+			n += (size_t)snprintf(text + n, sizeof text - n, "%s%s", n > 0 ? " " : "", addr_text(&l->local, addr));
+	}
 	row_text(w, "listeners", text);
 }
 
@@ -119,6 +125,7 @@ int command_STATUS(struct client *c, const struct ipc_CTL_REQUEST *q)
 	buf_init(&b, ROW_BYTES_MAX, NULL);
 	w = wr_to(&b);
 	row_text(&w, "state", state_word(d));
+	row_bool(&w, "ready", drain_word(d) == HEALTH_READY);
 	row_text(&w, "version", program_version.name);
 	row_number(&w, "pid", getpid());
 	row_number(&w, "upgrades", d->upgrades);
@@ -137,6 +144,11 @@ int command_STATUS(struct client *c, const struct ipc_CTL_REQUEST *q)
 	row_bool(&w, "privileged", d->privileged);
 	put_descriptors(&w);
 	r = client_row(c, "status", &b, wr_done(&w));
+	if (r == SSH_OK && drain_state(d) != DRAIN_OFF) {
+		w = wr_to(&b);
+		drain_row(d, &w);
+		r = client_row(c, "drain", &b, wr_done(&w));
+	}
 	buf_drop(&b);
 	return r < 0 ? r : client_done(c, 0, "%s", "");
 }

@@ -68,6 +68,10 @@ struct proc {
 	struct kid *heir_of;		/* whose process it is to become, in a planned replacement */
 	unsigned adopted : 1;
 	unsigned asked_ends : 1;	/* adopted connection: it has not told all of its ends */
+	unsigned resumed : 1;		/* it was another supervisor's */
+	uint32_t ends_after;		/* ENDS before the PONG of that number answer another supervisor; 0: none of them is to come */
+	unsigned stored : 2;		/* how many descriptors of it the service manager has (store.h) */
+	unsigned perhaps_stored : 1;	/* or it has them of the program before us */
 	unsigned replay : 1;		/* adopted: its first message may be one that was handled before */
 	int box;			/* helper: the page of its last events; -1 */
 	uint32_t slot;			/* connection: its page in daemon.boxes; 0: none */
@@ -117,6 +121,7 @@ struct handoffs {
 	struct event *again;
 	uint64_t moved, failed;		/* since the daemon began */
 	unsigned pumping;
+	int suspended;			/* none begins: the supervisor is about to be replaced */
 };
 
 struct nursery {

@@ -8,7 +8,7 @@
 #include "ipc/clock.h"
 #include "ipc/row.h"
 #include "ipc/values.h"
-#include "supervisor/effects.h"
+#include "supervisor/hail.h"
 #include "supervisor/halt.h"
 #include "supervisor/notify.h"
 #include "supervisor/reports.h"
@@ -25,12 +25,8 @@ struct drain {
 	void (*watcher)(struct daemon *);
 };
 
+#define FAREWELL "this server is taken out of service"	/* unless the order has a message */
 #define LOOK_MS 5000		/* while it lasts, those who wait for it hear of it at least so often */
-
-int drain_can_tell_users(void)
-{
-	return 0;	/* no message of messages.def carries a text to a session yet */
-}
 
 enum drain_state drain_state(const struct daemon *d)
 {
@@ -155,10 +151,11 @@ static void end_sessions(struct drain *r)
 			if (n <= drain_sessions(d))
 				ids[n++] = LIST_OF(at, struct sup_node, link)->id;
 	for (size_t i = 0; i < n; i++) {	/* one may take others along */
-		struct sup_node *s = sup_find(d->tree, ids[i]);
+		struct sup_node *node = sup_find(d->tree, ids[i]);
+		const struct kid *k = node != NULL ? node->ctx : NULL;
 
-		if (s != NULL && s->ctx != NULL)
-			fx_stop(s->ctx);
+		if (k != NULL && k->session != NULL)
+			hail_end(k->session, r->order.message[0] != '\0' ? r->order.message : FAREWELL, NULL);
 	}
 	free(ids);
 	drain_tell(d);

@@ -16,8 +16,6 @@ struct wr;
 int  drain_begin(struct daemon *, const struct drain_order *);
 /* Takes clients again. How many sockets could not be opened again (logged); each may be tried again with start-listener. */
 int  drain_undo(struct daemon *);
-/* 1 when --message reaches anybody. */
-int  drain_can_tell_users(void);
 enum drain_state drain_state(const struct daemon *);
 /* 1: listening sockets are closed because of it. */
 int  drain_is_closed(const struct daemon *);

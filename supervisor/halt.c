@@ -6,11 +6,10 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "supervisor/activation.h"
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
 #include "supervisor/health.h"
-#include "supervisor/notify.h"
+#include "supervisor/store.h"
 
 #define HALT_MS 2000		/* an acceptor takes its last clients at once, or it hangs */
 
@@ -19,11 +18,9 @@
 /* Whoever else holds a duplicate: no client is to wait in its queue for nobody. A passed socket is the manager's. */
 static void close_socket(struct listener *l)
 {
-	char name[ACTIVATION_NAME_MAX];
-
 	if (l->fd < 0 || l->activated)
 		return;
-	notify_unstore(activation_listening_name(&l->local, name));
+	store_forget_listener(l);
 	shutdown(l->fd, SHUT_RDWR);
 	close(l->fd);
 	l->fd = -1;

@@ -22,6 +22,7 @@
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
+#include "supervisor/store.h"
 #include "supervisor/reports.h"
 
 #define SPARE_MOVE 16u		/* descriptors one move may take here */
@@ -312,6 +313,7 @@ static void commit(struct handoff *h)
 	k->last_pid = p->pid;
 	k->up_ms = p->born_ms;
 	old->kid = NULL;
+	store_succeed(p, old);
 	state_proc(p);		/* in this order: of two that claim a node, the later one has it */
 	state_proc(old);
 	link_send(p->link, IPC_SERVE, &(struct ipc_SERVE){ .move = h->number });
@@ -428,10 +430,8 @@ int handoff_lost(struct proc *p, int reaped)
 
 void handoff_abandon_all(struct daemon *d)
 {
-	d->handoffs.pumping++;		/* none begins instead */
 	LIST_EACH_SAFE(l, next, &d->handoffs.active)
 		abandon(LIST_OF(l, struct handoff, link), MOVE_LATER, "the daemon is replaced");
-	d->handoffs.pumping--;
 }
 
 void handoff_cancel(struct session *s)

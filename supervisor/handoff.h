@@ -54,7 +54,7 @@ int  handoff_forked(struct session *, struct proc *nursery, pid_t pid);
 void handoff_nursery_died(struct daemon *, uint64_t serial);
 /* A connection's link is gone, or its process was reaped. 1 when it was a successor: nothing is left to do about its link. */
 int  handoff_lost(struct proc *, int reaped);
-/* No move is under way after it: before the supervisor itself is replaced. Those that wait go on waiting. */
+/* No move is under way after it; those that wait go on waiting. */
 void handoff_abandon_all(struct daemon *);
 /* The session ends: so does its move, and the wish for one. */
 void handoff_cancel(struct session *);
@@ -73,6 +73,12 @@ void handoff_want(struct session *);
 /* 1 while it is to move and does not yet. */
 int  handoff_waits(const struct session *);
 void handoff_count(const struct daemon *, struct handoff_counts *);
+/*
+ * No move is under way after it, and none begins: before the supervisor itself is replaced. What was held back for a connection
+ * goes out now, or waits in its link. Once, until handoffs_resume().
+ */
+void handoffs_suspend(struct daemon *);
+void handoffs_resume(struct daemon *);
 /* For handoff.c: how a try went. The session is there yet. */
 void handoffs_outcome(struct session *, const struct handoff_outcome *);
 /* For handoffs.c: the commands that wait for it (command_handoff.c); again: it will be asked once more. */

@@ -107,6 +107,24 @@ void handoff_all(struct daemon *d)
 	pump(d);
 }
 
+void handoffs_suspend(struct daemon *d)
+{
+	if (d->handoffs.suspended)
+		return;
+	d->handoffs.suspended = 1;
+	d->handoffs.pumping++;
+	handoff_abandon_all(d);
+}
+
+void handoffs_resume(struct daemon *d)
+{
+	if (!d->handoffs.suspended)
+		return;
+	d->handoffs.suspended = 0;
+	d->handoffs.pumping--;
+	pump(d);
+}
+
 static unsigned length(const struct list *head)
 {
 	unsigned n = 0;

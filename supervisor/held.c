@@ -43,6 +43,22 @@ static int *find(const struct held *h, enum kept_kind kind, uint64_t id, int slo
 	return at > 0 ? &h->v[at - 1].fd[slot] : NULL;
 }
 
+int held_add(struct held *h, enum kept_kind kind, uint64_t id, int slot, int fd)
+{
+	int fds[HELD_SLOTS] = { -1, -1, -1, -1, -1, -1, -1, -1 }, *at = find(h, kind, id, slot);
+
+	if (at == NULL) {
+		fds[slot] = fd;
+		return held_put(h, kind, id, fds);
+	}
+	if (*at >= 0) {
+		close(fd);
+		return SSH_E_RULE;
+	}
+	*at = fd;
+	return SSH_OK;
+}
+
 int held_take(struct held *h, enum kept_kind kind, uint64_t id, int slot)
 {
 	int *at = find(h, kind, id, slot), fd = -1;

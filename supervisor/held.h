@@ -30,6 +30,8 @@ struct held { struct held_name *v; size_t n, size; struct table where; };
 
 /* Slots without a descriptor are -1. SSH_OK or SSH_E_NOMEM; fds are taken, also on failure. */
 int  held_put(struct held *, enum kept_kind, uint64_t id, const int fd[HELD_SLOTS]);
+/* One slot of a name that may be there already; a slot that is taken stays as it is, and SSH_E_RULE is the answer. fd is taken. */
+int  held_add(struct held *, enum kept_kind, uint64_t id, int slot, int fd);
 /* Takes one descriptor out; -1: it is not there. */
 int  held_take(struct held *, enum kept_kind, uint64_t id, int slot);
 /* Borrowed. */

@@ -65,7 +65,10 @@ static void tell_authed(struct proc *keysign, const struct session *s)
 		log_ev(LOGL_WARN, "%s: keysign was not told of the login: %s", s->kid->name, err_text(r));
 }
 
-/* A guard that comes late learns what its predecessor knew of a live client. */
+/*
+ * A guard that comes late learns what its predecessor knew of a live client. That it was granted does not mean that it has heard so: then it
+ * asks the new auth again.
+ */
 static void brief(struct proc *g, const struct session *s)
 {
 	struct ipc_SESSION_ID m;
@@ -75,7 +78,7 @@ static void brief(struct proc *g, const struct session *s)
 	m = (struct ipc_SESSION_ID){ .conn = s->conn, .hash = view_of(s->id, s->id_len) };
 	if (g->role == ROLE_KEY && s->grant != NULL)
 		tell_authed(g, s);
-	else if (g->role == ROLE_AUTH && s->grant == NULL && s->id_len > 0 && link_send(g->link, IPC_SESSION_ID, &m) < 0)
+	else if (g->role == ROLE_AUTH && s->id_len > 0 && link_send(g->link, IPC_SESSION_ID, &m) < 0)
 		log_ev(LOGL_WARN, "%s: auth was not told the session id", s->kid->name);
 }
 
@@ -165,7 +168,7 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 	LIST_EACH(l, &d->procs) {
 		struct proc *p = LIST_OF(l, struct proc, all);
 
-		for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++) {
+		for (size_t i = 0; i < sizeof guards / sizeof guards[0] && !unknown(p); i++) {
 			struct proc *g = p->unmet & 1u << guards[i] ? guard_of(p, guards[i]) : NULL;
 
 			if (g != NULL)
@@ -174,10 +177,26 @@ static void on_pace(evutil_socket_t fd, short what, void *arg)
 	}
 }
 
-void introduce_go_on(struct daemon *d)
+/* Which of its introductions a killed supervisor had made nobody knows; whoever hears one again repeats its questions. */
+static void forget(struct daemon *d)
+{
+	LIST_EACH(l, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (!p->greeted || p->link == NULL || p->kid == NULL || (p->role != ROLE_CONN && p->role != ROLE_AUTH))
+			continue;
+		for (size_t i = 0; i < sizeof guards / sizeof guards[0]; i++)
+			if (needs(p->role, guards[i]))
+				p->unmet |= 1u << guards[i];
+	}
+}
+
+void introduce_go_on(struct daemon *d, int anew)
 {
 	struct timeval now = { 0, 0 };
 
+	if (anew)
+		forget(d);
 	if (d->introductions == NULL)
 		d->introductions = evtimer_new(d->base, on_pace, d);
 	if (d->introductions != NULL)

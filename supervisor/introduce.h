@@ -6,8 +6,8 @@
 
 /* Who is already there, to a process that has just said HELLO or is about to be forked (a connection gets its keysign from introduce_keys). */
 void introduce_newcomer(struct proc *);
-/* Introductions that were to be made when the supervisor before us died. */
-void introduce_go_on(struct daemon *);
+/* Introductions that the supervisor before us had not made yet; anew: it was killed, and which it had made is not known. */
+void introduce_go_on(struct daemon *, int anew);
 /* A nursery was asked to fork this connection: the keysign with the host keys it inherits. */
 void introduce_keys(struct proc *connection);
 /* A connection that took over a session: keysign only; it is logged in and has nothing to say to auth. */

@@ -28,7 +28,7 @@ struct head {
 	char build[JOURNAL_BUILD];
 	uint64_t half;				/* bytes of each half */
 	_Atomic uint32_t active;		/* 0 or 1 */
-	uint32_t pad;
+	uint32_t number;			/* 0: of a program that did not number its journals */
 	_Atomic uint64_t used[2];
 };
 _Static_assert(sizeof(struct head) <= PAGE, "the header has a page");
@@ -108,6 +108,7 @@ int journal_new(struct journal **res, size_t half, const struct journal_origin *
 	j->h->format = o->format;
 	j->h->proto = o->proto;
 	j->h->pid = (int32_t)o->pid;
+	j->h->number = o->number;
 	memcpy(j->h->build, o->build, sizeof j->h->build);
 	j->h->half = half;
 	j->h->magic = MAGIC;
@@ -130,6 +131,11 @@ void journal_free(struct journal *j)
 int journal_fd(const struct journal *j)
 {
 	return j->fd;
+}
+
+uint32_t journal_number(const struct journal *j)
+{
+	return j->h->number;
 }
 
 const void *journal_memory(const struct journal *j, size_t *size)
@@ -346,7 +352,7 @@ int journal_read_memory(struct journal_image *im, void *map, size_t size)
 	used = (size_t)atomic_load(&h->used[active]);
 	if (used > h->half)
 		return SSH_E_FORMAT;
-	im->from = (struct journal_origin){ .format = h->format, .proto = h->proto, .pid = (pid_t)h->pid };
+	im->from = (struct journal_origin){ .format = h->format, .proto = h->proto, .pid = (pid_t)h->pid, .number = h->number };
 	memcpy(im->from.build, h->build, sizeof im->from.build);
 	p = half_at(h, (size_t)h->half, active);
 	TRY(scan(im, p, used));

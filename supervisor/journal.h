@@ -27,6 +27,7 @@ struct journal_origin {
 	uint32_t format;			/* of the values: state.h */
 	uint32_t proto;				/* IPC_PROTO of the writer */
 	pid_t pid;
+	uint32_t number;			/* one more than that of the journal it follows; a fresh start's is 1 */
 	char build[JOURNAL_BUILD];
 };
 
@@ -34,6 +35,7 @@ struct journal_origin {
 int  journal_new(struct journal **, size_t half, const struct journal_origin *);
 void journal_free(struct journal *);		/* closes the descriptor; NULL is fine */
 int  journal_fd(const struct journal *);	/* borrowed */
+uint32_t journal_number(const struct journal *);	/* of its origin */
 /* SSH_OK; SSH_E_FULL, SSH_E_NOMEM: the old value of that id is gone, too: better unknown than wrong. */
 int  journal_put(struct journal *, unsigned kind, uint64_t id, struct view value);
 void journal_del(struct journal *, unsigned kind, uint64_t id);

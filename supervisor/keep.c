@@ -299,11 +299,12 @@ void keep_drop(struct daemon *d, enum kept_kind kind, uint64_t id)
 
 static int knock(const struct sockaddr_un *at)
 {
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), on = 1;
 
 	if (fd < 0)
 		return -1;
-	if (connect(fd, (const struct sockaddr *)at, sizeof *at) == 0)
+	/* Two may be behind that door, when one was just being replaced: the kernel tells which of them opens. */
+	if (setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) == 0 && connect(fd, (const struct sockaddr *)at, sizeof *at) == 0)
 		return fd;
 	close(fd);
 	return -1;
@@ -322,7 +323,7 @@ static int take(struct held *held, struct ipc_msg *m)
 }
 
 /* SSH_OK: it is ours. SSH_E_NOT_NOW: it has an owner. */
-static int take_all(int fd, struct held *held)
+static int take_all(int fd, struct held *held, pid_t *who)
 {
 	uint8_t *storage = malloc(IPC_MESSAGE_MAX);
 	struct ipc_msg m;
@@ -335,6 +336,7 @@ static int take_all(int fd, struct held *held)
 			continue;
 		}
 		ipc_close_fds(&m);
+		*who = m.sender;
 		if (m.type == IPC_KEPT_END)
 			break;
 	}
@@ -344,18 +346,32 @@ static int take_all(int fd, struct held *held)
 	return r;
 }
 
-enum keep_found keep_find(struct daemon *d, struct held *held, int *fd)
+/* A successor that was not told everything when its supervisor died; the one before it may be there, too. */
+static int knows_nothing(int fd, struct held *held)
+{
+	static const struct ipc_KEEPER_LEAVE m = { .why = 1 };
+
+	if (held_look(held, KEPT_JOURNAL, 0, 0) >= 0)
+		return 0;
+	link_say(fd, ROLE_SUP, ROLE_KEEP, W_UP, IPC_KEEPER_LEAVE, &m, NULL, 0);
+	return 1;
+}
+
+enum keep_found keep_find(struct daemon *d, struct held *held, int *fd, pid_t *who)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
-	int waited = 0, r;
+	int waited = 0, empty = 0, r;
 
 	if (path_of(d, at.sun_path, sizeof at.sun_path) < 0)
 		return KEEP_NOBODY;
 	while ((*fd = knock(&at)) >= 0) {
-		if ((r = take_all(*fd, held)) == SSH_OK)
+		if ((r = take_all(*fd, held, who)) == SSH_OK && !knows_nothing(*fd, held))
 			return KEEP_TAKEN;
+		empty |= r == SSH_OK;
 		held_drop(held);
 		close(*fd);
+		if (r == SSH_OK)
+			continue;	/* it leaves; its door is another's now, or nobody's */
 		if (r != SSH_E_NOT_NOW) {
 			log_ev(LOGL_ERROR, "keeper at %s: %s; starting without what it holds", at.sun_path, err_text(r));
 			return KEEP_NOBODY;
@@ -365,6 +381,8 @@ enum keep_found keep_find(struct daemon *d, struct held *held, int *fd)
 		poll(NULL, 0, 20);
 		waited += 20;
 	}
+	if (empty)
+		log_ev(LOGL_ERROR, "ev=resume a daemon that ended here left processes behind, which end now: it had not begun to serve");
 	*fd = -1;
 	return KEEP_NOBODY;
 }

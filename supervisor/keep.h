@@ -32,9 +32,9 @@ void keep_drop(struct daemon *, enum kept_kind, uint64_t id);
 
 enum keep_found { KEEP_NOBODY, KEEP_TAKEN, KEEP_BUSY };
 /*
- * Before the tree: is there a keeper whose supervisor is gone? TAKEN: what it holds is in held, *fd is our link to it. BUSY: its
- * supervisor lives. Waits a moment for a dying one.
+ * Before the tree: is there a keeper whose supervisor is gone? TAKEN: what it holds, a journal at least, is in held, *fd is our link to
+ * it, *who its pid. BUSY: its supervisor lives. Waits a moment for a dying one.
  */
-enum keep_found keep_find(struct daemon *, struct held *held, int *fd);
+enum keep_found keep_find(struct daemon *, struct held *held, int *fd, pid_t *who);
 
 #endif

@@ -14,11 +14,11 @@
 #include "supervisor/activation.h"
 #include "supervisor/effects.h"
 #include "supervisor/keep.h"
-#include "supervisor/notify.h"
 #include "supervisor/halt.h"
 #include "supervisor/health.h"
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
+#include "supervisor/store.h"
 #include "supervisor/reports.h"
 
 /* ---- addresses ------------------------------------------------------------------ */
@@ -176,13 +176,10 @@ struct listener *listen_restore(struct daemon *d, uint32_t id, const struct save
 
 void listen_enlist(struct listener *l)
 {
-	char name[ACTIVATION_NAME_MAX];
-
 	list_add_tail(&l->d->listeners, &l->link);
 	keep_listener(l);
 	state_listener(l);
-	if (!l->activated && l->fd >= 0)
-		notify_store(activation_listening_name(&l->local, name), &l->fd, 1);	/* the manager ignores what it has */
+	store_touch(l->d, 0);
 }
 
 struct listener *listen_take(struct daemon *d, int fd, const char *name, const char *path)
@@ -387,12 +384,10 @@ void listen_announce(struct listener *l)
 
 void listen_forget(struct listener *l)
 {
-	char name[ACTIVATION_NAME_MAX];
-
 	if (l == NULL || halt_keeps(l))
 		return;
-	if (!l->d->stopping && !l->activated)	/* at the end of the daemon the next one may want it */
-		notify_unstore(activation_listening_name(&l->local, name));
+	if (!l->d->stopping)	/* at the end of the daemon the next one may want it */
+		store_forget_listener(l);
 	list_remove(&l->link);
 	state_forget_listener(l);
 	if (l->fd >= 0)

@@ -25,6 +25,7 @@ struct listener {
 	enum listen_state halt;
 	struct event *halting;		/* its acceptor takes the last ones; then the socket is closed */
 	char *place;			/* HealthListen's words: no client is accepted here; NULL */
+	int stored;			/* the service manager has a duplicate (store.h) */
 	int shared;			/* reload: a new socket was bound beside it */
 	struct kid *kid;
 };

@@ -58,28 +58,34 @@ static int send_text(const char *text, const int *fds, int n)
 		c->cmsg_len = CMSG_LEN(sizeof(int) * (size_t)n);
 		memcpy(CMSG_DATA(c), fds, sizeof(int) * (size_t)n);
 	}
-	if (sendmsg(manager.fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0) {
-		if (manager.lost > 0)
-			log_ev(LOGL_INFO, "ev=notify: the service manager listens again; lost=%u", manager.lost);
+	return sendmsg(manager.fd, &mh, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0 ? SSH_OK : SSH_E_NOT_NOW;
+}
+
+/* What is not said again is counted. */
+static void note(int r)
+{
+	if (r == SSH_OK && manager.lost > 0)
+		log_ev(LOGL_INFO, "ev=notify: the service manager listens again; lost=%u", manager.lost);
+	if (r == SSH_OK)
 		manager.lost = 0;
-		return SSH_OK;
-	}
-	if (manager.lost++ == 0)	/* once: a manager that does not listen does not listen often */
+	else if (manager.lost++ == 0)	/* once: a manager that does not listen does not listen often */
 		log_ev(LOGL_WARN, "ev=notify: the service manager does not take our messages");
-	return SSH_E_NOT_NOW;
 }
 
 int notify_say(const char *format, ...)
 {
 	char text[2048];
 	va_list ap;
+	int r;
 
 	if (manager.fd < 0)
 		return SSH_E_NOT_NOW;
 	va_start(ap, format);
 	vsnprintf(text, sizeof text, format, ap);
 	va_end(ap);
-	return send_text(text, NULL, 0);
+	r = send_text(text, NULL, 0);
+	note(r);
+	return r;
 }
 
 int notify_store(const char *name, const int *fds, int n)
@@ -96,7 +102,10 @@ int notify_store(const char *name, const int *fds, int n)
 	return SSH_OK;
 }
 
-void notify_unstore(const char *name)
+int notify_unstore(const char *name)
 {
-	notify_say("FDSTOREREMOVE=1\nFDNAME=%s", name);
+	char text[200];
+
+	snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	return send_text(text, NULL, 0);
 }

@@ -15,9 +15,9 @@ int  notify_is_on(void);
 int  notify_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /*
  * FDSTORE=1, FDNAME=name (letters, digits, - _ .), FDPOLL=0: the manager keeps duplicates of fds and passes them to the next
- * start of the service. The same name may hold several. SSH_OK, SSH_E_NOT_NOW (no manager, or it does not read).
+ * start of the service. The same name may hold several. SSH_OK, SSH_E_NOT_NOW (no manager, or it does not read: say it again).
  */
 int  notify_store(const char *name, const int *fds, int n);
-void notify_unstore(const char *name);		/* all fds of that name */
+int  notify_unstore(const char *name);		/* all fds of that name; as notify_store() */
 
 #endif

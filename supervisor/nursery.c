@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "supervisor/adopt.h"
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
 #include "supervisor/introduce.h"
@@ -149,6 +150,25 @@ int nursery_forked(struct proc *n, const struct ipc_FORKED *m)
 		return SSH_OK;
 	}
 	return proc_name_pid(c, (pid_t)m->pid);
+}
+
+void nursery_adopted(struct daemon *d)
+{
+	struct proc *n = proc_of(d, KID_NURSERY);
+
+	LIST_EACH(l, &d->procs) {
+		struct proc *c = LIST_OF(l, struct proc, all);
+
+		if (c->role != ROLE_CONN || c->kid == NULL || c->pid != 0 || c->forked_by != 0 || !adopt_lives(c))
+			continue;
+		c->forked_by = n != NULL ? n->serial : c->serial;	/* the nursery may have died as well: nobody's number */
+		c->keys = n != NULL ? n->keys : d->keys;
+		state_proc(c);
+		if (n == NULL)
+			continue;
+		n->asked++;
+		state_proc(n);
+	}
 }
 
 /* ---- replacement ---------------------------------------------------------------------- */

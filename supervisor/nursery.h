@@ -19,6 +19,11 @@ int  nursery_fork(struct daemon *, struct proc *connection, uint64_t conn, int f
 int  nursery_fork_now(struct daemon *, struct proc *connection, uint64_t conn, int fd);
 int  nursery_can_fork(struct daemon *);
 int  nursery_forked(struct proc *, const struct ipc_FORKED *);
+/*
+ * After a kill: a connection whose link has another end was asked for, also when that was not written down any more; FORKED comes,
+ * or it says itself who it is.
+ */
+void nursery_adopted(struct daemon *);
 void nursery_ready(struct daemon *);
 void nursery_successor_ready(struct daemon *);
 void nursery_successor_died(struct daemon *);

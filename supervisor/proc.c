@@ -30,6 +30,7 @@
 #include "supervisor/samples.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
+#include "supervisor/store.h"
 #include "supervisor/upgrade.h"
 #include "supervisor/worker.h"
 
@@ -50,6 +51,7 @@ static void proc_free(struct proc *p)
 {
 	list_remove(&p->all);
 	state_forget_proc(p);
+	store_forget(p);
 	if (p->kid != NULL && p->kid->proc == p)
 		p->kid->proc = NULL;
 	if (p->pid > 0 && table_get(&p->d->by_pid, (uint64_t)p->pid) == p)

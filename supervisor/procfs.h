@@ -7,6 +7,8 @@
 
 #define PROCFS_STAT_MAX 1024
 
+/* The first bytes of a file below /proc, as a string. SSH_OK or SSH_E_SYS. */
+int procfs_read(const char *path, char text[PROCFS_STAT_MAX]);
 /*
  * Reads /proc/PID/stat into text. What stands behind the name, beginning with the blank before the state, or NULL: there is no such
  * process. The name in front of it may hold anything.

@@ -484,9 +484,9 @@ int reload_answer(struct proc *p, const struct ipc_CONFIG_OK *m)
 	char why[LOG_LINE_MAX];
 
 	if (p->tried == 0 || m->generation != p->tried)
-		return r != NULL && m->generation <= r->last_generation ? SSH_OK : SSH_E_RULE;	/* late: that reload is over */
+		return p->adopted || (r != NULL && m->generation <= r->last_generation) ? SSH_OK : SSH_E_RULE;	/* late: that reload is over, or that supervisor */
 	log_escape(why, sizeof why, m->why.p, m->why.len);
-	if (r->trial != NULL && r->trial->generation == m->generation) {
+	if (r != NULL && r->trial != NULL && r->trial->generation == m->generation) {
 		if (!m->accepted) {
 			refuse(d, p, "%s (pid %d): %s", ipc_role_name(p->role), (int)p->pid, why);
 			return SSH_OK;

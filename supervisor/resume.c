@@ -12,15 +12,18 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ipc/clock.h"
 #include "ipc/values.h"
 #include "supervisor/effects.h"
 #include "supervisor/held.h"
+#include "supervisor/introduce.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
 #include "supervisor/proc.h"
 #include "supervisor/resume_internal.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
+#include "supervisor/store.h"
 #include "supervisor/worker.h"
 
 /* ---- finding ---------------------------------------------------------------------------- */
@@ -107,24 +110,39 @@ void resume_drop(struct daemon *d)
 	d->resume = NULL;
 }
 
-/* Whoever the keeper held everything for is not to be continued. */
+/* Whoever everything was held for is not to be continued. */
 static void let_go(struct daemon *d, const char *why)
 {
 	struct ipc_KEEPER_LEAVE m = { .why = 0 };
 
 	log_ev(LOGL_ERROR, "ev=resume a daemon that ended here left sessions behind, which end now: %s", why);
-	link_say(d->resume->keeper, ROLE_SUP, ROLE_KEEP, W_UP, IPC_KEEPER_LEAVE, &m, NULL, 0);
+	if (d->resume->keeper >= 0)
+		link_say(d->resume->keeper, ROLE_SUP, ROLE_KEEP, W_UP, IPC_KEEPER_LEAVE, &m, NULL, 0);
+	store_hang_up(d->held);
 	resume_drop(d);
+}
+
+/* The journal, which is taken: is it one to go on from? If not, everything is let go. */
+static int judge(struct daemon *d, int fd)
+{
+	struct resume *rs = d->resume;
+	int r = read_image(rs, fd);
+
+	close(fd);
+	if (r < 0)
+		let_go(d, r == SSH_E_FORMAT ? "this program cannot read its journal" : err_text(r));
+	else if (rs->daemon.u.DAEMON.stopping)
+		let_go(d, "it was ending");
+	return d->resume != NULL;
 }
 
 static int from_keeper(struct daemon *d)
 {
 	struct resume *rs = resume_new(d, 0);
-	int fd, r;
 
 	if (rs == NULL)
 		return SSH_E_NOMEM;
-	switch (keep_find(d, d->held, &rs->keeper)) {
+	switch (keep_find(d, d->held, &rs->keeper, &rs->keeper_pid)) {
 	case KEEP_NOBODY:
 		resume_drop(d);
 		return SSH_OK;
@@ -135,17 +153,27 @@ static int from_keeper(struct daemon *d)
 	case KEEP_TAKEN:
 		break;
 	}
-	if ((fd = held_take(d->held, KEPT_JOURNAL, 0, 0)) < 0) {
-		let_go(d, "it had not begun to serve");
-		return SSH_OK;
-	}
-	r = read_image(rs, fd);
-	close(fd);
-	if (r < 0)
-		let_go(d, r == SSH_E_FORMAT ? "this program cannot read its journal" : err_text(r));
-	else if (rs->daemon.u.DAEMON.stopping)
-		let_go(d, "it was ending");
+	judge(d, held_take(d->held, KEPT_JOURNAL, 0, 0));
 	return SSH_OK;
+}
+
+/* Nobody is at the keeper's door: both are gone. */
+static int from_store(struct daemon *d)
+{
+	struct resume *rs = resume_new(d, 0);
+	int fd, alive = 0;
+
+	if (rs == NULL)
+		return SSH_E_NOMEM;
+	rs->from_store = 1;
+	fd = keep_wanted(d) ? store_find(d->held) : -1;
+	if (fd >= 0 && !judge(d, fd))
+		return SSH_OK;
+	if (fd >= 0 && (alive = store_agree(d, rs)) > 0)
+		return SSH_OK;
+	store_hang_up(d->held);		/* all are dead, or on their way */
+	resume_drop(d);
+	return alive < 0 ? alive : SSH_OK;
 }
 
 static int from_exec(struct daemon *d)
@@ -176,19 +204,24 @@ int resume_find(struct daemon *d)
 		d->keep_refused = 1;
 		return SSH_OK;
 	}
-	return r;
+	return r < 0 || d->resume != NULL ? r : from_store(d);
 }
 
 /* ---- sockets ------------------------------------------------------------------------------- */
 
 /* The service manager passes the same socket to every start. */
+int resume_is_passed(const struct listener *l, const struct saved_LISTENER *m)
+{
+	return l->activated && l->kid == NULL && view_is(m->name, l->name) && view_is(m->path, l->path)
+	    && addr_same_ip(&l->local, &m->local) && l->local.port == m->local.port;
+}
+
 static void forget_passed(struct daemon *d, const struct saved_LISTENER *m)
 {
 	LIST_EACH_SAFE(at, next, &d->listeners) {
 		struct listener *l = LIST_OF(at, struct listener, link);
 
-		if (l->activated && l->kid == NULL && view_is(m->name, l->name) && view_is(m->path, l->path)
-		    && addr_same_ip(&l->local, &m->local) && l->local.port == m->local.port)
+		if (resume_is_passed(l, m))
 			listen_forget(l);
 	}
 }
@@ -246,6 +279,24 @@ int resume_socket(struct daemon *d, int slot, const struct addr *a, const char *
 
 /* ---- what others see -------------------------------------------------------------------------- */
 
+/*
+ * A supervisor that took over a moment ago, and died, may have asked the same; what answers it is in the socket still, and not true any more: it
+ * may have made programs after it asked. PONG comes behind those answers, and before ours.
+ */
+static void mark_answers(struct proc *p)
+{
+	if (link_state(p->link) != W_UP && link_state(p->link) != W_AUTHED)
+		return;		/* it has no programs */
+	p->ends_after = (uint32_t)clock_us() | 1;
+	link_send(p->link, IPC_PING, &(struct ipc_PING){ .seq = p->ends_after });
+}
+
+void resume_pong(struct proc *p, uint32_t seq)
+{
+	if (p->ends_after == seq)
+		p->ends_after = 0;
+}
+
 /* Connections say what they have; the kernel says who said it. */
 static void ask_connections(struct daemon *d)
 {
@@ -258,6 +309,7 @@ static void ask_connections(struct daemon *d)
 			continue;
 		if (link_state(p->link) == W_AUTHED)	/* it may have stood still, to be moved, when the supervisor died */
 			link_send(p->link, IPC_SERVE, &(struct ipc_SERVE){ 0 });
+		mark_answers(p);
 		link_send(p->link, IPC_ENDS_ASK, &m);
 	}
 }
@@ -276,7 +328,7 @@ static void end_the_unready(struct daemon *d)
 
 		if (p->role == ROLE_CONN && p->kid == NULL && p->pid == 0)
 			proc_disown(p);		/* a successor nobody knows yet: it sees its link end */
-		else if (p->pid > 0 && (p->broke_rules || p->killed || ((p->role == ROLE_WRK || p->role == ROLE_CONN) && p->kid == NULL) || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
+		else if (p->pid > 0 && (p->broke_rules || p->killed || (p->role == ROLE_KEEP && p->kid == NULL) || ((p->role == ROLE_WRK || p->role == ROLE_CONN) && p->kid == NULL) || (p->role != ROLE_CONN && p->role != ROLE_WRK && !p->is_ready)))
 			proc_kill(p);
 		else if (p->pid > 0 && ((p->kid == NULL && !serves_old_keys(p)) || p->ending || (p->link == NULL && p->role != ROLE_WRK)))
 			proc_set_deadline(p);
@@ -315,7 +367,7 @@ static void say_so(const struct daemon *d)
 	LIST_EACH(l, &d->procs)
 		n++;
 	log_ev(LOGL_INFO, "ev=resume from=%d version=%s by=%s: %zu sessions and %u processes taken over", (int)rs->im.from.pid, rs->im.from.build,
-	    rs->by_exec ? "upgrade" : "keeper", d->sessions.used, n);
+	    rs->by_exec ? "upgrade" : rs->from_store ? "store" : "keeper", d->sessions.used, n);
 }
 
 void resume_go(struct daemon *d)
@@ -373,14 +425,28 @@ static void take_channel(struct session *s, struct proc *p, struct ipc_msg *m)
 	state_work(w);
 }
 
+/* FORKED was on its way when the supervisor died, or FORK had just been said: now the kernel tells who it is. */
+static int born(struct proc *p, pid_t pid)
+{
+	const struct proc *n = proc_of(p->d, KID_NURSERY);
+
+	if (p->forked_by == 0 && n != NULL) {
+		p->forked_by = n->serial;
+		p->keys = n->keys;
+		introduce_go_on(p->d, 0);
+	}
+	return proc_name_pid(p, pid);
+}
+
 int resume_ends(struct proc *p, struct ipc_msg *m)
 {
 	struct session *s = p->kid != NULL ? p->kid->session : NULL;
 
-	if (!p->asked_ends || s == NULL)
+	if (!p->resumed || s == NULL)
 		return SSH_E_RULE;
-	/* FORKED was on its way when the supervisor died: now the kernel says who it is. */
-	if (p->pid == 0 && m->sender > 1 && proc_name_pid(p, m->sender) < 0)
+	if (!p->asked_ends || p->ends_after != 0)
+		return SSH_OK;
+	if (p->pid == 0 && m->sender > 1 && born(p, m->sender) < 0)
 		return SSH_E_RULE;
 	switch (m->u.ENDS.what) {
 	case ENDS_CLIENT:

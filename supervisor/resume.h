@@ -30,6 +30,8 @@ int  resume_tree(struct daemon *);
 void resume_go(struct daemon *);
 /* ENDS of an adopted connection. SSH_OK or SSH_E_RULE. */
 int  resume_ends(struct proc *, struct ipc_msg *);
+/* PONG: what comes behind it may be the answer to our own question. */
+void resume_pong(struct proc *, uint32_t seq);
 void resume_drop(struct daemon *);
 
 #endif

@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -231,6 +231,12 @@ static void restore_sessions(struct daemon *d)
 
 /* ---- processes ----------------------------------------------------------------------------------- */
 
+/* The keeper we came by, when it is no child of ours: which of two has the node depends on nothing else. */
+static int is_our_keeper(const struct daemon *d, const struct saved *s)
+{
+	return s->u.PROC.pid == d->resume->keeper_pid;
+}
+
 /* Its link: the keeper's is the one we came by. */
 static int link_of(struct daemon *d, const struct saved *s)
 {
@@ -239,10 +245,26 @@ static int link_of(struct daemon *d, const struct saved *s)
 	if (s->u.PROC.role == ROLE_KEEP && !d->resume->by_exec) {
 		if (fd >= 0)
 			close(fd);
-		fd = d->resume->keeper;
-		d->resume->keeper = -1;
+		fd = -1;
+		if (is_our_keeper(d, s)) {
+			fd = d->resume->keeper;
+			d->resume->keeper = -1;
+		}
 	}
 	return fd;
+}
+
+/* Whose process it is; NULL: a predecessor's, or a successor's. A connection that was moving has two: the successor, once it is said to be the connection. */
+static struct kid *kid_of_proc(struct daemon *d, const struct saved *s)
+{
+	struct kid *k = kid_of(d, s->u.PROC.node);
+
+	if (s->u.PROC.role == ROLE_KEEP && !d->resume->by_exec)
+		return is_our_keeper(d, s) ? d->kids[KID_KEEPER] : NULL;
+	if (s->u.PROC.role >= ROLE_COUNT || (s->u.PROC.flags & PROC_NEXT) || (k != NULL && k->proc != NULL)
+	    || table_get(&d->resume->proc_of, s->u.PROC.node) != journal_find(&d->resume->im, STATE_PROC, s->id))
+		return NULL;
+	return k;
 }
 
 static void restore_flags(struct proc *p, const struct saved *s)
@@ -261,37 +283,44 @@ static void restore_flags(struct proc *p, const struct saved *s)
 	p->keys = s->u.PROC.keys;
 	p->replay = !p->d->resume->by_exec;
 	p->asked_ends = p->role == ROLE_CONN;
+	p->resumed = 1;
 	if (p->link != NULL && (s->u.PROC.when == W_UP || s->u.PROC.when == W_AUTHED))
 		link_enter(p->link, (enum ipc_when)s->u.PROC.when);
 	if (p->is_ready && p->link != NULL && p->role == ROLE_CONN && p->kid != NULL && p->kid->session != NULL && p->kid->session->grant != NULL)
 		link_enter(p->link, W_AUTHED);
 }
 
+/* After an exec those that a supervisor before us had adopted are still nobody's children. */
+static int is_our_child(pid_t pid, int pidfd)
+{
+	siginfo_t nothing;
+
+	return waitid(pidfd >= 0 ? P_PIDFD : P_PID, (id_t)(pidfd >= 0 ? pidfd : pid), &nothing, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* How we shall learn of its end. SSH_OK, or SSH_E_GONE: it ended, and nobody knows how. */
 static int know(struct proc *p, pid_t pid, int pidfd)
 {
-	if (pid <= 0)
-		return SSH_OK;
+	if (pid <= 0)	/* the service manager has nothing of a connection that was being born */
+		return p->d->resume->from_store ? SSH_E_GONE : SSH_OK;
+	if (pidfd < 0 && p->d->resume->from_store && p->role == ROLE_WRK)
+		pidfd = adopt_find(pid, p->born_ms);	/* too young to be stored */
 	p->pid = pid;
 	p->pidfd = pidfd;
 	if (p->kid != NULL)
 		p->kid->last_pid = pid;
-	if (p->d->resume->by_exec)
+	if (p->d->resume->by_exec && is_our_child(pid, pidfd))
 		return table_put(&p->d->by_pid, (uint64_t)pid, p);
 	return pidfd >= 0 ? adopt_watch(p) : SSH_E_GONE;
 }
 
 static void restore_proc(struct daemon *d, const struct saved *s)
 {
-	struct kid *k = kid_of(d, s->u.PROC.node);
+	struct kid *k = kid_of_proc(d, s);
 	int fd = link_of(d, s), pidfd = held_take(d->held, KEPT_PROC, s->id, PROC_PIDFD);
 	pid_t pid = s->u.PROC.pid;
 	struct proc *p;
 
-	/* A connection that was moving has two: the successor, once it is said to be the connection. */
-	if (s->u.PROC.role >= ROLE_COUNT || (s->u.PROC.flags & PROC_NEXT) || (k != NULL && k->proc != NULL)
-	    || table_get(&d->resume->proc_of, s->u.PROC.node) != journal_find(&d->resume->im, STATE_PROC, s->id))
-		k = NULL;
 	if (k != NULL && k->session != NULL && k->row->id == KID_CONN && pid == 0 && k->session->sock[0] < 0)
 		for (int i = 0; i < 2; i++)	/* the keeper has the client of a connection that is not born */
 			k->session->sock[i] = held_take(d->held, KEPT_PROC, s->id, PROC_SOCK + i);
@@ -316,7 +345,7 @@ int resume_tree(struct daemon *d)
 	struct saved s;
 	int r;
 
-	d->generation += was->generation;
+	d->generation += was->generation + !rs->by_exec;	/* one it tried when it was killed may be answered yet */
 	d->last_serial = was->last_serial;
 	d->keys = was->keys;
 	d->began = was->began;
@@ -361,7 +390,9 @@ void resume_go_on(struct daemon *d)
 	RESUME_EACH(rec, rs, STATE_PARKED, s)
 		if ((se = table_get(&d->sessions, rec->id / 8)) != NULL)
 			worker_restore_parked(se, s.u.PARKED.message);
-	introduce_go_on(d);
+	if (!rs->by_exec)
+		nursery_adopted(d);
+	introduce_go_on(d, !rs->by_exec);
 	start_missing(d);
 	listen_commit(d);
 	if (rs->by_exec)

@@ -173,15 +173,20 @@ fail:
 	return SSH_E_NOMEM;
 }
 
-/* Is there a session of that slot already? */
-static int known(const struct proc *acceptor, uint32_t slot)
+/* Is there a session of that slot already? It may even have logged in, which gave its slot back: then the client's address tells. */
+static int known(const struct proc *acceptor, const struct ipc_CONN_NEW *m)
 {
 	struct session *s;
 	size_t at = 0;
 
-	while ((s = table_next(&acceptor->d->sessions, &at)) != NULL)
-		if (s->acceptor == acceptor->serial && s->slot == slot && !s->fate_told)
+	while ((s = table_next(&acceptor->d->sessions, &at)) != NULL) {
+		const struct addr *peer = s->via.family != ADDR_NONE ? &s->via : &s->peer;
+
+		if (s->acceptor != acceptor->serial || s->slot != m->slot)
+			continue;
+		if (!s->fate_told || (peer->family != ADDR_NONE && addr_same_ip(peer, &m->peer) && peer->port == m->peer.port))
 			return 1;
+	}
 	return 0;
 }
 
@@ -234,7 +239,7 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 			close(socks[0]);
 		return link_send(acceptor->link, IPC_CONN_FATE, &ended) == SSH_E_FULL ? SSH_E_FULL : SSH_OK;
 	}
-	if (acceptor->replay && known(acceptor, m->u.CONN_NEW.slot)) {
+	if (acceptor->replay && known(acceptor, &m->u.CONN_NEW)) {
 		close(socks[0]);	/* its session was made before that supervisor died */
 		return SSH_OK;
 	}

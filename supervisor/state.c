@@ -12,7 +12,9 @@
 #include "supervisor/journal.h"
 #include "supervisor/keep.h"
 #include "supervisor/listen.h"
+#include "supervisor/resume_internal.h"
 #include "supervisor/state_codec.h"
+#include "supervisor/store.h"
 #include "supervisor/tree_internal.h"
 #include "supervisor/worker.h"
 
@@ -177,6 +179,7 @@ void state_proc(struct proc *p)
 		state_daemon(p->d);
 	s = of_proc(p);
 	note(p->d, &s);
+	store_touch(p->d, STORE_AFTER_MS);
 }
 
 void state_session(struct session *se)
@@ -341,6 +344,7 @@ int state_open(struct daemon *d)
 	int r;
 
 	state_origin(&o, program_version.format);
+	o.number = d->resume != NULL ? d->resume->im.from.number + 1 : 1;
 	if ((r = journal_new(&d->journal, JOURNAL_HALF_MAX, &o)) < 0)
 		log_ev(LOGL_ERROR, "journal: %s; sessions will not outlive a killed supervisor", err_text(r));
 	return r;

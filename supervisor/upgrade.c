@@ -61,6 +61,7 @@ static void upgrade_free(struct upgrade *u)
 	if (u->out >= 0)
 		close(u->out);
 	u->d->upgrade = NULL;
+	handoffs_resume(u->d);
 	free(u);
 }
 
@@ -139,6 +140,7 @@ static void on_rest(evutil_socket_t fd, short what, void *arg)
 		refuse(u, "the daemon ends");
 		return;
 	}
+	handoffs_suspend(u->d);		/* first: what was held back for them may have to wait in their links */
 	if ((why = not_at_rest(u->d)) != NULL) {
 		if (clock_ms() > u->deadline)
 			refuse(u, "%s, for %u s", why, UPGRADE_REST_MS / 1000);
@@ -146,7 +148,6 @@ static void on_rest(evutil_socket_t fd, short what, void *arg)
 			event_add(u->timer, &again);
 		return;
 	}
-	handoff_abandon_all(u->d);
 	log_ev(LOGL_INFO, "ev=upgrade %s takes over from %s: %s", u->version, program_version.name, u->path);
 	if (upgrade_exec(u->d, u->path, u->format, u->client) < 0)	/* returns only then */
 		refuse(u, "%s: %s", u->path, strerror(errno));

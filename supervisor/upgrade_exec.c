@@ -21,6 +21,7 @@
 #include "supervisor/resume_internal.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
+#include "supervisor/store.h"
 #include "supervisor/upgrade.h"
 #include "supervisor/worker.h"
 
@@ -153,6 +154,8 @@ int upgrade_exec(struct daemon *d, const char *path, unsigned format, uint64_t c
 	int saved;
 
 	state_origin(&o, format);
+	o.number = d->journal != NULL ? journal_number(d->journal) : 0;
+	store_flush(d);
 	if (journal_new(&p.j, JOURNAL_HALF_MAX, &o) < 0)
 		return SSH_E_SYS;
 	p.error = state_write_all(d, p.j, format);

@@ -24,6 +24,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
 #include "supervisor/state.h"
+#include "supervisor/store.h"
 
 #define PIDFD_SIGNAL_GROUP (1u << 2)	/* linux/pidfd.h of 6.9 */
 #include "supervisor/reports.h"
@@ -320,6 +321,7 @@ void worker_go(struct work *w)
 	p->order = -1;
 	w->answered = 1;
 	state_work(w);
+	store_touch(w->s->d, STORE_AFTER_MS);
 }
 
 /*

@@ -14,6 +14,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 
 import lab  # noqa: E402
 import room  # noqa: E402
+from between import PHASES, Ground, Tracer  # noqa: E402
 from lab import HOST, Failure, Server, alive, below, check, same, wait_until  # noqa: E402
 from load import SECOND, Load  # noqa: E402
 from watch import Snapshot, Watcher, settled  # noqa: E402
@@ -56,6 +57,7 @@ class Stage:
         print("  knocks %d, refused 0, dropped before the greeting %d; greeting %s" % (len(doors.waits), len(doors.dropped), spread([w for _, w in doors.waits])))
         visits, failed = sum(v.visits for v in self.load.visitors), sum(len(v.failed) for v in self.load.visitors)
         print("  logins by the way %d, failed %d" % (visits, failed))
+        check(failed == 0, "failed logins: %r" % [v.failed[:2] for v in self.load.visitors])
         stalls = list(self.load.stalls.longest.values())
         if stalls:
             print("  longest standstill of each session: " + spread(stalls))
@@ -79,11 +81,11 @@ class Victims:
                 time.sleep(0.005)
                 continue
             number += 1
-            process = self.server.popen("bob", "echo $PPID $$; exec sleep 1000", stderr=subprocess.DEVNULL)
+            process = self.server.popen("bob", "echo $$; exec sleep 1000", stderr=subprocess.DEVNULL)
             word = process.stdout.readline().split()
-            if len(word) == 2:
+            if word:
                 with self.lock:
-                    self.standing.append((process, int(word[1])))
+                    self.standing.append((process, int(word[0])))
             else:
                 process.kill()
                 process.wait()
@@ -100,9 +102,8 @@ def connection_pids(server):
 
 def workers(n, rng):
     stage = Stage()
-    protected = set(connection_pids(stage.server))
     victims = Victims(stage.server, rng)
-    took = []
+    took, connections = [], 0
     for i in range(n):
         client, program = victims.take()
         began = time.monotonic()
@@ -113,8 +114,9 @@ def workers(n, rng):
         code = client.wait(30)
         took.append(time.monotonic() - began)
         check(code != 0, "the client of a killed program ended with 0")
-        if i % 10 == 0:
-            kill_a_connection(stage.server, protected, rng)
+        if i % 10 == 9:
+            kill_a_connection(stage.server, victims)
+            connections += 1
         if i % 200 == 199:
             stage.load.moving()
             stage.refused()
@@ -123,18 +125,21 @@ def workers(n, rng):
     for client, _ in victims.standing:
         client.kill()
         client.wait()
-    print("workers: %d programs and %d connections killed; the client ends after %s" % (n, (n + 9) // 10, spread(took)))
+    print("workers: %d programs and %d connections killed; the client ends after %s" % (n, connections, spread(took)))
     stage.end()
 
 
-def kill_a_connection(server, protected, rng):
-    """One of a victim that still stands, never one of the load's."""
-    pids = [p for p in connection_pids(server) if p not in protected and lab.status(p, "Uid") is not None]
-    if pids:
-        try:
-            os.kill(rng.choice(pids), signal.SIGKILL)
-        except ProcessLookupError:
-            pass
+def kill_a_connection(server, victims):
+    """That of a victim which still stands, never one of the load's or of a login by the way."""
+    wait_until(lambda: victims.standing, 30, 0.002, "no session can be made")
+    tree = {n["id"]: n for n in server.tree()}
+    with victims.lock:
+        standing = {program for _, program in victims.standing}
+    above = {n["parent"] for n in tree.values() if n["pid"] in standing}
+    above |= {tree[v]["parent"] for v in above if v in tree}
+    pids = [n["pid"] for n in tree.values() if n["name"] == "connection" and n["parent"] in above and n["pid"]]
+    check(pids, "no connection of a victim")
+    os.kill(victims.rng.choice(pids), signal.SIGKILL)
 
 
 # ---- 1,000 supervisors ------------------------------------------------------------------------------------
@@ -207,6 +212,38 @@ def strike(server, role):
     os.kill(pid, signal.SIGKILL)
     wait_until(lambda: not alive(pid), 10, 0.001)
     return began
+
+
+# ---- between any two system calls --------------------------------------------------------------------------------
+
+def between(n, rng):
+    """n kills of each phase, at every system call when it has no more."""
+    failed = kills = 0
+    Tracer.make()
+    ground = Ground()
+    for name in PHASES:
+        if os.environ.get("LAB_ONLY", "") not in name:
+            continue
+        calls = ground.kill_within(name, 0)
+        places = sorted(rng.sample(range(1, calls + 1), min(n, calls)))
+        if os.environ.get("LAB_AT"):
+            first, _, last = os.environ["LAB_AT"].partition("-")
+            places = range(int(first), int(last or first) + 1)
+        bad, began = 0, time.monotonic()
+        for at in places:
+            try:
+                kills += ground.kill_within(name, at) > 0
+            except Failure as e:
+                bad += 1
+                print("FAIL " + str(e)[:1500], flush=True)
+                lab.show_logs(name)
+                lab.end_of_test(failed=True)
+                ground = Ground()
+        failed += bad
+        print("between: %-12s %4d system calls, killed before %d of them, %d wrong, %.0f s" % (name, calls, len(places), bad, time.monotonic() - began), flush=True)
+    ground.end()
+    print("between: %d kills, %d wrong" % (kills, failed))
+    check(not failed, "%d kills broke something" % failed)
 
 
 # ---- idle, soak ---------------------------------------------------------------------------------------------------

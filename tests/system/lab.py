@@ -303,11 +303,15 @@ class Server:
     def env(self):
         return dict(os.environ, ASAN_OPTIONS="log_path=%s/asan:detect_leaks=0:abort_on_error=0" % self.dir, UBSAN_OPTIONS="log_path=%s/ubsan:print_stacktrace=1" % self.dir)
 
-    def start(self):
+    def launch(self, *under):
+        """Its process, which need not serve yet. under: a program, with arguments, that executes it."""
         self.log_file = open(self.log_path, "ab")
-        self.process = subprocess.Popen([self.program(), "-D", "-e", "-f", self.conf] + self.args, stdin=subprocess.DEVNULL, stdout=self.log_file,
+        self.process = subprocess.Popen(list(under) + [self.program(), "-D", "-e", "-f", self.conf] + self.args, stdin=subprocess.DEVNULL, stdout=self.log_file,
                                         stderr=self.log_file, env=self.env(), user=self.user, group=UIDS[self.user] if self.user else None,
                                         extra_groups=[] if self.user else None, cwd="/", start_new_session=True)
+
+    def start(self):
+        self.launch()
         wait_until(lambda: self.answers() or self.process.poll() is not None, 20, text="the daemon does not answer")
         check(self.process.poll() is None, "the daemon ended at once with %s" % self.process.returncode, self.log())
         return self
@@ -472,6 +476,15 @@ class Server:
 
     def pid_of(self, name):
         return self.node(name)["pid"]
+
+
+def rows(server, *words, status=0):
+    """What `coppicectl --json` answers."""
+    r = server.ctl("--json", "--", *words)          # options behind a command are the command's own
+    same(r.returncode, status, "status of coppicectl %s (%r)" % (" ".join(words), r.stderr))
+    got = json.loads(r.stdout)
+    check(isinstance(got, list), "not an array", got)
+    return got
 
 
 def end_of_test(failed=False):

@@ -1,11 +1,13 @@
 """The other clients: PuTTY's, Dropbear's, paramiko, asyncssh."""
 import asyncio
 import os
+import re
 import shutil
 import subprocess
+import threading
 import time
 
-from lab import (HOST, PASSWORDS, SCRATCH, NotHere, Server, check, digest_of, key, random_file, same, sh)
+from lab import (COPPICE, HOST, PASSWORDS, SCRATCH, NotHere, Server, check, digest_of, key, limit, random_file, rows, same, sh, wait_until)
 
 
 def need(program):
@@ -45,15 +47,72 @@ def test_plink():
         check(r.returncode != 0 and not r.stdout, "plink with a wrong password")
 
 
+def putty_session(name, **settings):
+    """Where PuTTY's programs find what they have no option for."""
+    path = SCRATCH + "/.putty/sessions"
+    os.makedirs(path, exist_ok=True)
+    with open(path + "/" + name, "w") as f:
+        f.write("".join("%s=%s\n" % x for x in dict(PresentIn=1, Protocol="ssh", **settings).items()))
+
+
+@limit(120)
+def test_plink_closes_channels_while_keys_change():
+    """One connection, shared; its data never stops, its keys change all the time; channels end, or are abandoned, at any point of it."""
+    need("plink")
+    need("puttygen")
+    putty_session("shared", RekeyBytes=16384, ConnectionSharing=1, ConnectionSharingUpstream=1, ConnectionSharingDownstream=1)
+    env = dict(os.environ, HOME=SCRATCH, TMPDIR=SCRATCH, USER="root")
+
+    def plink(s, command):
+        words = putty(s, "plink", "alice@" + HOST, command)
+        return subprocess.Popen(words[:1] + ["-load", "shared", "-share"] + words[1:], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+
+    def echo(p, n):
+        p.stdin.write(b"x" * n)
+        p.stdin.flush()
+        same(len(p.stdout.read(n)), n, "echo (%r)" % (p.poll() is not None and p.stderr.read()))
+
+    for line in ("", "RekeyLimit 16K"):
+        with Server(line, "MaxSessions 100") as s:
+            first, over = plink(s, "cat"), threading.Event()
+            echo(first, 10)
+
+            def flow():
+                while not over.is_set():
+                    echo(first, 30000)
+            flowing = threading.Thread(target=flow)
+            flowing.start()
+            try:
+                for i in range(10):
+                    p, n = plink(s, "head -c %d /dev/zero; exit 3" % (5000 * i) if i % 2 else "cat"), 5000 * i
+                    if i % 4 == 0:
+                        echo(p, n + 1)
+                        p.kill()
+                        p.wait()
+                        continue
+                    out = p.communicate(b"" if i % 2 else b"z" * n, timeout=30)[0]
+                    same((p.returncode, len(out)), (3 if i % 2 else 0, n), "channel %d" % i)
+            finally:
+                over.set()
+                flowing.join(30)
+            first.stdin.close()
+            same(first.wait(20), 0, "status of the first")
+            same(len(re.findall("Accepted publickey for alice", s.log())), 1, "connections")
+            if COPPICE:
+                wait_until(lambda: [r for r in rows(s, "stats") if r["counter"] == "rekeys" and r["value"] >= 8], text="there were no key exchanges")
+            check("Disconnecting" not in s.log(), "the connection was ended")
+
+
 def test_psftp():
     need("psftp")
-    path, digest = random_file(8)
+    path, digest = random_file(2)
+    putty_session("often", RekeyBytes=65536)
     with Server() as s:
         back = s.dir + "/back"
         batch = s.dir + "/batch"
         with open(batch, "w") as f:
             f.write("put %s p8\nls\nget p8 %s\nmkdir pd\nmv p8 pd/p8\nrm pd/p8\nrmdir pd\nquit\n" % (path, back))
-        r = subprocess.run(putty(s, "psftp", "-b", batch, "bob@" + HOST), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        r = subprocess.run(putty(s, "psftp", "-load", "often", "-b", batch, "bob@" + HOST), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                            timeout=120, env=dict(os.environ, HOME=SCRATCH))
         same(r.returncode, 0, "psftp (%r)" % r.stdout)
         same(digest_of(back), digest, "digest")
@@ -234,6 +293,36 @@ def test_asyncssh():
 
     with Server() as s:
         asyncio.run(go(s))
+
+
+def asyncssh_rekeys(s, limit):
+    """Data both ways, then channels at once, over many key exchanges of its own."""
+    async def go():
+        async with asyncssh_connect(s, "alice", client_keys=[key("ed25519")], rekey_bytes=limit) as c:
+            data = os.urandom(1 << 20)
+            r = await asyncio.wait_for(c.run("cat; exit 5", input=data, encoding=None), 60)
+            same((r.stdout == data, r.exit_status), (True, 5), "exec over key exchanges")
+            p = await c.create_process("cat", encoding=None)
+            for at in range(0, len(data), 32768):
+                p.stdin.write(data[at:at + 32768])
+                same(await asyncio.wait_for(p.stdout.readexactly(32768), 20), data[at:at + 32768], "echo at %d" % at)
+            p.stdin.write_eof()
+            same((await asyncio.wait_for(p.wait(), 20)).exit_status, 0, "status of cat")
+            results = await asyncio.gather(*[c.run("echo %d; exit %d" % (i, i)) for i in range(8)])
+            for i, r in enumerate(results):
+                same((r.stdout, r.exit_status), ("%d\n" % i, i), "channel")
+    asyncio.run(go())
+
+
+@limit(120)
+def test_asyncssh_rekeys():
+    """Debian's does not stop talking at its KEXINIT (RFC 4253 7.1)."""
+    need_asyncssh()
+    for line, limit in (("", 64 << 10), ("RekeyLimit 64K", 1 << 30)):          # it begins them, or the server
+        with Server(line) as s:
+            asyncssh_rekeys(s, limit)
+            if COPPICE:
+                wait_until(lambda: [r for r in rows(s, "stats") if r["counter"] == "rekeys" and r["value"] >= 8], text="there were no key exchanges")
 
 
 def test_asyncssh_sftp():

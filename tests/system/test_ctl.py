@@ -11,52 +11,8 @@ import subprocess
 import termios
 import time
 
-from lab import BUILD, HOST, PASSWORDS, SCRATCH, UIDS, Failure, Server, check, coppiced_only, same, wait_until
-
-
-def rows(server, *words, status=0):
-    r = server.ctl(*words, "--json")
-    same(r.returncode, status, "status of coppicectl %s (%r)" % (" ".join(words), r.stderr))
-    got = json.loads(r.stdout)
-    check(isinstance(got, list), "not an array", got)
-    return got
-
-
-class Terminal:
-    """ssh -tt on a pty of its own; what it prints is kept."""
-
-    def __init__(self, server, user="alice", *command, **more):
-        self.master, slave = pty.openpty()
-        self.process = subprocess.Popen(server.argv(user, *command, flags=("-tt",), **more), stdin=slave, stdout=slave, stderr=slave,
-                                        start_new_session=True)
-        os.close(slave)
-        self.text = b""
-
-    def read(self, seconds=0.05):
-        end = time.monotonic() + seconds
-        while select.select([self.master], [], [], max(0, end - time.monotonic()))[0]:
-            try:
-                block = os.read(self.master, 65536)
-            except OSError:
-                return
-            if not block:
-                return
-            self.text += block
-
-    def until(self, pattern, seconds=15):
-        def seen():
-            self.read()
-            return re.search(pattern, self.text)
-        return wait_until(seen, seconds, 0.01, "the terminal does not show %r" % pattern)
-
-    def type(self, data):
-        os.write(self.master, data)
-
-    def close(self):
-        self.process.kill()
-        self.process.wait()
-        os.close(self.master)
-
+from lab import BUILD, HOST, PASSWORDS, SCRATCH, UIDS, Failure, Server, check, coppiced_only, rows, same, wait_until
+from terminal import Terminal
 
 
 class Tmux:
@@ -153,7 +109,7 @@ def test_who():
         # a client that offers a name and nothing more is logging in
         with s.connect() as idle:
             idle.sendall(b"SSH-2.0-Weird\x1b[2J_client\r\n")
-            stranger = wait_until(lambda: next((r for r in rows(s, "who", "-v") if r["kind"] == "session" and r["client"].startswith("SSH-2.0-Weird")), None))
+            stranger = wait_until(lambda: next((r for r in rows(s, "who", "-v") if r["kind"] == "session" and r.get("client", "").startswith("SSH-2.0-Weird")), None))
             same((stranger["user"], stranger["state"]), ("", "key-exchange"))
             text = s.ctl("who", "-v").stdout.decode()
             check("\x1b" not in text and "\\033[2J" in text, "a client's escape sequences reach the terminal")
@@ -215,7 +171,7 @@ def test_status_and_stats():
         os.kill(s.pid_of("keysign"), signal.SIGKILL)
         wait_until(lambda: counter("restarts", "keysign") == 1 and counter("restarts", "auth") == 0)
         status, = rows(s, "status")
-        same((status["kind"], status["state"], status["pid"], status["privileged"]), ("status", "serving", s.pid, True))
+        same((status["kind"], status["state"], status["ready"], status["pid"], status["privileged"]), ("status", "serving", True, s.pid, True))
         check(status["restarts"] >= 1 and status["listeners"] == "%s:%d" % (HOST, s.port) and status["config"] == s.conf, "status", status)
         same(status["last_reload"], "never")
         s.write("Banner none", "Nonsense yes")
@@ -248,7 +204,7 @@ def test_kick():
         s.logged(r"ev=kick session=%d user=bob from 127\.0\.0\.1 port \d+ by=\"root" % number)
         wait_until(lambda: [r["user"] for r in rows(s, "who")] == ["alice"])
         stay.type(b"echo $((6*7))\n")
-        stay.until(rb"\r42\r")
+        stay.until(rb"[\r\n]42\r")
         # one that does not listen goes by the rules of the tree
         deaf = session_of(s, "alice")
         os.kill(deaf["pid"], signal.SIGSTOP)
@@ -535,6 +491,7 @@ def test_completion():
         check({number, "INFO", "DEBUG"} <= set(bash_completes(s, ctl + "loglevel ''")), "session or level", bash_completes(s, ctl + "loglevel ''"))
         check("DEBUG" in bash_completes(s, ctl + "loglevel %s ''" % number), "level")
         same(bash_completes(s, ctl + "who -"), ["--help", "--json", "-v"])
+        same(bash_completes(s, ctl + "drain --"), ["--exit", "--grace", "--help", "--json", "--message", "--timeout", "--wait"])
         same(bash_completes(s, "coppicectl help stat"), ["stats", "status"])
         same(zsh_completes(s, "coppicectl ki"), "coppicectl kick ")
         same(zsh_completes(s, ctl + "kick al"), ctl + "kick alice ")

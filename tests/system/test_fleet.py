@@ -8,7 +8,9 @@ import subprocess
 import threading
 import time
 
-from lab import (BUILD, HOST, SCRATCH, Server, alive, authorize, below, check, coppiced_only, key, limit, public, same, sh, wait_until)
+from lab import (BUILD, HOST, SCRATCH, Server, alive, authorize, below, check, coppiced_only, key, limit, public, rows, same, sh,
+                 wait_until)
+from terminal import Terminal
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -229,6 +231,42 @@ def test_drain_and_undrain():
 
 
 @coppiced_only
+@limit(90)
+def test_drain_tells_users_and_status():
+    with Server() as s:
+        cat, terminal = Cat(s), Terminal(s)
+        terminal.until(rb"\$ ")
+        status, = rows(s, "status")                                  # no drain: no row of it
+        same((status["state"], status["ready"]), ("serving", True))
+        row, = rows(s, "drain", "--grace", "1h", "--message", "Back", "at", "noon;\x1b]0;x\x07")
+        same((row["state"], row["ready"], row["sessions"], row["listening"]), ("draining", False, 2, 1), "drain")
+        terminal.until(rb"\r\nMessage from root: Back at noon;\?]0;x\?\r\n")
+        cat.echo("nothing else came")
+        status, row = rows(s, "status")
+        same((status["kind"], status["state"], status["ready"], status["listeners"]), ("status", "draining", False, "%s:%d" % (HOST, s.port)))
+        same((row["kind"], row["state"], row["sessions"]), ("drain", "draining", 2))
+        check(3000 < row["closes_in_s"] <= 3600, "the end of the grace", row)
+        text = ask(s, "status").stdout.decode()
+        check(re.search(r"(?m)^ready: +no$", text) and re.search(r"(?m)^STATE +READY +SESSIONS +LISTENING +CLOSES-IN-S\ndraining +no +2 +1 +\d+$", text), "as text", text)
+        # the sockets close; later the sessions are ended, and hear why
+        same(ask(s, "drain", "--grace", "0", "--timeout", "1h").returncode, 0, "other words")
+        wait_until(lambda: rows(s, "status")[1]["listening"] == 0, text="the socket did not close")
+        status, row = rows(s, "status")
+        same((status["listeners"], row["sessions"]), ("", 2), "closed")
+        check(3000 < row["ends_in_s"] <= 3600, "the end of the sessions", row)
+        same(ask(s, "drain", "--timeout", "0", "--message", "Gone", "till", "noon").returncode, 0, "end them")
+        terminal.until(rb"Received disconnect from \S+ port \d+:11: Gone till noon")
+        same(cat.p.wait(20), 255, "status of a session that was ended")
+        check(b":11: Gone till noon" in cat.p.stderr.read(), "the client was not told why")
+        wait_until(lambda: rows(s, "status")[1]["state"] == "drained", text="sessions are left")
+        same(ask(s, "undrain").returncode, 0, "undrain")
+        wait_until(lambda: len(rows(s, "status")) == 1, text="a row is left")
+        status, = rows(s, "status")
+        same((status["state"], status["ready"]), ("serving", True))
+        terminal.close()
+
+
+@coppiced_only
 @limit(60)
 def test_drain_to_the_end():
     s = Server("HealthListen unix:%s/health" % SCRATCH)
@@ -238,6 +276,7 @@ def test_drain_to_the_end():
     cat = Cat(s)
     same(ask(s, "drain", "--grace", "0", "--timeout", "1", "--exit").returncode, 0, "drain")
     same(cat.p.wait(20), 255, "status of a session that was ended")
+    check(b":11: this server is taken out of service" in cat.p.stderr.read(), "the client was not told why")
     same(s.process.wait(20), 0, "status of the daemon")
     s.stopped = True
     check("Drained; terminating." in s.log())

@@ -1,6 +1,7 @@
 """The daemon and a service manager that this file plays itself: a datagram socket, and sockets passed on descriptors 3 and up."""
 import array
 import contextlib
+import fcntl
 import os
 import re
 import select
@@ -57,14 +58,12 @@ class Manager:
 
 def launch(s, env, fds=(), pid="self"):
     """Starts the server as a manager does: fds become 3, 4, ...; LISTEN_PID is its own pid."""
-    keep = {i: os.dup(fd) for i, fd in enumerate(fds)}
+    keep = {i: fcntl.fcntl(fd, fcntl.F_DUPFD, 500) for i, fd in enumerate(fds)}     # out of the way of 3, 4, ...
 
     def wire():
         for i, fd in keep.items():
-            os.dup2(fd, 100 + i)
-        for i in keep:
-            os.dup2(100 + i, 3 + i)
-            os.close(100 + i)
+            os.dup2(fd, 3 + i)
+            os.close(fd)
 
     words = ["%s=%s" % x for x in env.items()]
     script = 'export LISTEN_PID=%s WATCHDOG_PID=$$; exec env "$@"' % ("$$" if pid == "self" else pid)
@@ -105,7 +104,7 @@ def environment(pid):
 def test_ready_and_stop():
     for abstract in (False, True):
         with managed(abstract=abstract) as (s, m):
-            ready = m.seen[-1]
+            ready = next(x for x in m.seen if x.get("READY") == "1")
             same(ready["MAINPID"], str(s.pid), "MAINPID")
             same(ready["pid"], s.pid, "sender")
             check(re.match(r"0 sessions, 0 authenticating, 0 restarts", ready["STATUS"]), "STATUS", ready)

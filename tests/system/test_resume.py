@@ -7,9 +7,10 @@ import shutil
 import signal
 import socket
 import subprocess
+import threading
 import time
 
-from lab import BUILD, HOST, ROUNDS, SEED, NotHere, Server, alive, below, check, coppiced_only, limit, processes, same, status, wait_until
+from lab import BUILD, HOST, PASSWORDS, ROUNDS, SEED, NotHere, Server, alive, below, check, coppiced_only, limit, processes, same, status, wait_until
 from movers import Exec, Master, Sftp, Shell, moving
 
 ROLES = ("coppiced", "keysign", "auth", "nursery", "acceptor", "reporter", "connection", "keeper", "channel", "sftp-server")
@@ -313,6 +314,28 @@ def test_upgrades_to_and_fro_disconnect_nobody():
 
 @coppiced_only
 @limit(120)
+def test_an_upgrade_after_a_kill_sees_adopted_processes_end():
+    """Those of a killed supervisor are nobody's children, and stay so when the next one executes another program."""
+    server = Server()
+    server.crash_expected = True
+    waits = server.popen("alice", "read x; exit $x")
+    wait_until(lambda: any(n["name"] == "exec" and n["state"] == "up" for n in server.tree()), 20)
+    kill_supervisor(server)
+    resume(server)
+    before = {k: len(v) for k, v in ours().items()}
+    r = server.ctl("upgrade", timeout=60)
+    same(r.returncode, 0, "coppicectl upgrade (%r)" % r.stderr)
+    waits.communicate(b"7\n", timeout=20)
+    same(waits.returncode, 7, "exit status of a program older than a kill and an upgrade")
+    wait_until(lambda: not [n for n in server.tree() if n["name"].startswith("session ")], 15, text="sessions are left")
+    wait_until(lambda: len(ours()["keeper"]) == before["keeper"], 10, text="processes: %s, before: %s" % (ours(), before))
+    time.sleep(5.5)                 # who ended and was not noticed would be killed now
+    same([x for x in server.log().splitlines() if "it does not end" in x], [], "helpers whose end was not seen")
+    server.stop()
+
+
+@coppiced_only
+@limit(120)
 def test_an_upgrade_that_cannot_be_is_refused():
     place = Installed()
     server = place.server.start()
@@ -400,3 +423,49 @@ def test_metrics_and_health_are_served_by_the_next_one():
                 same(s.ctl("upgrade", timeout=60).returncode, 0, "upgrade")
             wait_until(lambda: s.pid_of("reporter") not in before | {0, None}, 20, text="the reporter is the old one")
             wait_until(served, 10, text="not served after " + how)
+
+
+class Visits(threading.Thread):
+    """Logs in again and again, by key or by password; each login counts, and what its program says and ends with."""
+
+    def __init__(self, server, number):
+        super().__init__(daemon=True)
+        self.server, self.number, self.stopping, self.visits, self.failed = server, number, False, 0, []
+        self.start()
+
+    def visit(self, word, code):
+        command = "echo %s; sleep 0.0%d; exit %d" % (word, code, code)
+        if self.number % 4 == 3:
+            return self.server.password("bob", PASSWORDS["bob"], command)
+        return self.server.ssh("alice", command)
+
+    def run(self):
+        while not self.stopping:
+            word, code = "visit-%d-%d" % (self.number, self.visits), self.visits % 10
+            try:
+                r = self.visit(word, code)
+                good, text = (r.returncode, r.stdout) == (code, word.encode() + b"\n"), "%d %r %r" % (r.returncode, r.stdout, r.stderr[-300:])
+            except subprocess.TimeoutExpired:
+                good, text = False, "no end in 60 s"
+            if not good:
+                self.failed.append("%s: %s" % (word, text))
+            self.visits += 1
+
+
+@coppiced_only
+@limit(300)
+def test_logins_under_way_outlive_upgrades():
+    """Logins at every step while helpers are replaced and connections move, again and again: none fails."""
+    with Server("MaxStartups 300:30:400", "LogLevel VERBOSE") as s:
+        visitors = [Visits(s, i) for i in range(8)]
+        for turn in range(max(10, ROUNDS)):
+            same(s.ctl("upgrade", timeout=60).returncode, 0, "upgrade %d" % turn)
+            check(not any(v.failed for v in visitors), "a login failed in turn %d" % turn, *[f for v in visitors for f in v.failed])
+        for v in visitors:
+            v.stopping = True
+        for v in visitors:
+            v.join(90)
+        check(not any(v.failed for v in visitors), "a login failed", *[f for v in visitors for f in v.failed])
+        print("%d logins" % sum(v.visits for v in visitors))
+        check(sum(v.visits for v in visitors) > 20, "too few logins", [v.visits for v in visitors])
+        wait_until(lambda: not [n for n in s.tree() if n["name"].startswith("session ")], 15, text="sessions are left")

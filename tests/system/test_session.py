@@ -1,12 +1,8 @@
 """What a session is to the program in it: channels, terminals, environment, exits, pressure."""
-import fcntl
 import hashlib
 import os
-import pty
 import re
-import select
 import signal
-import struct
 import subprocess
 import termios
 import threading
@@ -14,6 +10,7 @@ import time
 
 from lab import (COPPICE, Server, UIDS, alive, below, check, coppiced_only, digest_stream, feed, limit, random_file, rss, same, wait_until)
 from movers import Exec, Master, Sftp, Shell
+from terminal import Terminal
 
 
 def test_exec_output_and_status():
@@ -107,57 +104,6 @@ def test_output_after_the_shell_ended():
 
 
 # ---- terminals ----------------------------------------------------------------------------------------
-
-class Terminal:
-    """Stock ssh in a pty of ours, as a person sits before it."""
-
-    def __init__(self, server, user, *command, rows=24, cols=80, setup=None, options=(), term="xterm-test"):
-        self.master, slave = pty.openpty()
-        self.size(rows, cols)
-        if setup:
-            setup(slave)
-        env = dict(os.environ, TERM=term)
-        self.process = subprocess.Popen(server.argv(user, *command, flags=("-tt",), options=options), stdin=slave, stdout=slave, stderr=slave, env=env,
-                                        start_new_session=True, preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-        os.close(slave)
-        self.seen = b""
-
-    def size(self, rows, cols):
-        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, cols * 8, rows * 16))
-
-    def type(self, text):
-        os.write(self.master, text.encode() if isinstance(text, str) else text)
-
-    def expect(self, pattern, seconds=20):
-        """Reads until the pattern was seen; what came up to and with it is dropped and the match returned."""
-        pattern = pattern.encode() if isinstance(pattern, str) else pattern
-        end = time.monotonic() + seconds
-        while True:
-            m = re.search(pattern, self.seen)
-            if m:
-                self.seen = self.seen[m.end():]
-                return m
-            check(time.monotonic() < end, "the terminal does not show %r" % pattern, self.seen)
-            if select.select([self.master], [], [], 0.2)[0]:
-                try:
-                    got = os.read(self.master, 4096)
-                except OSError:
-                    got = b""
-                check(got, "the terminal closed before %r" % pattern, self.seen)
-                self.seen += got
-
-    def end(self, status=None):
-        try:
-            while os.read(self.master, 4096):
-                pass
-        except OSError:
-            pass
-        code = self.process.wait(20)
-        os.close(self.master)
-        if status is not None:
-            same(code, status, "status")
-        return code
-
 
 def test_terminal_and_window_change():
     with Server() as s:

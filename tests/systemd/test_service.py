@@ -27,6 +27,24 @@ def test_units_are_right(m):
     check(value and float(value.group(1)) <= 8.5, "exposure", value and value.group(0))
 
 
+def capabilities(m, pid, which):
+    return int(re.search(r"%s:\s+(\w+)" % which, read("%s/proc/%s/status" % (m.root, pid))).group(1), 16)
+
+
+def test_capabilities(m):
+    """/proc/PID/io of a user's process: CAP_SYS_PTRACE (19) of the supervisor, and nobody else's."""
+    m.start()
+    same(m.show("NotifyAccess"), "main", "NotifyAccess")
+    left, own = capabilities(m, 1, "CapEff"), capabilities(m, m.main_pid(), "CapEff")
+    same(own >> 19 & 1, left >> 19 & 1, "CAP_SYS_PTRACE")
+    same(own >> 16 & 1, 0, "CAP_SYS_MODULE")
+    same(capabilities(m, m.node("keysign")["pid"], "CapEff"), 0, "capabilities of keysign")
+    p, pid = m.session("echo $$; cat")
+    same(capabilities(m, pid, "CapEff"), 0, "capabilities of a session")
+    p.stdin.close()
+    p.wait(20)
+
+
 def test_start(m):
     m.start()
     same(m.state(), "active", "state")
@@ -294,31 +312,6 @@ def test_nobody_is_refused(m):
         m.out("systemctl", "kill", "-s", "KILL", "--kill-who=main", UNIT)
         wait_until(lambda: m.main_pid() not in (0, was), 20)
     nobody_was_refused(probe, 3)
-
-
-def test_store_of_the_manager(m):
-    """Listening sockets outlive even all of our processes; what is not configured any more leaves the store."""
-    m.configure("ListenAddress ::1")
-    m.start()
-    same(m.show("NFileDescriptorStore"), "2", "descriptors in the store")
-    probe = m.popen("python3", "-c", FOR_EVER, "5")
-    was = m.main_pid()
-    m.out("systemctl", "kill", "-s", "KILL", UNIT)
-    wait_until(lambda: m.main_pid() not in (0, was) and m.state() == "active", 20)
-    was = m.main_pid()
-    m.out("systemctl", "restart", UNIT)
-    check(m.main_pid() not in (0, was), "no restart")
-    nobody_was_refused(probe, 2)
-    same(m.show("NFileDescriptorStore"), "2", "descriptors in the store after restarts")
-    m.configure()
-    m.out("systemctl", "reload", UNIT)
-    wait_until(lambda: m.show("NFileDescriptorStore") == "1", 10, text="a socket that was removed stays in the store")
-    m.configure("ListenAddress 127.0.0.2")
-    m.out("systemctl", "reload", UNIT)
-    wait_until(lambda: m.show("NFileDescriptorStore") == "2", 10, text="a new socket is not stored")
-    m.configure()                   # and one that left while nobody ran
-    m.out("systemctl", "restart", UNIT)
-    wait_until(lambda: m.show("NFileDescriptorStore") == "1", 10, text="a socket nobody wants stays in the store")
 
 
 def test_contradiction(m):

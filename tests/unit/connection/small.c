@@ -165,6 +165,26 @@ Test(policy, a_bad_rekey_limit_is_refused)
 	}
 }
 
+Test(hostkeys, half_a_set_is_never_in_force)
+{
+	struct hostkeys now = { 0 }, coming = { 0 };
+	struct ipc_HOSTKEYS m = { .index = 0, .count = 1, .blob = view_str("old") };
+
+	cr_assert_eq(hostkeys_hear(&now, &coming, &m), SSH_OK);
+	cr_assert(hostkeys_complete(&now) && now.v[0].len == 3);
+	m = (struct ipc_HOSTKEYS){ .index = 0, .count = 2, .blob = view_str("first") };
+	cr_assert_eq(hostkeys_hear(&now, &coming, &m), SSH_OK);
+	cr_assert(hostkeys_complete(&now) && now.count == 1 && now.v[0].len == 3, "whoever is forked now has the old ones");
+	cr_assert_eq(hostkeys_hear(&now, &coming, &m), SSH_OK, "another keysign begins anew");
+	m.index = 1, m.blob = view_str("second");
+	cr_assert_eq(hostkeys_hear(&now, &coming, &m), SSH_OK);
+	cr_assert(hostkeys_complete(&now) && now.count == 2 && now.v[0].len == 5 && now.v[1].len == 6);
+	cr_assert_eq(hostkeys_hear(&now, &coming, &m), SSH_E_RULE);
+	cr_assert(hostkeys_complete(&now) && now.count == 2);
+	hostkeys_drop(&now);
+	hostkeys_drop(&coming);
+}
+
 Test(hostkeys, only_in_order)
 {
 	struct hostkeys h = { 0 };

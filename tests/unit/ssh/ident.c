@@ -156,3 +156,13 @@ Test(ident, both_speak_at_once)
 	}
 	pair_free(&p);
 }
+
+Test(ident, who_talks_in_a_rekey)
+{
+	cr_assert(ident_talks_in_rekey("SSH-2.0-AsyncSSH_2.10.1"));
+	cr_assert(ident_talks_in_rekey("SSH-2.0-AsyncSSH_2.14.2"));
+	cr_assert_not(ident_talks_in_rekey("SSH-2.0-AsyncSSH_2.15.0"));
+	cr_assert_not(ident_talks_in_rekey("SSH-2.0-AsyncSSH_2.10.10"));
+	cr_assert_not(ident_talks_in_rekey("SSH-2.0-OpenSSH_9.2p1 AsyncSSH_2.10.1"));
+	cr_assert_not(ident_talks_in_rekey(NULL));
+}

@@ -257,3 +257,60 @@ Test(rekey, only_kex_messages_after_the_peers_kexinit)
 			pair_free(&p);
 		}
 }
+
+/* asyncssh as Debian 12 has it: its channel messages do not stop at its KEXINIT. Those of others end the connection (above). */
+Test(rekey, a_client_known_not_to_stop)
+{
+	struct pair p;
+	struct ssh *s, *c;
+	uint8_t data[] = { 94, 0, 0, 0, 0, 0, 0, 0, 4, 'l', 'a', 't', 'e' };
+	static const uint8_t auth[] = { 50 };
+
+	pair_init(&p);
+	p.policy[SSH_CLIENT].version = "SSH-2.0-AsyncSSH_2.10.1";
+	pair_login(&p);
+	pair_channel(&p);
+	s = p.side[SSH_SERVER];
+	c = p.side[SSH_CLIENT];
+	data[4] = (uint8_t)p.chan[SSH_SERVER];
+	cr_assert_eq(ssh_rekey(c), SSH_OK);
+	pair_inject(&p, SSH_CLIENT, data, sizeof data);
+	pair_move(&p, SSH_CLIENT);
+	pair_drain(&p, SSH_SERVER);
+	cr_assert_eq(s->phase, P_REKEY);
+	cr_assert_eq(buf_len(&p.got[SSH_SERVER]), 4u);
+	pair_run(&p);
+	cr_assert_eq(p.kex_done[SSH_SERVER], 2u);
+	cr_assert_eq(ssh_error(s), SSH_OK, "%s", err_name(ssh_error(s)));
+	cr_assert_eq(ssh_error(c), SSH_OK, "%s", err_name(ssh_error(c)));
+	pair_send(&p, SSH_CLIENT, (const uint8_t *)"on", 2);
+	cr_assert_eq(ssh_rekey(c), SSH_OK);		/* nothing below 80 that is no part of the exchange */
+	pair_inject(&p, SSH_CLIENT, auth, sizeof auth);
+	pair_run(&p);
+	cr_assert_eq(ssh_error(s), SSH_E_PROTOCOL);
+	pair_free(&p);
+}
+
+/* It may not fill our memory while it does not go on with the exchange. */
+Test(rekey, who_does_not_stop_is_bounded)
+{
+	static const uint8_t request[] = { 80, 0, 0, 0, 1, 'x', 1 };
+	struct pair p;
+	struct ssh *s;
+
+	pair_init(&p);
+	p.quiet = 1;
+	p.policy[SSH_CLIENT].version = "SSH-2.0-AsyncSSH_2.14.2";
+	pair_login(&p);
+	s = p.side[SSH_SERVER];
+	cr_assert_eq(ssh_rekey(p.side[SSH_CLIENT]), SSH_OK);
+	for (int i = 0; i < 200000 && ssh_error(s) == SSH_OK; i++) {
+		pair_inject(&p, SSH_CLIENT, request, sizeof request);
+		pair_move(&p, SSH_CLIENT);
+		while (ssh_next(s, &(struct ssh_event){ 0 }))
+			;
+		cr_assert_leq(buf_len(&s->held), SSH_OUTPUT_HIGH);
+	}
+	cr_assert_neq(ssh_error(s), SSH_OK, "it went on for ever");
+	pair_free(&p);
+}

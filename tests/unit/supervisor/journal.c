@@ -9,7 +9,7 @@
 
 #define HALF ((size_t)16 << 12)
 
-static const struct journal_origin origin = { .format = 3, .proto = 2, .pid = 77, .build = "1.2.3" };
+static const struct journal_origin origin = { .format = 3, .proto = 2, .pid = 77, .number = 9, .build = "1.2.3" };
 
 static struct journal *fresh(size_t half)
 {
@@ -63,6 +63,7 @@ Test(journal, last_value_of_each_key)
 	cr_assert_null(journal_first(&im, 3));
 	cr_assert_eq(im.from.format, 3);
 	cr_assert_eq(im.from.pid, 77);
+	cr_assert_eq(im.from.number, 9);
 	cr_assert_str_eq(im.from.build, "1.2.3");
 	journal_image_drop(&im);
 	journal_free(j);
