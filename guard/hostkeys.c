@@ -144,8 +144,10 @@ static int take_public(struct hostkeys *h, const struct file *f, const struct ag
 	struct view blob;
 
 	buf_init(&k->shown, SSH_BLOB_MAX, NULL);
-	if (!find_public(f, &k->shown))
+	if (!find_public(f, &k->shown)) {
+		buf_drop(&k->shown);
 		return refuse_at(f->path, error, fault);
+	}
 	blob = view_of(buf_head(&k->shown), buf_len(&k->shown));
 	if (agent == NULL)
 		error = refuse(f->path, error, error == SSH_E_PASSPHRASE ? "it needs a passphrase, which only an agent can give (HostKeyAgent)"

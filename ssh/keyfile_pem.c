@@ -4,7 +4,6 @@
 #include "base/secret.h"
 #include "ssh/crypto/crypto.h"
 #include "ssh/crypto/filecrypt.h"
-#include "ssh/crypto/peer_input.h"
 #include "ssh/der.h"
 #include "ssh/keyfile_internal.h"
 
@@ -13,7 +12,7 @@
  * OpenSSH's format, so that privkey_read_private() is the one place that checks a key.
  */
 
-#define NUMBER_MAX (PEER_RSA_BITS_MAX / 8)
+#define NUMBER_MAX 2048u		/* RSA 16384 */
 
 struct reader { const struct pem *pem; const struct keyfile_secret *secret; struct keyfile_fault *fault; };
 

@@ -167,6 +167,11 @@ Test(agent, nobody_there)
 	cr_assert_eq(hostkeys_load(&h, "locked", NULL), SSH_E_PASSPHRASE);
 	cr_assert_eq(hostkeys_load(&h, "pem", NULL), SSH_E_PASSPHRASE);
 	cr_assert(said("it needs a passphrase, which only an agent can give (HostKeyAgent)"));
+	/* what is neither a private nor a public key says where */
+	shell("printf 'ssh-ed25519 AAAA\\n' >junk; printf -- '-----BEGIN PRIVATE KEY-----\\nMC4C\\nM.4C\\n-----END PRIVATE KEY-----\\n' >harmed; chmod 600 junk harmed");
+	cr_assert_lt(hostkeys_load(&h, "junk", NULL), 0);
+	cr_assert_lt(hostkeys_load(&h, "harmed", NULL), 0);
+	cr_assert(said("Unable to load host key \"harmed\": line 3: not base64"));
 	cr_assert_eq(h.n, 0u);
 	agent_drop(&a);
 }
