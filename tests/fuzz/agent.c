@@ -22,11 +22,8 @@ static void hush(void *ctx, enum log_level level, const char *line)
 
 static void heard(void *ctx, struct view sig)
 {
-	volatile uint8_t last = 0;
-
-	for (size_t i = 0; i < sig.len; i++)
-		last ^= sig.p[i];
-	if (++*(int *)ctx > 1)
+	/* the last byte is read: a sanitizer sees one too many */
+	if (++*(int *)ctx > 1 || (sig.len > 0 && sig.p[sig.len - 1] + sig.len == 0))
 		abort();
 }
 

@@ -102,6 +102,7 @@ def test_host_keys_ssh():
             same((r.returncode, r.stdout), (0, b"in\n"), "host key %s (%r)" % (alg, r.stderr))
 
 
+@coppiced_only      # Ed448
 def test_host_keys_plink():
     if not shutil.which("plink"):
         raise NotHere("plink is not installed")
@@ -158,6 +159,7 @@ def test_paramiko():
             same(paramiko_login(s, name, {"keys": [x for x in every if x != alg]}), alg, "host key of paramiko")
 
 
+@coppiced_only      # Ed448
 def test_asyncssh():
     try:
         import asyncssh
@@ -199,6 +201,7 @@ def test_user_keys_ssh():
             s.logged(r"Accepted publickey for alice from \S+ port \d+ ssh2: %s SHA256:" % n)
 
 
+@coppiced_only      # Ed448
 def test_user_keys_plink():
     if not shutil.which("plink"):
         raise NotHere("plink is not installed")
