@@ -17,6 +17,7 @@
 #define SSH_DH_BITS_MAX         8192u	/* RFC 4419 3; one exponentiation costs 10 ms */
 #define SSH_BLOB_MAX           16384u	/* one public key or certificate; RSA 16384 is 2 KiB */
 #define SSH_SIG_MAX             4096u	/* RSA 16384 is 2 KiB and a name */
+#define SSH_HOSTKEYS_MAX          32u	/* a key and a certificate of each kind, twice (old and new) */
 #define SSH_PREAUTH_BYTES   (1u << 20)	/* what a peer may send before login, as OpenSSH since 10.4 */
 #define SSH_REKEY_PACKETS (1u << 31)	/* RFC 4344 3.1 */
 #define SSH_KEX_DEADLINE_MS    60000u	/* a key exchange that takes longer ends the connection */

@@ -8,16 +8,16 @@
 #include "base/limits.h"
 #include "conf/conf.h"
 
-enum kind { KIND_KEX, KIND_SIG, KIND_CIPHER, KIND_MAC };
-
-/* why: it is off by default; NULL: it is not. */
-static const struct alg { enum kind kind; const char *name, *why; } algs[] = {
+/* why: it is off by default; NULL: it is not. key: what stands in the key blob of a signature's row. */
+static const struct alg { unsigned kind; const char *name, *why, *key; } algs[] = {
 #define DEFAULT NULL
 #define OFF(why) why
-#define KEX(id, name, state, ...) { KIND_KEX, name, state },
-#define SIG(id, name, state, ...) { KIND_SIG, name, state },
-#define CIPHER(id, name, state, ...) { KIND_CIPHER, name, state },
-#define MAC(id, name, state, ...) { KIND_MAC, name, state },
+#define KEX(id, name, state, ...) { ALGS_KEX, name, state, NULL },
+#define CERT(id, name, state, key, ...) { ALGS_CERT, name, state, key },
+#define SIG(id, name, state, key, ...) { ALGS_SIG, name, state, key },
+#define CIPHER(id, name, state, ...) { ALGS_CIPHER, name, state, NULL },
+#define MAC(id, name, state, ...) { ALGS_MAC, name, state, NULL },
+#define COMP(id, name, state) { ALGS_COMP, name, state, NULL },
 #include "ssh/crypto/algs.def"
 };
 #define ALGS (sizeof algs / sizeof algs[0])
@@ -25,10 +25,11 @@ static const struct alg { enum kind kind; const char *name, *why; } algs[] = {
 /* Rows in the order of the list; taken keeps it free of repetitions. */
 struct picked { size_t row[ALGS]; size_t n; unsigned char taken[ALGS]; };
 
-static enum kind kind_of(enum conf_key key)
+/* ALGS_* that the keyword's list can hold. */
+static unsigned kinds_of(enum conf_key key)
 {
-	return key == KEY_Ciphers ? KIND_CIPHER : key == KEY_MACs ? KIND_MAC :
-	    key == KEY_KexAlgorithms ? KIND_KEX : KIND_SIG;
+	return key == KEY_Ciphers ? ALGS_CIPHER : key == KEY_MACs ? ALGS_MAC : key == KEY_KexAlgorithms ? ALGS_KEX :
+	    key == KEY_HostKeyAlgorithms ? ALGS_CERT | ALGS_SIG : ALGS_SIG;
 }
 
 static int fail(enum conf_key key, const char *item, char *why, size_t size)
@@ -48,21 +49,26 @@ static void take(struct picked *p, size_t row)
 	}
 }
 
-static void take_defaults(struct picked *p, enum kind kind)
+static void take_defaults(struct picked *p, unsigned kinds)
 {
 	for (size_t i = 0; i < ALGS; i++)
-		if (algs[i].kind == kind && algs[i].why == NULL)
+		if ((algs[i].kind & kinds) != 0 && algs[i].why == NULL)
 			take(p, i);
 }
 
-/* Every row that one item of the list names; 0 when there is none. */
-static size_t take_item(struct picked *p, enum kind kind, const char *item)
+/*
+ * Every row that one item of the list names; 0 when there is none. Certificates may be named among users' algorithms, too,
+ * as files written for sshd do: they are known, and none is taken.
+ */
+static size_t take_item(struct picked *p, unsigned kinds, const char *item)
 {
+	unsigned known = (kinds & ALGS_SIG) != 0 ? kinds | ALGS_CERT : kinds;
 	size_t found = 0;
 
 	for (size_t i = 0; i < ALGS; i++)
-		if (algs[i].kind == kind && conf_glob(algs[i].name, item, 0)) {
-			take(p, i);
+		if ((algs[i].kind & known) != 0 && conf_glob(algs[i].name, item, 0)) {
+			if ((algs[i].kind & kinds) != 0)
+				take(p, i);
 			found++;
 		}
 	return found;
@@ -80,7 +86,7 @@ static int take_list(struct picked *p, enum conf_key key, const char *list, int 
 			return fail(key, list, why, size);
 		memcpy(item, list, n);
 		item[n] = '\0';
-		if (take_item(p, kind_of(key), item) == 0 && !lax)
+		if (take_item(p, kinds_of(key), item) == 0 && !lax)
 			return fail(key, item, why, size);
 		if (list[n] == '\0')
 			return SSH_OK;
@@ -95,18 +101,18 @@ static int edit_list(struct picked *p, enum conf_key key, const char *edit, char
 
 	switch (*edit) {
 	case '\0':
-		take_defaults(p, kind_of(key));
+		take_defaults(p, kinds_of(key));
 		return SSH_OK;
 	case '+':
-		take_defaults(p, kind_of(key));
+		take_defaults(p, kinds_of(key));
 		return take_list(p, key, edit + 1, 0, why, size);
 	case '^':
 		TRY(take_list(p, key, edit + 1, 0, why, size));
-		take_defaults(p, kind_of(key));
+		take_defaults(p, kinds_of(key));
 		return SSH_OK;
 	case '-':
 		TRY(take_list(&drop, key, edit + 1, 1, why, size));
-		take_defaults(&def, kind_of(key));
+		take_defaults(&def, kinds_of(key));
 		for (size_t i = 0; i < def.n; i++)
 			if (!drop.taken[def.row[i]])
 				take(p, def.row[i]);
@@ -138,4 +144,16 @@ int algs_expand(enum conf_key key, const char *edit, char **list, char *why, siz
 		strcat(*list, algs[p.row[i]].name);
 	}
 	return SSH_OK;
+}
+
+const char *algs_row(unsigned kinds, size_t i, const char **why, const char **key)
+{
+	for (size_t k = 0; k < ALGS; k++) {
+		if ((algs[k].kind & kinds) == 0 || i-- > 0)
+			continue;
+		*why = algs[k].why;
+		*key = algs[k].key;
+		return algs[k].name;
+	}
+	return NULL;
 }

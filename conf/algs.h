@@ -6,10 +6,17 @@
 
 /* algs - lists of algorithm names: + - ^ and wildcards against the names of ssh/crypto/algs.def. */
 
+enum { ALGS_KEX = 1, ALGS_CERT = 2, ALGS_SIG = 4, ALGS_CIPHER = 8, ALGS_MAC = 16, ALGS_COMP = 32 };
+
 /*
  * The list that holds when `edit` stands behind keyword key (Ciphers, MACs, ...); an empty edit gives the default.
  * SSH_OK: *list is yours, free() it. SSH_E_CONFIG: why says what is wrong. SSH_E_NOMEM.
  */
 int algs_expand(enum conf_key key, const char *edit, char **list, char *why, size_t size);
+/*
+ * The i-th name of those kinds (ALGS_*), NULL after the last. *why: the reason it is off by default, else NULL; *key: for
+ * signatures the name of the key's or certificate's type, else NULL. All static.
+ */
+const char *algs_row(unsigned kinds, size_t i, const char **why, const char **key);
 
 #endif

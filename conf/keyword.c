@@ -16,7 +16,7 @@ static const struct keyword keywords[KEY_COUNT] = {
 
 /* The others are FORM_WORDS when they are lists and FORM_ONE when not. */
 static const struct { enum conf_key key; enum conf_form form; } forms[] = {
-	{ KEY_Port, FORM_EACH }, { KEY_ListenAddress, FORM_EACH }, { KEY_HostKey, FORM_EACH },
+	{ KEY_Port, FORM_EACH }, { KEY_ListenAddress, FORM_EACH }, { KEY_HostKey, FORM_EACH }, { KEY_HostCertificate, FORM_EACH },
 	{ KEY_AuthorizedKeysFile, FORM_ONCE }, { KEY_Subsystem, FORM_NAMED }, { KEY_VersionAddendum, FORM_TEXT },
 	{ KEY_RekeyLimit, FORM_REKEY },
 };
@@ -65,7 +65,7 @@ int keyword_appends(const struct keyword *k)
 
 int keyword_is_path(const struct keyword *k)
 {
-	return k->key == KEY_HostKey || k->key == KEY_PidFile || k->key == KEY_ControlSocket || k->key == KEY_CrashDirectory || k->key == KEY_Banner;
+	return k->key == KEY_HostKey || k->key == KEY_HostCertificate || k->key == KEY_PidFile || k->key == KEY_ControlSocket || k->key == KEY_CrashDirectory || k->key == KEY_Banner;
 }
 
 const char *keyword_other(const char *name, const char **accepted)

@@ -1,10 +1,11 @@
 #ifndef CONNECTION_HOSTKEYS_H
 #define CONNECTION_HOSTKEYS_H
+#include "base/limits.h"
 #include "ipc/codec.h"
 
 /* hostkeys - the public host keys as keysign told them (HOSTKEYS). */
 
-#define HOSTKEYS_MAX 16u
+#define HOSTKEYS_MAX SSH_HOSTKEYS_MAX
 
 struct hostkeys {
 	unsigned count, have;		/* complete when they are equal and not 0 */

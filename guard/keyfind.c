@@ -127,7 +127,7 @@ static const struct sig_alg *row_for(const struct helper_ask *q)
 	struct rd r = rd_view(q->blob);
 	struct view name = rd_string(&r, SSH_ALG_NAME_MAX);
 
-	return row != NULL && view_is(name, row->key_name) ? row : NULL;
+	return row != NULL && !row->cert && view_is(name, row->key_name) ? row : NULL;
 }
 
 static int verified(const struct work *w, const struct sig_alg *row)

@@ -3,11 +3,13 @@
  *
  * SYNOPSIS    keysign                     started by coppiced, link on descriptor 3
  *             keysign --generate DIR      makes the host keys that are missing in DIR
- *             keysign --check FILE...     exit 0 when at least one of them can be loaded
+ *             keysign --check [--algorithms LIST] [--agent SOCKET] [--certificate FILE]... FILE...
+ *                                         exit 0 when at least one of the keys can be loaded; says what is wrong with the others
  * RUNS AS     coppice-key, empty root directory; a few system calls on descriptors it has, nothing else
  * HEARS       SIGN (connection); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING LOGLEVEL (supervisor)
  * SAYS        SIGNED (connection); SESSION_ID (auth, supervisor); HOSTKEYS (nursery);
  *             HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
+ * TALKS TO    the SSH agent of HostKeyAgent, dialled before it locks itself in
  * NEVER       touches a network socket; opens a file after READY; holds a key that was encrypted on disk
  * IF IT DIES  the supervisor restarts it; connections repeat their open SIGN
  */
@@ -19,6 +21,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "conf/conf.h"
+#include "guard/agent.h"
 #include "guard/hostkeys.h"
 #include "guard/keydir.h"
 #include "guard/signer.h"
@@ -32,16 +35,44 @@ static void to_stderr(void *ctx, enum log_level level, const char *line)
 	dprintf(2, "keysign: %s\n", line);
 }
 
-static int check_files(char **paths)
+/* Dials the agent, if one is configured; without it what is in files still works. */
+static void dial(struct agent *a, const char *path)
 {
-	struct hostkeys keys = { .n = 0 };
-	int r;
+	char why[300];
 
-	for (; *paths != NULL; paths++)
-		hostkeys_load(&keys, *paths);
-	r = keys.n > 0 ? 0 : 1;
+	if (agent_dial(a, path, why, sizeof why) < 0)
+		log_ev(LOGL_ERROR, "HostKeyAgent: %s", why);
+}
+
+static int check_files(char **words)
+{
+	static struct hostkeys keys;
+	char *none[] = { NULL }, **certs = none;
+	const struct agent *used = NULL;
+	struct agent agent;
+	int ok;
+
+	agent_init(&agent);
+	if (words[0] != NULL && strcmp(words[0], "--algorithms") == 0 && words[1] != NULL) {
+		keys.algorithms = words[1];
+		words += 2;
+	}
+	if (words[0] != NULL && strcmp(words[0], "--agent") == 0 && words[1] != NULL) {
+		dial(&agent, words[1]);
+		used = &agent;
+		words += 2;
+	}
+	if (words[0] != NULL && strcmp(words[0], "--certificate") == 0)
+		for (certs = words; words[0] != NULL && words[1] != NULL && strcmp(words[0], "--certificate") == 0; words += 2)
+			;
+	for (char **path = words; *path != NULL; path++)
+		hostkeys_load(&keys, *path, used);
+	ok = keys.n > 0;
+	for (; certs[0] != NULL && certs < words; certs += 2)
+		hostkeys_certify(&keys, certs[1]);
 	hostkeys_drop(&keys);
-	return r;
+	agent_drop(&agent);
+	return ok ? 0 : 1;
 }
 
 static int tool(int argc, char **argv)
@@ -55,7 +86,7 @@ static int tool(int argc, char **argv)
 		return keydir_generate(argv[2]) == SSH_OK ? 0 : 1;
 	if (argc >= 3 && strcmp(argv[1], "--check") == 0)
 		return check_files(argv + 2);
-	dprintf(2, "usage: keysign --generate DIR | --check FILE...\n");
+	dprintf(2, "usage: keysign --generate DIR | --check [--algorithms LIST] [--agent SOCKET] [--certificate FILE]... FILE...\n");
 	return 255;
 }
 
@@ -84,13 +115,21 @@ static int load(struct signer *s, const struct child *self)
 		return SSH_E_CONFIG;
 	}
 	log_set_level(v->LogLevel);
+	if ((s->uses_agent = v->HostKeyAgent != NULL))
+		dial(&s->agent, v->HostKeyAgent);
+	s->keys.algorithms = v->HostKeyAlgorithms;
 	for (size_t i = 0; i < v->HostKey.n; i++)
-		hostkeys_load(&s->keys, v->HostKey.v[i]);
+		hostkeys_load(&s->keys, v->HostKey.v[i], s->uses_agent ? &s->agent : NULL);
+	for (size_t i = 0; i < v->HostCertificate.n; i++)
+		hostkeys_certify(&s->keys, v->HostCertificate.v[i]);
+	s->keys.algorithms = NULL;	/* it is v's */
 	conf_values_free(v);
 	if (s->keys.n == 0) {
 		log_ev(LOGL_ERROR, "no hostkeys available -- exiting.");
 		return SSH_E_KEYFILE;
 	}
+	if (agent_serve(&s->agent, self->base) < 0)
+		log_ev(LOGL_ERROR, "HostKeyAgent: %s", err_text(SSH_E_NOMEM));
 	/* On fault: only what is touched, and never a reason not to start. */
 	if (mlockall(MCL_CURRENT | MCL_ONFAULT) != 0)
 		log_ev(LOGL_DEBUG, "host keys are not locked into memory");

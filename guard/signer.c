@@ -16,6 +16,7 @@
 
 #define REPLAY_BATCH    64u	/* session ids in one go: the link's queue must have room for live ones */
 #define REPLAY_PAUSE_US 5000
+#define AGENT_RETRY_MS  15000u	/* starting anew for a lost agent: never often enough to be a crash loop (children.def) */
 
 /* One connection's link. */
 struct signer_client {
@@ -29,7 +30,7 @@ struct signer_client {
 	size_t id_len;
 	int told;			/* the auth of now has it */
 	struct event *later;		/* a request that must wait for the budget */
-	struct { int open; uint32_t req; uint8_t key, hash_len; char alg[SSH_ALG_NAME_MAX + 1]; uint8_t hash[SSH_HASH_MAX]; } ask;
+	struct { int open, at_agent; uint32_t req; uint8_t key, hash_len; char alg[SSH_ALG_NAME_MAX + 1]; uint8_t hash[SSH_HASH_MAX]; } ask;
 };
 
 struct nursery { struct list at; struct link *link; };
@@ -38,6 +39,8 @@ void signer_init(struct signer *s, struct child *self)
 {
 	memset(s, 0, sizeof *s);
 	s->self = self;
+	s->began_ms = clock_ms();
+	agent_init(&s->agent);
 	list_init(&s->clients);
 	table_init(&s->by_conn);
 	list_init(&s->nurseries);
@@ -80,6 +83,7 @@ static void client_free(struct signer_client *c)
 	list_remove(&c->at);
 	if (table_get(&c->signer->by_conn, c->conn) == c)
 		table_remove(&c->signer->by_conn, c->conn);
+	agent_forget(&c->signer->agent, c);
 	link_free(c->link);
 	if (c->later != NULL)
 		event_free(c->later);
@@ -97,25 +101,83 @@ static int is_exchange_hash(struct view hash)
 	return 0;
 }
 
-/* The request is lawful: known key, an algorithm of that key, the length of a hash we use. */
+/* The request is lawful: known key, an algorithm of exactly that type of key or certificate, the length of a hash we use. */
 static const struct sig_alg *row_of(const struct signer *s, const struct ipc_SIGN *m)
 {
 	const struct sig_alg *row = sig_alg_find(m->alg);
+	struct rd blob;
 
-	if (m->key >= s->keys.n || row == NULL || row->kind != privkey_kind(s->keys.v[m->key]))
+	if (m->key >= s->keys.n || row == NULL)
+		return NULL;
+	blob = rd_view(hostkeys_shown(&s->keys, m->key));
+	if (!view_is(rd_string(&blob, SSH_ALG_NAME_MAX), row->key_name))
 		return NULL;
 	return is_exchange_hash(m->hash) ? row : NULL;
 }
 
-static int sign_now(struct signer_client *c)
+static int answer(struct signer_client *c, int r, struct view sig)
 {
-	struct ipc_SIGNED answer = { .req = c->ask.req, .status = SIGNED_FAILED };
-	struct view hash = view_of(c->ask.hash, c->ask.hash_len);
-	struct buf sig;
-	struct wr w;
+	struct ipc_SIGNED m = { .req = c->ask.req, .status = r == SSH_OK ? SIGNED_OK : SIGNED_FAILED, .sig = sig };
+
+	if (r < 0)
+		log_ev(LOGL_ERROR, "host key signature failed: %s", err_text(r));
+	c->ask.open = c->ask.at_agent = 0;
+	return link_send(c->link, IPC_SIGNED, &m);
+}
+
+/* The agent is another program: what it says is verified as our own signatures are. */
+static void on_agent_signed(void *ctx, struct view sig)
+{
+	struct signer_client *c = ctx;
+	const struct hostkeys *keys = &c->signer->keys;
+	const struct pubkey *pub = keys->v[hostkeys_signer(keys, c->ask.key)].pub;
+	int r = SSH_E_NO_SIGNER;
+
+	if (sig.len > 0)
+		r = pubkey_verify(pub, sig_alg_find(view_str(c->ask.alg)), view_of(c->ask.hash, c->ask.hash_len), sig) == VERIFY_ACCEPT
+		    ? SSH_OK : SSH_E_BAD_SIG;
+	if (answer(c, r, r == SSH_OK ? sig : view_of(NULL, 0)) < 0)
+		client_free(c);
+}
+
+/*
+ * A lost agent cannot be dialled from in here: the process has no rights left. It ends, its successor dials, and connections repeat
+ * their open SIGN. Not too often: without an agent each request would be a restart.
+ */
+static int without_agent(struct signer_client *c)
+{
+	struct signer *s = c->signer;
+
+	if (clock_ms() - s->began_ms < AGENT_RETRY_MS)
+		return answer(c, SSH_E_NO_SIGNER, view_of(NULL, 0));
+	log_ev(LOGL_ERROR, "HostKeyAgent: a key of the lost agent is wanted; starting anew to reach it");
+	event_base_loopbreak(s->self->base);
+	return SSH_OK;
+}
+
+static int ask_agent(struct signer_client *c, struct view blob, const struct sig_alg *row)
+{
+	uint32_t flags = row->kind != KEY_RSA ? 0 : row->hash == HASH_SHA256 ? 2 : row->hash == HASH_SHA512 ? 4 : 0;
 	int r;
 
-	c->ask.open = 0;
+	if (!agent_here(&c->signer->agent))
+		return without_agent(c);
+	if ((r = agent_sign(&c->signer->agent, blob, view_of(c->ask.hash, c->ask.hash_len), flags, on_agent_signed, c)) < 0)
+		return answer(c, r, view_of(NULL, 0));
+	c->ask.at_agent = 1;
+	return SSH_OK;
+}
+
+static int sign_now(struct signer_client *c)
+{
+	const struct hostkeys *keys = &c->signer->keys;
+	unsigned i = hostkeys_signer(keys, c->ask.key);
+	const struct sig_alg *row = sig_alg_find(view_str(c->ask.alg));
+	struct view hash = view_of(c->ask.hash, c->ask.hash_len);
+	struct buf sig;
+	struct wr w = wr_to(&sig);
+	int r;
+
 	if (c->id_len == 0 && !c->budget.authed) {	/* else it is logged in and moved here, or we are new: that hash is a rekey's */
 		memcpy(c->id, hash.p, hash.len);
 		c->id_len = hash.len;
@@ -123,16 +185,13 @@ static int sign_now(struct signer_client *c)
 		link_send(c->signer->self->sup, IPC_SESSION_ID, &(struct ipc_SESSION_ID){ .conn = c->conn, .hash = hash });
 	}
 	tell_id(c);	/* before SIGNED: the client may log in at once */
+	if (keys->v[i].key == NULL)
+		return ask_agent(c, hostkeys_shown(keys, i), row);
 	buf_init(&sig, SSH_SIG_MAX, NULL);
-	w = wr_to(&sig);
-	r = privkey_sign(c->signer->keys.v[c->ask.key], sig_alg_find(view_str(c->ask.alg)), hash, &w);
-	if (r == SSH_OK && (r = wr_done(&w)) == SSH_OK) {
-		answer.status = SIGNED_OK;
-		answer.sig = view_of(buf_head(&sig), buf_len(&sig));
-	} else {
-		log_ev(LOGL_ERROR, "host key signature failed: %s", err_text(r));
-	}
-	r = link_send(c->link, IPC_SIGNED, &answer);
+	r = privkey_sign(keys->v[i].key, row, hash, &w);
+	if (r == SSH_OK)
+		r = wr_done(&w);
+	r = answer(c, r, r == SSH_OK ? view_of(buf_head(&sig), buf_len(&sig)) : view_of(NULL, 0));
 	buf_drop(&sig);
 	return r;
 }
@@ -152,7 +211,7 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 	uint64_t wait;
 
 	(void)fd, (void)what;
-	if (!c->ask.open)
+	if (!c->ask.open || c->ask.at_agent)
 		return;
 	if ((wait = budget_take(&c->budget, clock_ms())) > 0)
 		ask_later(c, wait);
@@ -306,7 +365,7 @@ static int add_nursery(struct signer *s, int fd)
 	link_enter(n->link, W_UP);
 	for (unsigned i = 0; i < s->keys.n; i++) {
 		struct ipc_HOSTKEYS m = { .index = (uint8_t)i, .count = (uint8_t)s->keys.n,
-			.blob = privkey_blob(s->keys.v[i]) };
+			.blob = hostkeys_shown(&s->keys, i) };
 
 		if (link_send(n->link, IPC_HOSTKEYS, &m) < 0) {
 			on_nursery_gone(n->link, SSH_E_GONE, n);	/* it will be replaced and ask again */

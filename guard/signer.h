@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "base/table.h"
+#include "guard/agent.h"
 #include "guard/hostkeys.h"
 
 /*
@@ -19,6 +20,9 @@ struct event;
 struct signer {
 	struct child *self;
 	struct hostkeys keys;
+	struct agent agent;		/* not there when none is configured */
+	int uses_agent;
+	uint64_t began_ms;
 	struct list clients;		/* struct signer_client */
 	struct table by_conn;
 	struct link *auth;		/* NULL while auth is being replaced */

@@ -100,7 +100,7 @@ static int key_name_known(struct view name)
 	const char *alg;
 	int is_default;
 
-	for (size_t i = 0; (alg = alg_name(ALG_SIG, i, &is_default)) != NULL; i++)
+	for (size_t i = 0; (alg = alg_name(ALG_HOSTKEY, i, &is_default)) != NULL; i++)
 		if (view_is(name, sig_alg_find(view_str(alg))->key_name))
 			return 1;
 	return 0;

@@ -24,7 +24,7 @@ enum kex_state {
 	KEX_MAX
 };
 
-#define KEX_HOSTKEYS_MAX 8
+#define KEX_HOSTKEYS_MAX SSH_HOSTKEYS_MAX
 
 struct hostkey { unsigned index; size_t len; uint8_t *blob; };
 

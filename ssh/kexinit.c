@@ -80,7 +80,13 @@ static void put_name(struct wr *w, size_t mark, struct view name)
 	wr_raw(w, name.p, name.len);
 }
 
-/* The names of list that exist; of host key algorithms, those a key is there for. */
+/* A key or certificate is there for it; a client knows nobody who would vouch for a certificate. */
+static int sig_fits(const struct ssh *s, const struct sig_alg *row)
+{
+	return s->role == SSH_SERVER ? kex_hostkey(s, row) != NULL : !row->cert;
+}
+
+/* The names of list that exist; of host key algorithms, those that fit. */
 static void put_list(struct ssh *s, struct wr *w, const char *names, find_fn *find, int first)
 {
 	size_t mark = wr_string_begin(w);
@@ -90,7 +96,7 @@ static void put_list(struct ssh *s, struct wr *w, const char *names, find_fn *fi
 		struct view name = name_next(&list);
 		const void *row = name.len > 0 ? find(name) : NULL;
 
-		if (row == NULL || (find == find_sig && s->role == SSH_SERVER && kex_hostkey(s, row) == NULL))
+		if (row == NULL || (find == find_sig && !sig_fits(s, row)))
 			continue;
 		put_name(w, mark, name);
 	}

@@ -5,207 +5,341 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/secret.h"
+#include "ssh/base64.h"
 #include "ssh/crypto/crypto.h"
+#include "ssh/crypto/filecrypt.h"
+#include "ssh/keyfile_internal.h"
 
-#define BEGIN_LINE "-----BEGIN OPENSSH PRIVATE KEY-----"
-#define END_LINE   "-----END OPENSSH PRIVATE KEY-----"
+#define LABEL      "OPENSSH PRIVATE KEY"
 #define MAGIC      "openssh-key-v1"	/* and its NUL (PROTOCOL.key) */
-#define FILE_MAX   65536u		/* RSA 16384 takes 12 KiB */
 #define LINE_CHARS 70u			/* as ssh-keygen breaks lines */
 #define PAD_BLOCK  8u			/* of cipher "none" */
-
-/* ---- base64 (RFC 4648 4) ---- */
-
-static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* Value of a digit, or -1. */
-static int digit(uint8_t c)
-{
-	if (c >= 'A' && c <= 'Z')
-		return c - 'A';
-	if (c >= 'a' && c <= 'z')
-		return c - 'a' + 26;
-	if (c >= '0' && c <= '9')
-		return c - '0' + 52;
-	return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* line: a newline after so many characters and at the end; 0: none. */
-static void encode_base64(struct wr *w, struct view bytes, size_t line)
-{
-	size_t column = 0;
-
-	for (size_t i = 0; i < bytes.len; i += 3) {
-		size_t have = bytes.len - i < 3 ? bytes.len - i : 3;
-		uint32_t v = (uint32_t)bytes.p[i] << 16;
-
-		v |= have > 1 ? (uint32_t)bytes.p[i + 1] << 8 : 0;
-		v |= have > 2 ? bytes.p[i + 2] : 0;
-		for (size_t k = 0; k < 4; k++) {
-			wr_u8(w, k <= have ? (uint8_t)alphabet[v >> (18 - 6 * k) & 63] : '=');
-			if (line > 0 && ++column == line) {
-				wr_u8(w, '\n');
-				column = 0;
-			}
-		}
-	}
-	if (column > 0)
-		wr_u8(w, '\n');
-}
-
-/* One group of four characters; the last may end in '='. Bytes written (1..3) or SSH_E_FORMAT. */
-static int decode_group(const uint8_t c[4], uint8_t out[3])
-{
-	int pad = c[3] != '=' ? 0 : c[2] != '=' ? 1 : 2;
-	uint32_t v = 0;
-
-	for (int i = 0; i < 4; i++) {
-		int d = i >= 4 - pad ? 0 : digit(c[i]);
-
-		if (d < 0)
-			return SSH_E_FORMAT;
-		v = v << 6 | (uint32_t)d;
-	}
-	out[0] = (uint8_t)(v >> 16), out[1] = (uint8_t)(v >> 8), out[2] = (uint8_t)v;
-	if ((pad > 0 && out[2] != 0) || (pad > 1 && out[1] != 0))
-		return SSH_E_FORMAT;	/* one spelling for each key */
-	return 3 - pad;
-}
-
-/* skip: line ends between the characters are allowed. */
-static int decode_base64(struct buf *b, struct view text, int skip)
-{
-	uint8_t group[4], out[3] = { 0 };
-	size_t have = 0;
-	int n = 3, r;
-
-	for (size_t i = 0; i < text.len; i++) {
-		if (skip && (text.p[i] == '\n' || text.p[i] == '\r'))
-			continue;
-		if (n != 3)		/* something after the padding */
-			return SSH_E_FORMAT;
-		group[have++] = text.p[i];
-		if (have < sizeof group)
-			continue;
-		have = 0;
-		TRY(n = decode_group(group, out));
-		TRY(buf_append(b, out, (size_t)n));
-	}
-	secret_wipe(group, sizeof group);
-	secret_wipe(out, sizeof out);
-	return have == 0 ? SSH_OK : SSH_E_FORMAT;
-}
+#define PAD_MAX   16u			/* PuTTY fills blocks of 16 where there is no cipher */
 
 int keyfile_decode_base64(struct buf *b, struct view text)
 {
 	size_t before = buf_len(b);
-	int r = text.len == 0 ? SSH_E_FORMAT : decode_base64(b, text, 0);
+	int r = text.len == 0 ? SSH_E_FORMAT : base64_decode(b, text, 0, NULL);
 
 	if (r < 0)
 		buf_truncate(b, before);
 	return r;
 }
 
-/* ---- reading ---- */
+/* ---- OpenSSH's own format (PROTOCOL.key) ---- */
 
-/* The text between the two lines; SSH_E_KEYFILE. */
-static int unwrap(struct view file, struct view *body)
+struct v1 {
+	struct view cipher, kdf, options, blob, section, tag;
+	size_t block;
+};
+
+static int v1_parse(struct v1 *v, const struct pem *p, struct keyfile_fault *f)
 {
-	size_t begin = sizeof BEGIN_LINE - 1, end = sizeof END_LINE - 1, at = begin;
+	struct rd in = rd_of(buf_head(&p->body), buf_len(&p->body));
+	struct view magic = rd_raw(&in, sizeof MAGIC);
+	size_t tag_len;
+	uint32_t keys;
 
-	if (file.len > FILE_MAX || file.len < begin + end || memcmp(file.p, BEGIN_LINE, begin) != 0)
-		return SSH_E_KEYFILE;
-	if (file.p[at] != '\n' && file.p[at] != '\r')
-		return SSH_E_KEYFILE;
-	while (at < file.len && file.p[at] != '-')
-		at++;
-	if (file.len - at < end || memcmp(file.p + at, END_LINE, end) != 0)
-		return SSH_E_KEYFILE;
-	*body = view_of(file.p + begin, at - begin);
+	if (in.bad || memcmp(magic.p, MAGIC, sizeof MAGIC) != 0)
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "it does not begin with openssh-key-v1");
+	v->cipher = rd_string(&in, SSH_ALG_NAME_MAX);
+	v->kdf = rd_string(&in, SSH_ALG_NAME_MAX);
+	v->options = rd_string(&in, SSH_BLOB_MAX);
+	keys = rd_u32(&in);
+	v->blob = rd_string(&in, SSH_BLOB_MAX);
+	v->section = rd_string(&in, KEYFILE_MAX);
+	if (in.bad)
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "it ends in the middle of the key");
+	if (keys != 1)
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "it holds another number of keys than one");
+	v->block = PAD_BLOCK;
+	tag_len = 0;
+	if (!view_is(v->cipher, "none") && (v->block = filecrypt_block(v->cipher, &tag_len)) == 0)
+		return keyfile_fail(f, SSH_E_PASSPHRASE, p->line, "it is encrypted with a cipher that we do not have");
+	v->tag = rd_raw(&in, tag_len);
+	if (rd_done(&in) < 0)
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "the length of the key is not that of the file");
+	if (v->section.len == 0 || v->section.len % v->block != 0)
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "the private part has no whole number of blocks");
 	return SSH_OK;
 }
 
+/* bcrypt's salt and rounds */
+static int v1_decrypt(const struct v1 *v, const struct pem *p, const struct keyfile_secret *secret, struct buf *out, struct keyfile_fault *f)
+{
+	struct rd options = rd_view(v->options);
+	struct filecrypt how = { .cipher = v->cipher, .kdf = FILE_KDF_BCRYPT };
+	uint8_t *to;
+	int r;
+
+	how.salt = rd_string(&options, SSH_BLOB_MAX);
+	how.rounds = rd_u32(&options);
+	if (!view_is(v->kdf, "bcrypt") || rd_done(&options) < 0)
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "its key derivation is not bcrypt");
+	if (secret == NULL || secret->passphrase.len == 0)
+		return keyfile_fail(f, SSH_E_PASSPHRASE, p->line, "it needs a passphrase");
+	if ((to = buf_reserve(out, v->section.len)) == NULL)
+		return SSH_E_NOMEM;
+	r = filecrypt_open(&how, secret->passphrase, secret->effort, v->section, v->tag, to);
+	if (r == SSH_E_LIMIT)
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "it asks for more rounds of bcrypt than we are willing to compute");
+	if (r == SSH_E_BAD_VALUE)
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "salt or rounds of bcrypt are nonsense");
+	if (r == SSH_E_MAC)
+		return keyfile_fail(f, SSH_E_PASSPHRASE, p->line, "wrong passphrase");
+	if (r == SSH_OK)
+		buf_commit(out, v->section.len);
+	return r;
+}
+
 /* Private part: check numbers, key, comment, padding 1 2 3 … */
-static int read_section(struct privkey **res, struct view section, struct view *comment)
+static int read_section(struct privkey **res, const struct v1 *v, struct view section, struct view *comment)
 {
 	struct rd in = rd_view(section);
 	uint32_t check = rd_u32(&in);
 	int r;
 
-	if (section.len % PAD_BLOCK != 0 || check != rd_u32(&in))
-		return SSH_E_KEYFILE;
+	if (check != rd_u32(&in))
+		return SSH_E_MAC;
 	TRY(privkey_read_private(res, &in));
 	*comment = rd_string(&in, SSH_BLOB_MAX);
-	if (rd_left(&in) >= PAD_BLOCK)
+	if (rd_left(&in) > PAD_MAX)
 		return SSH_E_KEYFILE;
 	for (uint8_t want = 1; rd_left(&in) > 0; want++)
 		if (rd_u8(&in) != want)
 			return SSH_E_KEYFILE;
-	return rd_done(&in);
+	TRY(rd_done(&in));
+	return view_same(v->blob, privkey_blob(*res)) ? SSH_OK : SSH_E_KEYFILE;
 }
 
-static int read_decoded(struct privkey **res, struct view bytes, struct view *comment)
+static void keep_comment(char comment[256], struct view text)
 {
-	struct rd in = rd_view(bytes);
-	struct view magic = rd_raw(&in, sizeof MAGIC), cipher, kdf, options, blob, section;
-	uint32_t keys;
+	size_t n = text.len < 255 ? text.len : 255;
+
+	if (comment == NULL)
+		return;
+	if (n > 0)
+		memcpy(comment, text.p, n);
+	comment[n] = '\0';
+}
+
+static int v1_read(struct privkey **res, const struct pem *p, const struct keyfile_secret *secret, char comment[256], struct keyfile_fault *f)
+{
+	struct view text = { NULL, 0 }, section;
+	struct buf plain;
+	struct v1 v;
 	int r;
 
-	if (in.bad || memcmp(magic.p, MAGIC, sizeof MAGIC) != 0)
-		return SSH_E_KEYFILE;
-	cipher = rd_string(&in, SSH_ALG_NAME_MAX);
-	kdf = rd_string(&in, SSH_ALG_NAME_MAX);
-	options = rd_string(&in, SSH_BLOB_MAX);
-	keys = rd_u32(&in);
-	blob = rd_string(&in, SSH_BLOB_MAX);
-	section = rd_string(&in, FILE_MAX);
-	if (in.bad)
-		return SSH_E_KEYFILE;
-	if (!view_is(cipher, "none"))
-		return SSH_E_PASSPHRASE;	/* an AEAD's tag may follow, so ask this before rd_done() */
-	if (rd_done(&in) < 0 || keys != 1 || !view_is(kdf, "none") || options.len > 0)
-		return SSH_E_KEYFILE;
-	TRY(read_section(res, section, comment));
-	return view_same(blob, privkey_blob(*res)) ? SSH_OK : SSH_E_KEYFILE;
+	TRY(v1_parse(&v, p, f));
+	buf_init(&plain, KEYFILE_MAX, NULL);
+	section = v.section;
+	if (!view_is(v.cipher, "none")) {
+		r = v1_decrypt(&v, p, secret, &plain, f);
+		section = view_of(buf_head(&plain), buf_len(&plain));
+	} else {
+		r = view_is(v.kdf, "none") && v.options.len == 0 ? SSH_OK
+		    : keyfile_fail(f, SSH_E_KEYFILE, p->line, "a key derivation without a cipher");
+	}
+	if (r == SSH_OK && (r = read_section(res, &v, section, &text)) == SSH_OK)
+		keep_comment(comment, text);
+	else if (r == SSH_E_MAC)
+		r = section.p != v.section.p ? keyfile_fail(f, SSH_E_PASSPHRASE, p->line, "wrong passphrase")
+		    : keyfile_fail(f, SSH_E_KEYFILE, p->line, "its check numbers differ");
+	buf_drop(&plain);
+	return r;
 }
 
+/* ---- any format ---- */
+
 /* Whatever is wrong inside, the caller hears that the file is damaged. */
-static int file_error(int r)
+static int file_error(int r, const struct pem *p, struct keyfile_fault *f)
 {
 	switch (r) {
 	case SSH_E_FORMAT:
-	case SSH_E_BAD_VALUE:
 	case SSH_E_FULL:
-		return SSH_E_KEYFILE;
+	case SSH_E_KEYFILE:
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "the key in it is damaged");
+	case SSH_E_BAD_VALUE:
+		return keyfile_fail(f, SSH_E_KEYFILE, p->line, "its numbers make no key, or one of a length that is not allowed");
+	case SSH_E_UNKNOWN_KEY:
+		return keyfile_fail(f, r, p->line, "a type of key that we do not have");
 	default:
-		return r;
+		return keyfile_fail(f, r, p->line, err_text(r));
 	}
 }
 
-int keyfile_read_private(struct privkey **res, struct view file, char comment[256])
+static int is_label(const struct pem *p, const char *label)
 {
-	struct buf b;
-	struct view body, text = { NULL, 0 };
+	return view_is(p->label, label);
+}
+
+/* OpenSSL puts a curve's name in front of the key. */
+static int first_key(struct lines *l, struct pem *p, struct keyfile_fault *f)
+{
+	int r;
+
+	do {
+		buf_consume(&p->body, buf_len(&p->body));
+		TRY(pem_next(l, p, f));
+	} while (is_label(p, "EC PARAMETERS") || is_label(p, "DSA PARAMETERS"));
+	return SSH_OK;
+}
+
+int keyfile_read_private(struct privkey **res, struct view file, const struct keyfile_secret *secret, char comment[256],
+    struct keyfile_fault *fault)
+{
+	struct keyfile_fault nobody, *f = fault != NULL ? fault : &nobody;
+	struct lines l = { file, 0 };
+	struct pem p = { .line = 0 };
 	int r;
 
 	*res = NULL;
+	memset(f, 0, sizeof *f);
 	if (comment != NULL)
 		comment[0] = '\0';
-	buf_init(&b, FILE_MAX, NULL);
-	if ((r = unwrap(file, &body)) == SSH_OK && (r = decode_base64(&b, body, 1)) == SSH_OK)
-		r = read_decoded(res, view_of(buf_head(&b), buf_len(&b)), &text);
+	if (file.len > KEYFILE_MAX)
+		return keyfile_fail(f, SSH_E_KEYFILE, 0, "too long for a key");
+	buf_init(&p.body, KEYFILE_MAX, NULL);
+	if ((r = first_key(&l, &p, f)) == SSH_OK)
+		r = is_label(&p, LABEL) ? v1_read(res, &p, secret, comment, f) : pem_read_private(res, &p, secret, f);
 	if (r < 0) {
 		privkey_free(*res);
 		*res = NULL;
-	} else if (comment != NULL) {
-		size_t n = text.len < 255 ? text.len : 255;
-
-		if (n > 0)
-			memcpy(comment, text.p, n);
-		comment[n] = '\0';
+		r = file_error(r, &p, f);
 	}
-	buf_drop(&b);
-	return file_error(r);
+	buf_drop(&p.body);
+	return r;
+}
+
+/* ---- public keys ---- */
+
+/* The blob begins with its own name, and is a whole key when it is one of ours; certificates are others' to look into. */
+static int check_blob(struct view blob, struct view name, unsigned line, struct keyfile_fault *f)
+{
+	struct rd in = rd_view(blob);
+	struct view own = rd_string(&in, SSH_ALG_NAME_MAX);
+	struct pubkey *k;
+	int r;
+
+	if (in.bad || own.len == 0 || (name.len > 0 && !view_same(own, name)))
+		return keyfile_fail(f, SSH_E_KEYFILE, line, "the key is not of the type that its line names");
+	if ((r = pubkey_parse(&k, blob, NULL)) == SSH_E_BAD_VALUE)
+		return keyfile_fail(f, SSH_E_KEYFILE, line, "its numbers make no key, or one of a length that is not allowed");
+	pubkey_free(k);
+	return r == SSH_E_FORMAT ? keyfile_fail(f, SSH_E_KEYFILE, line, "the key in it is damaged") : r == SSH_E_UNKNOWN_KEY ? SSH_OK : r;
+}
+
+static int take_blob(struct buf *out, struct view text, struct view name, unsigned line, struct keyfile_fault *f)
+{
+	size_t before = buf_len(out), at;
+	int r = base64_decode(out, text, 1, &at);
+
+	if (r == SSH_OK)
+		r = buf_len(out) == before ? keyfile_fail(f, SSH_E_KEYFILE, line, "there is no key in it")
+		    : check_blob(view_of(buf_head(out) + before, buf_len(out) - before), name, line, f);
+	else if (r == SSH_E_FORMAT)
+		r = keyfile_fail(f, SSH_E_KEYFILE, line, "not base64");
+	else if (r == SSH_E_FULL)
+		r = keyfile_fail(f, SSH_E_KEYFILE, line, "too long for a key");
+	if (r < 0)
+		buf_truncate(out, before);
+	return r;
+}
+
+/* "ssh-ed25519 AAAA… comment" */
+static int take_line(struct buf *out, struct view line, unsigned number, char comment[256], struct keyfile_fault *f)
+{
+	struct view word[2];
+	int r;
+
+	for (int i = 0; i < 2; i++) {
+		size_t n = 0;
+
+		while (n < line.len && line.p[n] != ' ' && line.p[n] != '\t')
+			n++;
+		word[i] = view_of(line.p, n);
+		line = view_trim(view_of(line.p + n, line.len - n));
+	}
+	if (word[1].len == 0)
+		return keyfile_fail(f, SSH_E_KEYFILE, number, "no public key: a line with the key's type and base64 is wanted");
+	TRY(take_blob(out, word[1], word[0], number, f));
+	keep_comment(comment, line);
+	return SSH_OK;
+}
+
+/* RFC 4716 3.3: headers, each going on behind a backslash. */
+static void rfc4716_headers(struct lines *l, char comment[256])
+{
+	struct lines ahead = *l;
+	struct view line;
+
+	while (lines_next(&ahead, &line) && line.len > 0 && memchr(line.p, ':', line.len) != NULL) {
+		struct view value = view_trim(view_of((const uint8_t *)memchr(line.p, ':', line.len) + 1,
+		    (size_t)(line.p + line.len - (const uint8_t *)memchr(line.p, ':', line.len)) - 1));
+
+		if (view_begins(line, "Comment:")) {
+			if (value.len > 1 && value.p[0] == '"' && value.p[value.len - 1] == '"')
+				value = view_of(value.p + 1, value.len - 2);
+			keep_comment(comment, value);
+		}
+		while (line.len > 0 && line.p[line.len - 1] == '\\' && lines_next(&ahead, &line))
+			;
+		*l = ahead;
+	}
+}
+
+static int take_rfc4716(struct buf *out, struct lines *l, char comment[256], struct keyfile_fault *f)
+{
+	struct view line, text;
+	unsigned first;
+
+	rfc4716_headers(l, comment);
+	text = l->rest;
+	first = l->number + 1;
+	while (lines_next(l, &line))
+		if (view_is(view_trim(line), "---- END SSH2 PUBLIC KEY ----"))
+			return take_blob(out, view_of(text.p, (size_t)(line.p - text.p)), view_of(NULL, 0), first, f);
+	return keyfile_fail(f, SSH_E_KEYFILE, l->number, "the END line is missing");
+}
+
+/* The public half stands in the clear in front of the private one. */
+static int take_v1(struct buf *out, struct view file, struct keyfile_fault *f)
+{
+	struct lines l = { file, 0 };
+	struct pem p = { .line = 0 };
+	struct v1 v;
+	int r;
+
+	buf_init(&p.body, KEYFILE_MAX, NULL);
+	if ((r = pem_next(&l, &p, f)) == SSH_OK && (r = v1_parse(&v, &p, f)) == SSH_OK &&
+	    (r = check_blob(v.blob, view_of(NULL, 0), p.line, f)) == SSH_OK)
+		r = buf_append(out, v.blob.p, v.blob.len);
+	buf_drop(&p.body);
+	return r;
+}
+
+int keyfile_read_public(struct buf *out, struct view file, char comment[256], struct keyfile_fault *fault)
+{
+	struct keyfile_fault nobody, *f = fault != NULL ? fault : &nobody;
+	struct lines l = { file, 0 };
+	struct view line;
+
+	memset(f, 0, sizeof *f);
+	if (comment != NULL)
+		comment[0] = '\0';
+	if (file.len > KEYFILE_MAX)
+		return keyfile_fail(f, SSH_E_KEYFILE, 0, "too long for a key");
+	while (lines_next(&l, &line)) {
+		line = view_trim(line);
+		if (line.len == 0 || line.p[0] == '#')
+			continue;
+		if (view_is(line, "---- BEGIN SSH2 PUBLIC KEY ----"))
+			return take_rfc4716(out, &l, comment, f);
+		if (view_is(line, "-----BEGIN " LABEL "-----"))
+			return take_v1(out, file, f);
+		return take_line(out, line, l.number, comment, f);
+	}
+	return keyfile_fail(f, SSH_E_KEYFILE, 0, "no public key in it");
 }
 
 /* ---- writing ---- */
@@ -229,12 +363,13 @@ static int write_section(struct wr *w, const struct privkey *k, const char *comm
 
 int keyfile_write_private(struct buf *out, const struct privkey *k, const char *comment)
 {
+	static const char begin[] = "-----BEGIN " LABEL "-----\n", end[] = "-----END " LABEL "-----\n";
 	struct buf b;
 	struct wr w = wr_to(&b), text = wr_to(out);
 	size_t before = buf_len(out);
 	int r;
 
-	buf_init(&b, FILE_MAX, NULL);
+	buf_init(&b, KEYFILE_MAX, NULL);
 	wr_raw(&w, MAGIC, sizeof MAGIC);
 	wr_cstr(&w, "none");
 	wr_cstr(&w, "none");
@@ -242,9 +377,9 @@ int keyfile_write_private(struct buf *out, const struct privkey *k, const char *
 	wr_u32(&w, 1);
 	wr_view(&w, privkey_blob(k));
 	if ((r = write_section(&w, k, comment)) == SSH_OK) {
-		wr_raw(&text, BEGIN_LINE "\n", sizeof BEGIN_LINE);
-		encode_base64(&text, view_of(buf_head(&b), buf_len(&b)), LINE_CHARS);
-		wr_raw(&text, END_LINE "\n", sizeof END_LINE);
+		wr_raw(&text, begin, sizeof begin - 1);
+		base64_encode(&text, view_of(buf_head(&b), buf_len(&b)), LINE_CHARS);
+		wr_raw(&text, end, sizeof end - 1);
 		r = wr_done(&text);
 	}
 	if (r < 0)
@@ -275,7 +410,7 @@ int keyfile_write_public(struct buf *out, struct view blob, const char *comment)
 		return SSH_E_FORMAT;
 	wr_raw(&w, name.p, name.len);
 	wr_u8(&w, ' ');
-	encode_base64(&w, blob, 0);
+	base64_encode(&w, blob, 0);
 	if (comment != NULL && *comment != '\0') {
 		wr_u8(&w, ' ');
 		wr_raw(&w, comment, strlen(comment));

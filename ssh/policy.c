@@ -13,7 +13,7 @@ static size_t strings(struct ssh_policy *p, const char **at[POLICY_STRINGS], enu
 {
 	const char **all[] = { &p->version, &p->kex, &p->hostkey, &p->ciphers[0], &p->ciphers[1], &p->macs[0],
 	    &p->macs[1], &p->comps[0], &p->comps[1], &p->sig_algs };
-	const enum alg_kind kinds[] = { ALG_KEX, ALG_KEX, ALG_SIG, ALG_CIPHER, ALG_CIPHER, ALG_MAC, ALG_MAC,
+	const enum alg_kind kinds[] = { ALG_KEX, ALG_KEX, ALG_HOSTKEY, ALG_CIPHER, ALG_CIPHER, ALG_MAC, ALG_MAC,
 	    ALG_COMP, ALG_COMP, ALG_SIG };
 
 	_Static_assert(sizeof all / sizeof all[0] == POLICY_STRINGS, "one kind for each string");

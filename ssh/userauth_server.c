@@ -151,7 +151,7 @@ static int key_usable(const struct ssh *s, struct view alg, struct view blob)
 	if (blob.len > SSH_BLOB_MAX || alg.len > SSH_ALG_NAME_MAX || in.bad || !in_list(s->policy.sig_algs, alg))
 		return 0;
 	row = sig_alg_find(alg);
-	return row != NULL && view_is(name, row->key_name);
+	return row != NULL && !row->cert && view_is(name, row->key_name);
 }
 
 /* RFC 4252 7; the key itself is opened only by whoever verifies it. */

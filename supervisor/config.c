@@ -254,17 +254,28 @@ void config_swap(struct daemon *d, struct config **c, uint64_t generation)
 
 int config_keys_work(struct daemon *d, const struct conf_values *v)
 {
-	char **argv = calloc(v->HostKey.n + 3, sizeof *argv);
+	char **argv = calloc(v->HostKey.n + 2 * v->HostCertificate.n + 7, sizeof *argv);
+	size_t n = 0;
 	int ok;
 
 	if (argv == NULL || v->HostKey.n == 0) {
 		free(argv);
 		return 0;
 	}
-	argv[0] = (char *)(uintptr_t)"keysign";
-	argv[1] = (char *)(uintptr_t)"--check";
+	argv[n++] = (char *)(uintptr_t)"keysign";
+	argv[n++] = (char *)(uintptr_t)"--check";
+	argv[n++] = (char *)(uintptr_t)"--algorithms";
+	argv[n++] = v->HostKeyAlgorithms;
+	if (v->HostKeyAgent != NULL) {
+		argv[n++] = (char *)(uintptr_t)"--agent";
+		argv[n++] = v->HostKeyAgent;
+	}
+	for (size_t i = 0; i < v->HostCertificate.n; i++) {
+		argv[n++] = (char *)(uintptr_t)"--certificate";
+		argv[n++] = v->HostCertificate.v[i];
+	}
 	for (size_t i = 0; i < v->HostKey.n; i++)
-		argv[i + 2] = v->HostKey.v[i];
+		argv[n++] = v->HostKey.v[i];
 	ok = spawn_keysign(d, argv, KEYSIGN_MS) == 0;
 	free(argv);
 	return ok;

@@ -14,6 +14,7 @@
 
 #include "base/err.h"
 #include "supervisor/boot.h"
+#include "supervisor/query.h"
 #include "supervisor/version.h"
 
 int main(int argc, char **argv)
@@ -32,6 +33,13 @@ int main(int argc, char **argv)
 	if (d.opt.version) {
 		fprintf(stderr, "Coppice %s\n", program_version.name);
 		return 0;
+	}
+	if (d.opt.query != NULL) {
+		status = query_answer(d.opt.query, stdout);
+		if (status < 0)
+			fprintf(stderr, "coppiced: unsupported query \"%s\"; there are those of -Q help\n", d.opt.query);
+		options_drop(&d.opt);
+		return status < 0 ? 1 : 0;
 	}
 	d.argv = argv;
 	status = boot_run(&d);

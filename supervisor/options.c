@@ -10,7 +10,8 @@
 
 const char options_usage[] =
     "usage: coppiced [-46DdeGiqTtV] [-C connection_spec] [-E log_file] [-f config_file]\n"
-    "                [-g login_grace_time] [-h host_key_file] [-o option] [-p port]\n";
+    "                [-g login_grace_time] [-h host_key_file] [-o option] [-p port]\n"
+    "       coppiced -Q cipher|mac|kex|key|sig|compression|help\n";
 
 /* For ourselves, at an upgrade. */
 enum { LONG_RESUME = 256, LONG_CAN_RESUME, LONG_BACK };
@@ -83,6 +84,7 @@ static int one(struct options *o, int letter)
 	case 'E': o->log_file = optarg; break;
 	case 'f': o->conf = optarg; break;
 	case 'C': o->client = optarg; break;
+	case 'Q': o->query = optarg; break;
 	case LONG_RESUME: o->resume_fd = atoi(optarg); break;
 	case LONG_BACK: o->back = 1; break;
 	case LONG_CAN_RESUME: o->can_resume = 1; break;
@@ -100,9 +102,9 @@ int options_parse(struct options *o, int argc, char **argv, char *why, size_t si
 	why[0] = '\0';
 	optind = 0;		/* glibc: start anew, for tests */
 	opterr = 0;
-	while ((letter = getopt_long(argc, argv, "+46DdeGiqTtVC:E:f:g:h:o:p:", longs, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, "+46DdeGiqTtVC:E:f:g:h:o:p:Q:", longs, NULL)) != -1) {
 		if (letter == '?') {
-			if (strchr("CEfghop", optopt) != NULL && optopt != 0)
+			if (strchr("CEfghopQ", optopt) != NULL && optopt != 0)
 				snprintf(why, size, "option -%c needs an argument", optopt);
 			else
 				snprintf(why, size, "unknown option -%c", optopt);

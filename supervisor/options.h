@@ -21,6 +21,7 @@ struct options {
 	const char *log_file;		/* -E */
 	const char *conf;		/* -f; NULL: the usual place */
 	const char *client;		/* -C: user=,addr=,laddr=,lport= */
+	const char *query;		/* -Q: what a build can do */
 	const char *keyword[OPTIONS_MAX];	/* "Keyword=value" lines for conf_load() */
 	size_t keywords;
 	char *owned[OPTIONS_MAX];

@@ -342,6 +342,15 @@ static struct config *choose(struct daemon *d, const struct request *q, struct c
 	return c;
 }
 
+/* Whether keysign would hold others than now. */
+static int other_keys(const struct conf_values *a, const struct conf_values *b)
+{
+	const char *x = a->HostKeyAgent != NULL ? a->HostKeyAgent : "", *y = b->HostKeyAgent != NULL ? b->HostKeyAgent : "";
+
+	return !config_same_list(&a->HostKey, &b->HostKey) || !config_same_list(&a->HostCertificate, &b->HostCertificate) ||
+	    strcmp(x, y) != 0 || strcmp(a->HostKeyAlgorithms, b->HostKeyAlgorithms) != 0;
+}
+
 static void begin(struct daemon *d, const struct request *q)
 {
 	struct reload *r = d->reload;
@@ -358,7 +367,7 @@ static void begin(struct daemon *d, const struct request *q)
 	}
 	r->trial->generation = ++r->last_generation;
 	r->changed = config_changed(d, r->trial);
-	r->new_keys = !config_same_list(&d->values->HostKey, &r->trial->values->HostKey);
+	r->new_keys = other_keys(d->values, r->trial->values);
 	r->keys = r->new_keys ? ++r->last_keys : d->keys;
 	if (r->trial->values->HostKey.n == 0) {
 		refuse(d, NULL, "no host key is configured, and there is none in %s", d->places.keys);

@@ -109,7 +109,7 @@ void spawn_be_mortal(void)
 
 char *const *spawn_environment(void)
 {
-	static const char *const passed[] = { "TZ", "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LLVM_PROFILE_FILE", NULL };
+	static const char *const passed[] = { "TZ", "SSH_AUTH_SOCK" /* HostKeyAgent */, "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LLVM_PROFILE_FILE", NULL };
 	static char *env[16];
 	size_t n = 0;
 

@@ -13,8 +13,15 @@ static const struct kex_alg kexs[] = {
 };
 
 static const struct sig_alg sigs[] = {
-#define SIG(id, name, state, key, kind, hash) { name, state, key, KEY_##kind, HASH_##hash },
+#define CERT(id, name, state, key, sig, kind, hash) { name, state, 1, key, sig, KEY_##kind, HASH_##hash },
+#define SIG(id, name, state, key, kind, hash) { name, state, 0, key, name, KEY_##kind, HASH_##hash },
 #include "ssh/crypto/algs.def"
+};
+
+enum {
+#define CERT(id, ...) COUNT_##id,
+#include "ssh/crypto/algs.def"
+	CERTS			/* they are the first of sigs[] */
 };
 
 static const struct cipher_alg ciphers[] = {
@@ -69,17 +76,24 @@ int comp_alg_known(struct view name)
 	return 0;
 }
 
+const struct sig_alg *key_row_of(enum key_kind kind)
+{
+	for (size_t i = CERTS; i < COUNT(sigs); i++)
+		if (sigs[i].kind == kind)
+			return &sigs[i];
+	return NULL;
+}
+
 const char *key_kind_name(enum key_kind kind)
 {
-	for (size_t i = 0; i < COUNT(sigs); i++)
-		if (sigs[i].kind == kind)
-			return sigs[i].key_name;
-	return "";
+	const struct sig_alg *row = key_row_of(kind);
+
+	return row != NULL ? row->key_name : "";
 }
 
 enum key_kind key_kind_find(struct view name)
 {
-	for (size_t i = 0; i < COUNT(sigs); i++)
+	for (size_t i = CERTS; i < COUNT(sigs); i++)
 		if (view_is(name, sigs[i].key_name))
 			return sigs[i].kind;
 	return KEY_NONE;
@@ -97,6 +111,9 @@ const char *alg_name(enum alg_kind kind, size_t i, int *is_default)
 	case ALG_KEX:
 		return ROW(kexs);
 	case ALG_SIG:
+		i += CERTS;
+		return ROW(sigs);
+	case ALG_HOSTKEY:
 		return ROW(sigs);
 	case ALG_CIPHER:
 		return ROW(ciphers);
@@ -110,7 +127,7 @@ const char *alg_name(enum alg_kind kind, size_t i, int *is_default)
 
 const char *alg_defaults(enum alg_kind kind)
 {
-	static char lists[ALG_COMP + 1][1024];	/* written once; what stands in the tables never changes */
+	static char lists[ALG_HOSTKEY + 1][1024];	/* written once; what stands in the tables never changes */
 	char *list = lists[kind];
 	size_t len = 0;
 	const char *name;

@@ -38,17 +38,19 @@ size_t hash_len(enum hash_id);
 int    hash_parts(enum hash_id, const struct view *parts, size_t n, uint8_t out[SSH_HASH_MAX]);
 
 /* ---- algorithm rows ----------------------------------------------------------- */
-enum alg_kind { ALG_KEX, ALG_SIG, ALG_CIPHER, ALG_MAC, ALG_COMP };
+/* ALG_HOSTKEY: what a host can show, its certificates first; ALG_SIG: those of it that are plain keys, for users. */
+enum alg_kind { ALG_KEX, ALG_SIG, ALG_CIPHER, ALG_MAC, ALG_COMP, ALG_HOSTKEY };
 
 enum kem_id {
 	KEM_X25519, KEM_X448, KEM_P256, KEM_P384, KEM_P521, KEM_DH1, KEM_DH14, KEM_DH16, KEM_DH18, KEM_DH_GEX,
 	KEM_MLKEM768_X25519, KEM_SNTRUP761_X25519, KEM_MAX
 };
-enum key_kind { KEY_NONE, KEY_ED25519, KEY_P256, KEY_RSA, KEY_P384, KEY_P521 };	/* of the last two only the curves */
+enum key_kind { KEY_NONE, KEY_ED25519, KEY_ED448, KEY_P256, KEY_P384, KEY_P521, KEY_RSA, KEY_DSA, KEY_KINDS };
 enum cipher_mode { MODE_CHACHAPOLY, MODE_GCM, MODE_CTR };
 
 struct kex_alg    { const char *name; int is_default; enum hash_id hash; enum kem_id kem; };
-struct sig_alg    { const char *name; int is_default; const char *key_name; enum key_kind kind; enum hash_id hash; };
+/* name is negotiated, key_name stands in the key blob, sig_name in the signature blob; cert: the blob is a certificate. */
+struct sig_alg    { const char *name; int is_default, cert; const char *key_name, *sig_name; enum key_kind kind; enum hash_id hash; };
 struct cipher_alg { const char *name; int is_default; enum cipher_mode mode; size_t key_len, iv_len, block, tag_len; };
 struct mac_alg    { const char *name; int is_default; enum hash_id hash; size_t key_len, mac_len; int etm; };
 
@@ -140,26 +142,27 @@ enum verdict { VERIFY_REJECT = 0, VERIFY_ACCEPT = 0x5a };
 struct pubkey;
 /*
  * Parses and checks a public key blob (RFC 4253 6.6, 5656 3.1, 8709 4). NULL mem: heap.
- * SSH_E_FORMAT, SSH_E_UNKNOWN_KEY, SSH_E_BAD_VALUE (degenerate, off curve, RSA outside 2048..16384 bits).
+ * SSH_E_FORMAT, SSH_E_UNKNOWN_KEY (certificates too: ssh/cert.h), SSH_E_BAD_VALUE (degenerate, off curve, RSA
+ * outside 2048..16384 bits).
  */
 int  pubkey_parse(struct pubkey **, struct view blob, const struct mem *);
 void pubkey_free(struct pubkey *);
 enum key_kind pubkey_kind(const struct pubkey *);
 const char *pubkey_name(const struct pubkey *);		/* "ssh-rsa" */
 unsigned    pubkey_bits(const struct pubkey *);
-/* "ED25519", "ECDSA", "RSA": as sshd's log lines have it. */
+/* "ED25519", "ED448", "ECDSA", "RSA", "DSA": as sshd's log lines have it. */
 const char *key_kind_word(enum key_kind);
 /* "SHA256:" and unpadded base64, as ssh-keygen -l; out holds 51 bytes with NUL. */
 void key_fingerprint(struct view blob, char out[64]);
 /*
  * Does sig (an SSH signature blob: string name, string bytes) cover data under exactly this row?
- * The row's key name must be the key's and the blob's name the row's. S < L and friends are checked here.
+ * The row's kind must be the key's and the blob's name the row's sig_name. S < L and friends are checked here.
  */
 enum verdict pubkey_verify(const struct pubkey *, const struct sig_alg *, struct view data, struct view sig)
     __attribute__((warn_unused_result));
 
 struct privkey;
-/* New key; bits only for RSA (0: 3072). */
+/* New key; bits only for RSA (0: 3072). Not for KEY_DSA: SSH_E_BUG. */
 int  privkey_generate(struct privkey **, enum key_kind, unsigned bits);
 void privkey_free(struct privkey *);	/* wipes */
 enum key_kind privkey_kind(const struct privkey *);
@@ -176,5 +179,11 @@ int  privkey_sign(const struct privkey *, const struct sig_alg *, struct view da
  */
 int  privkey_read_private(struct privkey **, struct rd *);
 int  privkey_write_private(const struct privkey *, struct wr *);
+/*
+ * Writes that same private part from the secret number alone, for file formats that hold no more: the seed of an
+ * Ed25519 or Ed448 key (RFC 8032), big-endian d of an ECDSA key, the mpints p, q, g, x of a DSA key. SSH_E_FORMAT,
+ * SSH_E_BAD_VALUE, SSH_E_CRYPTO, SSH_E_BUG for other kinds.
+ */
+int  privkey_complete(enum key_kind, struct view secret, struct wr *);
 
 #endif

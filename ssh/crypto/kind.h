@@ -8,5 +8,7 @@
 const char   *key_kind_name(enum key_kind);
 /* KEY_NONE for unknown names */
 enum key_kind key_kind_find(struct view name);
+/* The first row, by preference, that such a key signs under; NULL for KEY_NONE. */
+const struct sig_alg *key_row_of(enum key_kind);
 
 #endif

@@ -104,6 +104,75 @@ int peer_ed25519_sig(struct view sig)
 	return SSH_OK;
 }
 
+/* ---- Ed448 ---- */
+
+#define DSA_P_BITS 1024u
+#define DSA_Q_BITS  160u
+
+static const uint8_t ed448_p[57] = {	/* 2^448 - 2^224 - 1 */
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x00,
+};
+
+/* RFC 8032 5.2: order of the base point. */
+static const uint8_t ed448_order[57] = {
+	0xf3, 0x44, 0x58, 0xab, 0x92, 0xc2, 0x78, 0x23, 0x55, 0x8f, 0xc5, 0x8d, 0x72, 0xc2, 0x6c, 0x21,
+	0x90, 0x36, 0xd6, 0xae, 0x49, 0xdb, 0x4e, 0xc4, 0xe9, 0x23, 0xca, 0x7c, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x3f, 0x00,
+};
+
+/* x^2 = (1 - y^2) / (1 + 39081 y^2): is there an x? Not for y of 0 and +-1, the points of small order. */
+static int ed448_on_curve(const uint8_t y_bytes[57])
+{
+	uint8_t big_p[57], big_y[57];
+	gcry_mpi_t p = NULL, y = NULL, t = gcry_mpi_new(448), half = gcry_mpi_new(448);
+	int on = 0;
+
+	for (size_t i = 0; i < 57; i++) {
+		big_p[i] = ed448_p[56 - i];
+		big_y[i] = y_bytes[56 - i];
+	}
+	if (gcry_number(&p, view_of(big_p, 57)) == SSH_OK && gcry_number(&y, view_of(big_y, 57)) == SSH_OK) {
+		gcry_mpi_mulm(y, y, y, p);
+		gcry_mpi_mul_ui(t, y, 39081);
+		gcry_mpi_add_ui(t, t, 1);
+		gcry_mpi_sub_ui(y, y, 1);
+		gcry_mpi_subm(y, p, y, p);
+		gcry_mpi_mulm(t, t, y, p);
+		gcry_mpi_rshift(half, p, 1);	/* (p - 1) / 2: Euler's criterion */
+		on = gcry_mpi_cmp_ui(y, 0) != 0 && gcry_mpi_cmp_ui(y, 1) != 0;
+		if (on)
+			gcry_mpi_powm(t, t, half, p);
+		on = on && gcry_mpi_cmp_ui(t, 1) == 0;
+	}
+	gcry_mpi_release(p);
+	gcry_mpi_release(y);
+	gcry_mpi_release(t);
+	gcry_mpi_release(half);
+	return on;
+}
+
+int peer_ed448_key(struct view key)
+{
+	uint8_t y[57];
+
+	if (key.len != sizeof y)
+		return SSH_E_BAD_VALUE;
+	memcpy(y, key.p, sizeof y);
+	y[56] &= 0x7f;
+	return less_le(y, ed448_p, sizeof y) && ed448_on_curve(y) ? SSH_OK : SSH_E_BAD_VALUE;
+}
+
+int peer_ed448_sig(struct view sig)
+{
+	if (sig.len != 114 || !less_le(sig.p + 57, ed448_order, 57))
+		return SSH_E_BAD_VALUE;
+	return SSH_OK;
+}
+
 /* ---- big-endian numbers ---- */
 
 static struct view strip(struct view v)
@@ -188,6 +257,50 @@ int peer_ec_scalar(enum key_kind kind, struct view v)
 	gcry_mpi_release(n);
 	gcry_mpi_release(k);
 	return r;
+}
+
+/* ---- DSA ---- */
+
+/* 1 < v < p and v^q = 1: of the group that p and q make. */
+static int of_order(gcry_mpi_t v, gcry_mpi_t q, gcry_mpi_t p)
+{
+	gcry_mpi_t t = gcry_mpi_new(DSA_P_BITS);
+	int is;
+
+	gcry_mpi_powm(t, v, q, p);
+	is = gcry_mpi_cmp_ui(v, 1) > 0 && gcry_mpi_cmp(v, p) < 0 && gcry_mpi_cmp_ui(t, 1) == 0;
+	gcry_mpi_release(t);
+	return is;
+}
+
+int peer_dsa_key(struct view p, struct view q, struct view g, struct view y)
+{
+	gcry_mpi_t v[4] = { NULL };
+	int r = SSH_E_BAD_VALUE;
+
+	if (peer_bits(p) != DSA_P_BITS || peer_bits(q) != DSA_Q_BITS || !(p.p[p.len - 1] & 1) || !(q.p[q.len - 1] & 1))
+		return r;
+	if (peer_bits(g) > DSA_P_BITS || peer_bits(y) > DSA_P_BITS)
+		return r;
+	if (gcry_number(&v[0], p) == SSH_OK && gcry_number(&v[1], q) == SSH_OK && gcry_number(&v[2], g) == SSH_OK &&
+	    gcry_number(&v[3], y) == SSH_OK && gcry_prime_check(v[1], 0) == 0 && of_order(v[2], v[1], v[0]) &&
+	    of_order(v[3], v[1], v[0]))
+		r = SSH_OK;
+	for (int i = 0; i < 4; i++)
+		gcry_mpi_release(v[i]);
+	return r;
+}
+
+int peer_dsa_sig(struct view q, struct view sig)
+{
+	enum { HALF = DSA_Q_BITS / 8 };
+	struct view r, s;
+
+	if (sig.len != 2 * HALF)
+		return SSH_E_BAD_VALUE;
+	r = view_of(sig.p, HALF);
+	s = view_of(sig.p + HALF, HALF);
+	return peer_bits(r) > 0 && peer_bits(s) > 0 && less(r, q) && less(s, q) ? SSH_OK : SSH_E_BAD_VALUE;
 }
 
 /* ---- RSA ---- */

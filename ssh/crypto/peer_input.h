@@ -23,12 +23,20 @@ int peer_ed25519_key(struct view key);
 /* RFC 8032 5.1.7: 64 bytes, S < L. */
 int peer_ed25519_sig(struct view sig);
 
+/* RFC 8032 5.2.3: 57 bytes, y < p, on the curve, not of order 1, 2 or 4. */
+int peer_ed448_key(struct view key);
+/* RFC 8032 5.2.7: 114 bytes, S < L. */
+int peer_ed448_sig(struct view sig);
+
 /* SEC 1 2.3.4 on the curve of KEY_P256, KEY_P384 or KEY_P521, uncompressed: 4, x and y < p, on the curve. */
 int peer_ec_point(enum key_kind, struct view point);
 /* r, s or d of ECDSA there: 1 .. n - 1, big-endian, any length. */
 int peer_ec_scalar(enum key_kind, struct view v);
-static inline int peer_p256_point(struct view point) { return peer_ec_point(KEY_P256, point); }
-static inline int peer_p256_scalar(struct view v) { return peer_ec_scalar(KEY_P256, v); }
+
+/* FIPS 186-4 4.2 as RFC 4253 6.6 fixes it: p of 1024 bits, q a prime of 160, 1 < g, y < p of order q. */
+int peer_dsa_key(struct view p, struct view q, struct view g, struct view y);
+/* 40 bytes: r and s of 1 .. q - 1. */
+int peer_dsa_sig(struct view q, struct view sig);
 
 #define PEER_RSA_BITS_MIN  2048u
 #define PEER_RSA_BITS_MAX 16384u	/* one verification of that size costs 7 ms */

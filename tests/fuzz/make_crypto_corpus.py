@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the seed corpora of peer_input and keyfile; needs ssh-keygen. Run from anywhere."""
+"""Writes the seed corpora of peer_input and keyfile; needs ssh-keygen, openssl and puttygen. Run from anywhere."""
 import base64, pathlib, struct, subprocess, tempfile
 
 here = pathlib.Path(__file__).resolve().parent / "corpus"
@@ -50,6 +50,78 @@ def keys():
             for sig, body in {"ssh-ed25519": s(bytes(64)), "ecdsa-sha2-nistp256": s(mpint(7) + mpint(9)),
                               "rsa-sha2-512": s(b"\x01" * 256)}.items():
                 put("peer_input", f"verify_{name}_{sig}", bytes([V]) + s(blob) + s(sig.encode()) + body)
+
+
+FORMATS = {     # name: shell command that leaves its file in k
+    "v1_bcrypt": "ssh-keygen -q -t ed25519 -a 1 -N secret -f k",
+    "v1_gcm": "ssh-keygen -q -t ecdsa -a 1 -N secret -Z aes128-gcm@openssh.com -f k",
+    "v1_chacha": "ssh-keygen -q -t ed25519 -a 1 -N secret -Z chacha20-poly1305@openssh.com -f k",
+    "v1_dsa": "ssh-keygen -q -t dsa -N '' -f k",
+    "pem_rsa": "openssl genrsa -traditional -out k 2048 2>/dev/null",
+    "pem_dek": "openssl ecparam -genkey -name prime256v1 -noout | openssl ec -aes128 -passout pass:secret -out k 2>/dev/null",
+    "pem_ec_params": "openssl ecparam -genkey -name secp384r1 -out k",
+    "pem_dsa": "ssh-keygen -q -t dsa -m PEM -N '' -f k",
+    "pkcs8_ed448": "openssl genpkey -algorithm ed448 -out k",
+    "pkcs8_ed25519": "openssl genpkey -algorithm ed25519 -out k",
+    "pkcs8_dsa": "ssh-keygen -q -t dsa -m PKCS8 -N '' -f k",
+    "pkcs8_p521": "openssl genpkey -algorithm ec -pkeyopt ec_paramgen_curve:P-521 -out k",
+    "pbes2": "openssl genpkey -algorithm ed25519 -aes-256-cbc -pass pass:secret -out k",
+    "pbes2_scrypt": "openssl genpkey -algorithm ed25519 | openssl pkcs8 -topk8 -scrypt -scrypt_N 512 -scrypt_r 8 -scrypt_p 1 -passout pass:secret -out k",
+    "rfc4716": "ssh-keygen -q -t ed25519 -N '' -f x && ssh-keygen -e -f x.pub >k",
+    "line": "ssh-keygen -q -t ecdsa -N '' -f x && cp x.pub k",
+}
+
+
+def formats():
+    for name, command in FORMATS.items():
+        with tempfile.TemporaryDirectory() as tmp:
+            subprocess.run(command, shell=True, check=True, cwd=tmp)
+            put("keyfile", name, (pathlib.Path(tmp) / "k").read_bytes())
+
+
+def more_kinds():
+    """Keys of the kinds that came later, and signatures over nothing."""
+    for name, command, sigs in (("ed448", "puttygen -q --random-device /dev/urandom -t ed448 -O private-openssh-new --new-passphrase /dev/null -o x && puttygen x -O public-openssh -o k",
+                                 {"ssh-ed448": s(bytes(114))}),
+                                ("p384", "ssh-keygen -q -t ecdsa -b 384 -N '' -f x && cp x.pub k", {"ecdsa-sha2-nistp384": s(mpint(7) + mpint(9))}),
+                                ("p521", "ssh-keygen -q -t ecdsa -b 521 -N '' -f x && cp x.pub k", {"ecdsa-sha2-nistp521": s(mpint(7) + mpint(9))}),
+                                ("dsa", "ssh-keygen -q -t dsa -N '' -f x && cp x.pub k", {"ssh-dss": s(b"\x01" * 40)})):
+        with tempfile.TemporaryDirectory() as tmp:
+            subprocess.run(command, shell=True, check=True, cwd=tmp)
+            blob = base64.b64decode((pathlib.Path(tmp) / "k").read_text().split()[1])
+            put("peer_input", "parse_" + name, bytes([P]) + blob)
+            for sig, body in sigs.items():
+                put("peer_input", f"verify_{name}", bytes([V]) + s(blob) + s(sig.encode()) + body)
+    p448 = 2**448 - 2**224 - 1
+    for i, y in enumerate((0, 1, p448 - 1, p448, p448 + 1, 2**448)):
+        put("peer_input", f"ed448_small_{i}", bytes([P]) + s(b"ssh-ed448") + s(y.to_bytes(57, "little")))
+
+
+def certificates():
+    for name, words, ca in (("ed25519", "-t ed25519", "-t ed25519"), ("p256", "-t ecdsa -b 256", "-t ecdsa -b 384"), ("rsa", "-t rsa -b 2048", "-t rsa -b 2048")):
+        with tempfile.TemporaryDirectory() as tmp:
+            subprocess.run(f"ssh-keygen -q {ca} -N '' -f ca; ssh-keygen -q {words} -N '' -f k; ssh-keygen -q -s ca -I id -h -n a,b -V -1h:+1d k.pub", shell=True,
+                           check=True, cwd=tmp)
+            put("cert", name, base64.b64decode((pathlib.Path(tmp) / "k-cert.pub").read_text().split()[1]))
+            put("keyfile", "cert_" + name, (pathlib.Path(tmp) / "k-cert.pub").read_bytes())
+
+
+def agents():
+    def m(t, body=b""):
+        return s(bytes([t]) + body)
+
+    keys = m(12, struct.pack(">I", 2) + s(b"x") + s(b"one") + s(b"blob") + s(b"two"))
+    sig = m(14, s(s(b"ssh-ed25519") + s(bytes(64))))
+    put("agent", "good", keys + sig + sig)
+    put("agent", "refuses", keys + m(5) + m(5))
+    put("agent", "three_answers", keys + sig * 3)
+    put("agent", "long", keys + b"\xff\xff\xff\xff")
+    put("agent", "empty", keys + s(b""))
+    put("agent", "no_keys", m(12, bytes(4)) + sig)
+    put("agent", "other", m(5))
+    put("agent", "cut", keys + sig[:20])
+    put("agent", "too_long_a_signature", keys + m(14, s(bytes(3000))))
+    put("agent", "two_at_once", keys + keys)
 
 
 def degenerate():
@@ -104,6 +176,10 @@ def exchanges():
 
 
 keys()
+formats()
+more_kinds()
+certificates()
+agents()
 degenerate()
 exchanges()
 ciphers()

@@ -22,8 +22,9 @@ Test(conf_algs, default_lists)
 	cr_assert_str_eq(v->Ciphers, CIPHERS);
 	cr_assert_not_null(strstr(v->KexAlgorithms, "curve25519-sha256,curve25519-sha256@libssh.org"));
 	cr_assert_not_null(strstr(v->MACs, "hmac-sha2-256-etm@openssh.com"));
-	cr_assert_str_eq(v->HostKeyAlgorithms, v->PubkeyAcceptedAlgorithms);
-	cr_assert_not_null(strstr(v->HostKeyAlgorithms, "ssh-ed25519"));
+	cr_assert_str_eq(strstr(v->HostKeyAlgorithms, "ssh-ed25519,"), v->PubkeyAcceptedAlgorithms, "certificates, and the same");
+	cr_assert_null(strstr(v->PubkeyAcceptedAlgorithms, "-cert-"));
+	cr_assert_null(strstr(v->HostKeyAlgorithms, "ssh-dss"));
 	conf_values_free(v);
 }
 
@@ -52,6 +53,36 @@ Test(conf_algs, sentences)
 	refused("Ciphers -*\n", "t line 1: '-*' leaves no algorithm");
 	refused("MACs umac\n", "t line 1: Bad SSH2 mac spec 'umac'.");
 	refused("KexAlgorithms diffie\n", "t line 1: Bad SSH2 KexAlgorithms 'diffie'.");
-	refused("HostKeyAlgorithms ssh-dss\n", "t line 1: Bad key types 'ssh-dss'.");
+	refused("HostKeyAlgorithms ssh-dsa\n", "t line 1: Bad key types 'ssh-dsa'.");
+	refused("PubkeyAcceptedAlgorithms ssh-ed25519-cert-v01@openssh.com\n", "t line 1: 'ssh-ed25519-cert-v01@openssh.com' leaves no algorithm");
 	refused("PubkeyAcceptedAlgorithms aes128-ctr\n", "t line 1: Bad key types 'aes128-ctr'.");
+}
+
+/* Files for sshd name certificates everywhere; users have none here, hosts do. */
+Test(conf_algs, certificates)
+{
+	struct conf_values *v = values("HostKeyAlgorithms ssh-ed25519-cert-v01@openssh.com,ssh-ed25519\n"
+	    "PubkeyAcceptedAlgorithms ssh-ed25519-cert-v01@openssh.com,ssh-ed25519,ssh-dss\n");
+
+	cr_assert_str_eq(v->HostKeyAlgorithms, "ssh-ed25519-cert-v01@openssh.com,ssh-ed25519");
+	cr_assert_str_eq(v->PubkeyAcceptedAlgorithms, "ssh-ed25519,ssh-dss");
+	conf_values_free(v);
+}
+
+Test(conf_algs, rows)
+{
+	const char *name, *why, *key;
+	unsigned off = 0, n = 0;
+
+	for (; (name = algs_row(ALGS_SIG | ALGS_CERT, n, &why, &key)) != NULL; n++) {
+		cr_assert_not_null(key);
+		off += why != NULL;
+		cr_assert(why == NULL || why[0] != '\0');
+	}
+	cr_assert_gt(off, 2u);
+	cr_assert_gt(n, off);
+	cr_assert_str_eq(algs_row(ALGS_COMP, 0, &why, &key), "none");
+	cr_assert_null(why);
+	cr_assert_null(key);
+	cr_assert_null(algs_row(0, 0, &why, &key));
 }

@@ -73,8 +73,8 @@ Test(hostkeys, generate_then_load)
 		cr_assert_eq(mode_of(kinds[i].name), 0600);
 		snprintf(pub, sizeof pub, "%s.pub", kinds[i].name);
 		cr_assert_eq(mode_of(pub), 0644);
-		cr_assert_eq(hostkeys_load(&keys, named(kinds[i].name)), SSH_OK);
-		cr_assert_eq(privkey_kind(keys.v[i]), kinds[i].kind);
+		cr_assert_eq(hostkeys_load(&keys, named(kinds[i].name), NULL), SSH_OK);
+		cr_assert_eq(privkey_kind(keys.v[i].key), kinds[i].kind);
 	}
 	cr_assert_eq(keys.n, 3);
 	/* A second start changes nothing; a missing one is made again. */
@@ -124,20 +124,20 @@ Test(hostkeys, what_is_skipped)
 
 		cr_assert_eq(chmod(named("coppice_host_ed25519_key"), bad), 0);
 		nlines = 0;
-		cr_assert_lt(hostkeys_load(&keys, path), 0);
+		cr_assert_lt(hostkeys_load(&keys, path, NULL), 0);
 		snprintf(want, sizeof want, "Permissions 0%o for '%s' are too open.", (unsigned)bad, path);
 		cr_assert_str_eq(lines[0], want);
 	}
 	put("junk", "junk", 4, 0600);
-	cr_assert_eq(hostkeys_load(&keys, named("junk")), SSH_E_KEYFILE);
+	cr_assert_eq(hostkeys_load(&keys, named("junk"), NULL), SSH_E_KEYFILE);
 	put("empty", "", 0, 0600);
-	cr_assert_lt(hostkeys_load(&keys, named("empty")), 0);
+	cr_assert_lt(hostkeys_load(&keys, named("empty"), NULL), 0);
 	put("big", big, HOSTKEYS_FILE_MAX + 1, 0600);
-	cr_assert_lt(hostkeys_load(&keys, named("big")), 0);
+	cr_assert_lt(hostkeys_load(&keys, named("big"), NULL), 0);
 	cr_assert_eq(mkfifo(named("fifo"), 0600), 0);
-	cr_assert_lt(hostkeys_load(&keys, path), 0);
-	cr_assert_lt(hostkeys_load(&keys, named("nothing")), 0);
-	cr_assert_lt(hostkeys_load(&keys, dir), 0);
+	cr_assert_lt(hostkeys_load(&keys, path, NULL), 0);
+	cr_assert_lt(hostkeys_load(&keys, named("nothing"), NULL), 0);
+	cr_assert_lt(hostkeys_load(&keys, dir, NULL), 0);
 	/* every truncation of a good file */
 	fd = open(named("coppice_host_ecdsa_key"), O_RDONLY);
 	cr_assert_eq(fstat(fd, &st), 0);
@@ -145,7 +145,7 @@ Test(hostkeys, what_is_skipped)
 	close(fd);
 	for (size_t n = 0; n < (size_t)st.st_size - 40; n += 13) {
 		put("cut", big, n, 0600);
-		cr_assert_lt(hostkeys_load(&keys, named("cut")), 0, "%zu", n);
+		cr_assert_lt(hostkeys_load(&keys, named("cut"), NULL), 0, "%zu", n);
 	}
 	cr_assert_eq(keys.n, 0);
 	free(big);

@@ -129,7 +129,8 @@ Test(keyfind, names_must_agree)
 				    "%d %d %d", n, b, s);
 	cr_assert_eq(ask("rsa-sha2-512", key[2], key[2], "rsa-sha2-256", "session id", "ada"), HELPER_NO);
 	cr_assert_eq(ask("rsa-sha2-256", key[2], key[2], "rsa-sha2-256", "session id", "ada"), HELPER_YES);
-	cr_assert_eq(query("ssh-rsa", privkey_blob(key[2])), HELPER_NO, "SHA-1 is no algorithm");
+	cr_assert_eq(query("rsa-sha2-1", privkey_blob(key[2])), HELPER_NO, "no algorithm");
+	cr_assert_eq(query("rsa-sha2-512-cert-v01@openssh.com", privkey_blob(key[2])), HELPER_NO, "a key is no certificate");
 	cr_assert_eq(query("", privkey_blob(key[0])), HELPER_NO);
 }
 

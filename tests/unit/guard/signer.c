@@ -21,8 +21,8 @@ static void make(void)
 	signer_init(&signer, &rig.self);
 	rig.self.message = signer_message;
 	rig.self.ctx = &signer;
-	cr_assert_eq(privkey_generate(&signer.keys.v[0], KEY_ED25519, 0), SSH_OK);
-	cr_assert_eq(privkey_generate(&signer.keys.v[1], KEY_P256, 0), SSH_OK);
+	cr_assert_eq(privkey_generate(&signer.keys.v[0].key, KEY_ED25519, 0), SSH_OK);
+	cr_assert_eq(privkey_generate(&signer.keys.v[1].key, KEY_P256, 0), SSH_OK);
 	signer.keys.n = 2;
 	memset(hash, 0x42, sizeof hash);
 }
@@ -44,7 +44,7 @@ static int signed_ok(int fd, uint32_t req, unsigned key, const char *alg, size_t
 	if (!rig_wait(&rig, fd, ROLE_CONN, ROLE_KEY) || rig.m.type != IPC_SIGNED || rig.m.u.SIGNED.req != req ||
 	    rig.m.u.SIGNED.status != SIGNED_OK)
 		return 0;
-	cr_assert_eq(pubkey_parse(&p, privkey_blob(signer.keys.v[key]), NULL), SSH_OK);
+	cr_assert_eq(pubkey_parse(&p, privkey_blob(signer.keys.v[key].key), NULL), SSH_OK);
 	ok = pubkey_verify(p, sig_alg_find(view_str(alg)), view_of(hash, n), rig.m.u.SIGNED.sig) == VERIFY_ACCEPT;
 	pubkey_free(p);
 	return ok;
@@ -90,7 +90,7 @@ Test(signer, nurseries_get_the_public_keys_and_only_those)
 		cr_assert_eq(rig.m.type, IPC_HOSTKEYS);
 		cr_assert_eq(rig.m.u.HOSTKEYS.index, i);
 		cr_assert_eq(rig.m.u.HOSTKEYS.count, 2);
-		cr_assert(view_same(rig.m.u.HOSTKEYS.blob, privkey_blob(signer.keys.v[i])));
+		cr_assert(view_same(rig.m.u.HOSTKEYS.blob, privkey_blob(signer.keys.v[i].key)));
 	}
 	cr_assert(rig_silent(&rig, n, 20));
 }

@@ -271,7 +271,7 @@ Test(kex, server_without_keys)
 
 Test(kex, host_keys_that_cannot_be_added)
 {
-	static const uint8_t strange[] = { 0, 0, 0, 7, 's', 's', 'h', '-', 'd', 's', 's', 1, 2 };
+	static const uint8_t strange[] = { 0, 0, 0, 7, 's', 's', 'h', '-', 'd', 's', 'a', 1, 2 };
 	struct ssh_event e;
 	struct pair p;
 
@@ -280,7 +280,7 @@ Test(kex, host_keys_that_cannot_be_added)
 	cr_assert_eq(ssh_add_hostkey(p.side[SSH_SERVER], 5, view_of(strange, sizeof strange)), SSH_E_UNKNOWN_KEY);
 	cr_assert_eq(ssh_add_hostkey(p.side[SSH_SERVER], 5, view_of(NULL, 0)), SSH_E_UNKNOWN_KEY);
 	cr_assert_eq(ssh_add_hostkey(p.side[SSH_CLIENT], 5, privkey_blob(p.hostkeys[0])), SSH_E_NOT_NOW);
-	for (int i = 1; i < KEX_HOSTKEYS_MAX; i++)
+	for (int i = 1; i < (int)KEX_HOSTKEYS_MAX; i++)
 		cr_assert_eq(ssh_add_hostkey(p.side[SSH_SERVER], 5, privkey_blob(p.hostkeys[0])), SSH_OK);
 	cr_assert_eq(ssh_add_hostkey(p.side[SSH_SERVER], 5, privkey_blob(p.hostkeys[0])), SSH_E_FULL);
 	ssh_next(p.side[SSH_SERVER], &e);

@@ -69,21 +69,22 @@ static void one_suite(struct privkey *key, const char *kex, const char *sig, con
 
 Test(session, every_suite)
 {
-	struct privkey *keys[4] = { NULL };
+	struct privkey *keys[KEY_KINDS] = { NULL };
 	const char *kex, *sig, *cipher, *mac;
 	unsigned suites = 0;
 	int on;
 
 	pair_crypto();
-	cr_assert_eq(privkey_generate(&keys[KEY_ED25519], KEY_ED25519, 0), SSH_OK);
-	cr_assert_eq(privkey_generate(&keys[KEY_P256], KEY_P256, 0), SSH_OK);
-	cr_assert_eq(privkey_generate(&keys[KEY_RSA], KEY_RSA, 2048), SSH_OK);
+	for (enum key_kind k = KEY_ED25519; k < KEY_DSA; k++)
+		cr_assert_eq(privkey_generate(&keys[k], k, k == KEY_RSA ? 2048 : 0), SSH_OK);
 	for (size_t a = 0; (kex = alg_name(ALG_KEX, a, &on)) != NULL; a++)
 		for (size_t b = 0; (sig = alg_name(ALG_SIG, b, &on)) != NULL; b++)
 			for (size_t c = 0; (cipher = alg_name(ALG_CIPHER, c, &on)) != NULL; c++)
 				for (size_t d = 0; (mac = alg_name(ALG_MAC, d, &on)) != NULL; d++) {
 					enum key_kind kind = sig_alg_find(view_str(sig))->kind;
 
+					if (keys[kind] == NULL)
+						continue;	/* DSA: no such key is made */
 					if (d > 0 && cipher_alg_find(view_str(cipher))->tag_len > 0)
 						continue;	/* an AEAD has no MAC to vary */
 					if (c + d > 0 && kex_alg_find(view_str(kex))->kem != KEM_X25519)
@@ -91,7 +92,7 @@ Test(session, every_suite)
 					one_suite(keys[kind], kex, sig, cipher, mac);
 					suites++;
 				}
-	cr_assert_geq(suites, 2u * 4 * (3 + 3 * 4));
-	for (int k = KEY_ED25519; k <= KEY_RSA; k++)
+	cr_assert_geq(suites, 2u * 7 * (3 + 3 * 4));
+	for (enum key_kind k = KEY_ED25519; k < KEY_DSA; k++)
 		privkey_free(keys[k]);
 }

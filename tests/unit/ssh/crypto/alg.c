@@ -1,6 +1,7 @@
 #include "ssh/crypto/crypto.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 Test(alg, finds_rows_by_exact_name_only)
@@ -22,15 +23,46 @@ Test(alg, finds_rows_by_exact_name_only)
 	cr_assert(!comp_alg_known(view_str("zlib")));
 }
 
-Test(alg, old_algorithms_do_not_exist)
+Test(alg, old_algorithms_are_off)
 {
-	static const char *gone[] = { "ssh-rsa", "ssh-dss", "rsa-sha2-1" };
+	static const char *const off[] = { "ssh-rsa", "ssh-dss", "ssh-rsa-cert-v01@openssh.com" };
 
-	for (size_t i = 0; i < sizeof gone / sizeof gone[0]; i++)
-		cr_assert_null(sig_alg_find(view_str(gone[i])), "%s", gone[i]);
+	for (size_t i = 0; i < sizeof off / sizeof off[0]; i++) {
+		const struct sig_alg *row = sig_alg_find(view_str(off[i]));
+
+		cr_assert_not_null(row, "%s", off[i]);
+		cr_assert_eq(row->is_default, 0);
+		cr_assert_eq(row->hash, HASH_SHA1);
+	}
+	cr_assert_null(sig_alg_find(view_str("rsa-sha2-1")));
 	cr_assert_null(cipher_alg_find(view_str("aes128-cbc")));
 	cr_assert_null(mac_alg_find(view_str("hmac-sha1")));
 	cr_assert_null(kex_alg_find(view_str("gss-gex-sha1-")));
+}
+
+/* Negotiated name, blob name and signature name are one row's: no two rows may contradict each other. */
+Test(alg, signature_rows_agree)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = alg_name(ALG_HOSTKEY, i, NULL)) != NULL; i++) {
+		const struct sig_alg *row = sig_alg_find(view_str(name)), *plain = sig_alg_find(view_str(row->sig_name));
+
+		cr_assert_not_null(plain, "%s", name);
+		cr_assert_not(plain->cert);
+		cr_assert_str_eq(plain->sig_name, plain->name);
+		cr_assert_eq(plain->kind, row->kind);
+		cr_assert_eq(plain->hash, row->hash);
+		cr_assert_eq(plain->is_default, row->is_default);
+		if (row->cert) {
+			char cert[SSH_ALG_NAME_MAX];
+
+			snprintf(cert, sizeof cert, "%s-cert-v01@openssh.com", plain->key_name);
+			cr_assert_str_eq(row->key_name, cert);
+			snprintf(cert, sizeof cert, "%s-cert-v01@openssh.com", plain->name);
+			cr_assert_str_eq(row->name, cert);
+		}
+	}
 }
 
 Test(alg, defaults_are_the_default_rows_in_order)
@@ -43,7 +75,12 @@ Test(alg, defaults_are_the_default_rows_in_order)
 	cr_assert_str_eq(alg_defaults(ALG_KEX), "mlkem768x25519-sha256," SNTRUP "curve25519-sha256,curve25519-sha256@libssh.org,"
 	    "curve448-sha512,ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,diffie-hellman-group-exchange-sha256,"
 	    "diffie-hellman-group16-sha512,diffie-hellman-group18-sha512,diffie-hellman-group14-sha256");
-	cr_assert_str_eq(alg_defaults(ALG_SIG), "ssh-ed25519,ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256");
+	cr_assert_str_eq(alg_defaults(ALG_SIG), "ssh-ed25519,ssh-ed448,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,"
+	    "ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256");
+	cr_assert_str_eq(alg_defaults(ALG_HOSTKEY), "ssh-ed25519-cert-v01@openssh.com,ecdsa-sha2-nistp256-cert-v01@openssh.com,"
+	    "ecdsa-sha2-nistp384-cert-v01@openssh.com,ecdsa-sha2-nistp521-cert-v01@openssh.com,"
+	    "rsa-sha2-512-cert-v01@openssh.com,rsa-sha2-256-cert-v01@openssh.com,"
+	    "ssh-ed25519,ssh-ed448,ecdsa-sha2-nistp256,ecdsa-sha2-nistp384,ecdsa-sha2-nistp521,rsa-sha2-512,rsa-sha2-256");
 	cr_assert_str_eq(alg_defaults(ALG_CIPHER), "chacha20-poly1305@openssh.com,aes128-gcm@openssh.com,"
 	    "aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr");
 	cr_assert_str_eq(alg_defaults(ALG_MAC), "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"
@@ -67,12 +104,12 @@ Test(alg, every_name_is_found_again)
 {
 	const char *name;
 
-	for (enum alg_kind k = ALG_KEX; k <= ALG_COMP; k++)
+	for (enum alg_kind k = ALG_KEX; k <= ALG_HOSTKEY; k++)
 		for (size_t i = 0; (name = alg_name(k, i, NULL)) != NULL; i++) {
 			struct view v = view_str(name);
 
 			cr_assert_leq(v.len, SSH_ALG_NAME_MAX);
-			cr_assert(k == ALG_KEX ? kex_alg_find(v) != NULL : k == ALG_SIG ? sig_alg_find(v) != NULL :
+			cr_assert(k == ALG_KEX ? kex_alg_find(v) != NULL : k == ALG_SIG || k == ALG_HOSTKEY ? sig_alg_find(v) != NULL :
 			    k == ALG_CIPHER ? cipher_alg_find(v) != NULL : k == ALG_MAC ? mac_alg_find(v) != NULL :
 			    comp_alg_known(v), "%s", name);
 		}

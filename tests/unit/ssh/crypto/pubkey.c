@@ -430,7 +430,7 @@ Test(pubkey, rsa_numbers_are_canonical)
 
 Test(pubkey, unknown_types)
 {
-	static const char *const names[] = { "", "ssh-dss", "ssh-rsa ", "rsa-sha2-256", "rsa-sha2-512", "ecdsa-sha2-nistp384",
+	static const char *const names[] = { "", "ssh-dsa", "ssh-rsa ", "rsa-sha2-256", "rsa-sha2-512", "ecdsa-sha2-nistp224",
 		"sk-ssh-ed25519@openssh.com", "ssh-ed25519-cert-v01@openssh.com", "SSH-RSA" };
 	struct buf b;
 
