@@ -123,7 +123,7 @@ TestSuite(survive_walk, .init = setup, .fini = teardown);
 Test(survive_walk, sums)
 {
 	struct survive_count c = count(5, 7);
-	const struct memory_entry *doubt, *e;
+	const struct memory_entry *doubt;
 
 	cr_assert_eq(walk(&c, &doubt), SSH_OK);
 	cr_assert_null(doubt);
