@@ -53,6 +53,8 @@ struct pair {
 	uint64_t cut_seed;
 	int (*boundary)(struct pair *, enum ssh_role);	/* after a side is drained; <0 ends pair_run() */
 	int quiet;			/* do not record wire and events */
+	int lend;			/* what a logged in side receives is lent to it */
+	uint8_t *lent[2];
 	void *user;
 	size_t said, echoed;		/* talk.c: by the client, by the server */
 };

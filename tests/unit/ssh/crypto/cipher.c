@@ -274,6 +274,68 @@ static void move_midway(const struct cipher_alg *alg, const struct mac_alg *mac)
 	cipher_free(straight);
 }
 
+/* From one place to another: the same bytes as in place, and what is read stays as it was. */
+static void elsewhere(const struct cipher_alg *alg, const struct mac_alg *mac)
+{
+	static const size_t sizes[] = { 0, 1, 15, 16, 17, 1000, 32768 };
+	struct cipher *here = new_cipher(alg, mac, 1), *there = new_cipher(alg, mac, 1), *open = new_cipher(alg, mac, 0);
+	static uint8_t plain[40000], kept[40000], pkt[40000], same[40000];
+
+	for (uint32_t seq = 0; seq < sizeof sizes / sizeof sizes[0]; seq++) {
+		size_t n = make_packet(here, plain, sizes[seq], (uint8_t)seq), whole = n + cipher_tag_len(here);
+		uint32_t length;
+
+		memset(plain + n, 0xee, 8);
+		memcpy(kept, plain, n + 8);
+		memcpy(same, plain, n);
+		memset(pkt, 0x55, whole + 8);
+		cr_assert_eq(cipher_seal(here, seq, same, same, n), SSH_OK);
+		cr_assert_eq(cipher_seal(there, seq, plain, pkt, n), SSH_OK);
+		cr_assert_arr_eq(pkt, same, whole, "%s %s packet %u", alg->name, mac ? mac->name : "", seq);
+		cr_assert_arr_eq(plain, kept, n + 8, "%s wrote where it reads", alg->name);
+		for (size_t k = 0; k < 8; k++)
+			cr_assert_eq(pkt[whole + k], 0x55, "wrote behind the tag");
+		cr_assert_eq(cipher_length(open, seq, pkt, &length), SSH_OK);
+		memcpy(same, pkt, whole);		/* where the length does not stand apart, its block is open now */
+		memset(plain, 0x55, n + 8);
+		cr_assert_eq(cipher_open(open, seq, pkt, plain, n), SSH_OK);
+		cr_assert_arr_eq(plain, kept, n, "%s packet %u", alg->name, seq);
+		cr_assert_arr_eq(pkt, same, whole, "%s wrote where it reads", alg->name);
+		cr_assert_eq(plain[n], 0x55);
+	}
+	cipher_free(here);
+	cipher_free(there);
+	cipher_free(open);
+}
+
+Test(cipher, from_one_place_to_another)
+{
+	each_pair(elsewhere);
+}
+
+static void forged_elsewhere(const struct cipher_alg *alg, const struct mac_alg *mac)
+{
+	struct cipher *seal = new_cipher(alg, mac, 1), *open = new_cipher(alg, mac, 0);
+	uint8_t pkt[512], plain[512];
+	size_t n = make_packet(seal, pkt, 200, 1);
+	uint32_t length;
+
+	cr_assert_eq(cipher_seal(seal, 3, pkt, pkt, n), SSH_OK);
+	pkt[n - 1] ^= 1;
+	memset(plain, 0, sizeof plain);
+	cr_assert_eq(cipher_length(open, 3, pkt, &length), SSH_OK);
+	cr_assert_eq(cipher_open(open, 3, pkt, plain, n), SSH_E_MAC, "%s", alg->name);
+	for (size_t i = cipher_length_apart(open) ? 4 : cipher_block(open); i < n; i++)
+		cr_assert_eq(plain[i], 0, "%s: plain text without proof", alg->name);
+	cipher_free(seal);
+	cipher_free(open);
+}
+
+Test(cipher, a_forged_packet_leaves_nothing_elsewhere)
+{
+	each_pair(forged_elsewhere);
+}
+
 Test(cipher, moves_between_any_two_packets_and_inside)
 {
 	each_pair(move_midway);
