@@ -142,6 +142,50 @@ def kill_a_connection(server, victims):
     os.kill(victims.rng.choice(pids), signal.SIGKILL)
 
 
+# ---- connections that go on --------------------------------------------------------------------------------
+
+def by_session(server):
+    """session -> pid of its connection process"""
+    return {n["parent"]: n["pid"] for n in server.tree() if n["name"] == "connection" and n["pid"]}
+
+
+def has_read(pid):
+    """Bytes; a successor begins at 0."""
+    try:
+        with open("/proc/%d/io" % pid) as f:
+            return int(f.read().split()[1])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+
+
+def connections(n, rng):
+    stage = Stage("SurviveCrash yes")
+    known = by_session(stage.server)
+    time.sleep(3)
+    known = known.keys() & by_session(stage.server).keys()      # those who log in by the way have left
+    took, i = [], 0
+    while i < n:
+        alive_now = by_session(stage.server)
+        ripe = [(s, alive_now[s]) for s in sorted(known) if s in alive_now and has_read(alive_now[s]) >= 1000]     # once per packet position
+        if not ripe:
+            stage.load.unharmed()
+            time.sleep(0.01)
+            continue
+        session, pid = rng.choice(ripe)
+        time.sleep(rng.random() * 0.02)
+        began = time.monotonic()
+        os.kill(pid, signal.SIGSEGV if i % 4 == 3 and not lab.sanitized() else signal.SIGKILL)
+        wait_until(lambda: by_session(stage.server).get(session) not in (None, pid) or stage.load.unharmed(), 20, 0.002, "no successor after %d kills" % i)
+        took.append(time.monotonic() - began)
+        i += 1
+        if i % 100 == 0:
+            stage.load.moving()
+            stage.refused()
+    stage.load.moving()
+    print("connections: %d killed, every session went on; a successor after %s" % (n, spread(took)))
+    stage.end()
+
+
 # ---- 1,000 supervisors ------------------------------------------------------------------------------------
 
 def supervisor(n, rng):
