@@ -1,5 +1,6 @@
 """The inside of the room for the long figures."""
 import glob
+import json
 import os
 import random
 import signal
@@ -16,7 +17,7 @@ import lab  # noqa: E402
 import room  # noqa: E402
 from between import PHASES, Ground, Tracer  # noqa: E402
 from lab import HOST, Failure, Server, alive, below, check, same, wait_until  # noqa: E402
-from load import SECOND, Load  # noqa: E402
+from load import KINDS, SECOND, Load  # noqa: E402
 from watch import Snapshot, Watcher, settled  # noqa: E402
 
 SIZE = int(os.environ.get("LAB_SIZE", "20"))
@@ -34,13 +35,13 @@ def spread(values):
 class Stage:
     """A daemon under load, with what must hold at the end."""
 
-    def __init__(self, *lines, visitors=1):
+    def __init__(self, *lines, visitors=1, kinds=KINDS):
         self.server = Server("ListenAddress " + SECOND, "MaxStartups 300:30:400", "LogLevel INFO", *lines)
         self.server.crash_expected = True
         self.server.ssh("alice", "true", ok=True)
         self.before = Snapshot(self.server)
         self.watcher = Watcher(self.server)
-        self.load = Load(self.server, SIZE, visitors)
+        self.load = Load(self.server, SIZE, visitors, kinds)
 
     def refused(self):
         doors = self.load.prober
@@ -149,34 +150,34 @@ def by_session(server):
     return {n["parent"]: n["pid"] for n in server.tree() if n["name"] == "connection" and n["pid"]}
 
 
-def has_read(pid):
-    """Bytes; a successor begins at 0."""
-    try:
-        with open("/proc/%d/io" % pid) as f:
-            return int(f.read().split()[1])
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
+def packets(server):
+    """session -> packets that its client sent, as its connection process says"""
+    r = server.ctl("--json", "who", "-v")
+    return {x["session"]: int(x["in_packets"]) for x in json.loads(r.stdout or "[]") if x["kind"] == "session" and x.get("in_packets")}
 
 
 def connections(n, rng):
-    stage = Stage("SurviveCrash yes")
+    """Without the sessions that do nothing but exchange keys: killed in that, a session ends (coppiced.conf.5, SurviveCrash)."""
+    stage = Stage("SurviveCrash yes", kinds=[k for k in KINDS if k[0].__name__ != "Rekeyer"])
     known = by_session(stage.server)
     time.sleep(3)
     known = known.keys() & by_session(stage.server).keys()      # those who log in by the way have left
-    took, i = [], 0
+    took, seen, i = [], {}, 0
     while i < n:
-        alive_now = by_session(stage.server)
-        ripe = [(s, alive_now[s]) for s in sorted(known) if s in alive_now and has_read(alive_now[s]) >= 1000]     # once per packet position
+        pids, now = by_session(stage.server), packets(stage.server)
+        for s in known & now.keys():
+            seen.setdefault(s, now[s] - 1)
+        ripe = [s for s in sorted(known & now.keys() & pids.keys()) if now[s] > seen[s]]    # once per packet position
         if not ripe:
             stage.load.unharmed()
-            time.sleep(0.01)
             continue
-        session, pid = rng.choice(ripe)
+        session = rng.choice(ripe)
         time.sleep(rng.random() * 0.02)
-        began = time.monotonic()
+        began, pid = time.monotonic(), pids[session]
         os.kill(pid, signal.SIGSEGV if i % 4 == 3 and not lab.sanitized() else signal.SIGKILL)
         wait_until(lambda: by_session(stage.server).get(session) not in (None, pid) or stage.load.unharmed(), 20, 0.002, "no successor after %d kills" % i)
         took.append(time.monotonic() - began)
+        seen[session] = wait_until(lambda: packets(stage.server).get(session), 20, 0.002, "a successor that does not answer")
         i += 1
         if i % 100 == 0:
             stage.load.moving()
