@@ -30,9 +30,9 @@ def crashes(s):
 
 
 def pid_of(s, name, before=None):
-    """Of a process that is there; before: another one than that."""
+    """Of a process that is there and ready; before: another one than that. (One that dies before it is ready is a failed start, which is not counted.)"""
     def now():
-        found = [n["pid"] for n in s.tree() if n["name"].startswith(name)]
+        found = [n["pid"] for n in s.tree() if n["name"].startswith(name) and n["state"] == "up"]
         return found and found[0] not in (0, None, before) and found[0]
     return wait_until(now, 20, text="no %s, or still the old one" % name)
 
