@@ -24,6 +24,7 @@
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/procfs.h"
 #include "supervisor/reports.h"
 #include "supervisor/state.h"
 
@@ -181,21 +182,11 @@ void survive_look(struct proc *p)
 {
 	struct survival *v = p->role == ROLE_CONN && p->kid != NULL && p->kid->session != NULL ? p->kid->session->survival : NULL;
 	char path[40], text[512];
-	ssize_t n;
-	int fd;
 
 	if (v == NULL || v->books < 0)
 		return;
-	v->seen = 0;
 	snprintf(path, sizeof path, "/proc/%d/io", (int)p->pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) < 0)
-		return;
-	n = read(fd, text, sizeof text - 1);
-	close(fd);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	v->seen = sscanf(text, "rchar: %" SCNu64 " wchar: %" SCNu64, &v->rchar, &v->wchar) == 2;
+	v->seen = procfs_read(path, text, sizeof text) == SSH_OK && sscanf(text, "rchar: %" SCNu64 " wchar: %" SCNu64, &v->rchar, &v->wchar) == 2;
 }
 
 static int not_again(const char *why)
