@@ -175,22 +175,34 @@ void nursery_adopted(struct daemon *d)
 
 /* ---- replacement ---------------------------------------------------------------------- */
 
+/* A successor that has not all it needs (what we had to say was lost for want of memory) would make every client wait for ever. */
 static void on_again(evutil_socket_t fd, short what, void *arg)
 {
+	struct daemon *d = arg;
+
 	(void)fd, (void)what;
-	nursery_replace(arg);
+	if (d->nursery.next == NULL) {
+		nursery_replace(d);
+		return;
+	}
+	log_ev(LOGL_ERROR, "ev=nursery its successor pid=%d is not ready after %u s", (int)d->nursery.next->pid, NURSERY_READY_MS / 1000);
+	proc_kill(d->nursery.next);
 }
 
-static void try_later(struct daemon *d)
+static void look_again(struct daemon *d, unsigned ms)
 {
-	int ms = NURSERY_AGAIN_MS << (d->nursery.failed < 5 ? d->nursery.failed : 5);
 	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 
-	d->nursery.failed++;
 	if (d->nursery.again == NULL)
 		d->nursery.again = evtimer_new(d->base, on_again, d);
 	if (d->nursery.again != NULL)
 		event_add(d->nursery.again, &tv);
+}
+
+static void try_later(struct daemon *d)
+{
+	look_again(d, NURSERY_AGAIN_MS << (d->nursery.failed < 5 ? d->nursery.failed : 5));
+	d->nursery.failed++;
 }
 
 void nursery_replace(struct daemon *d)
@@ -202,6 +214,8 @@ void nursery_replace(struct daemon *d)
 		return;		/* one is on its way, or the tree is about to start one */
 	if ((n->next = spawn_for(d, kid_row(KID_NURSERY), NULL)) == NULL)
 		nursery_successor_died(d);
+	else
+		look_again(d, NURSERY_READY_MS);
 }
 
 void nursery_taint(struct daemon *d)
@@ -224,6 +238,8 @@ void nursery_successor_ready(struct daemon *d)
 	struct proc *p = n->next, *old = k != NULL ? k->proc : NULL;
 
 	n->next = NULL;
+	if (n->again != NULL)
+		event_del(n->again);
 	if (k == NULL || k->node->state != SUP_ST_UP) {
 		proc_disown(p);
 		return;
