@@ -448,6 +448,8 @@ static int born(struct proc *p, pid_t pid)
 int resume_ends(struct proc *p, struct ipc_msg *m)
 {
 	struct session *s = p->kid != NULL ? p->kid->session : NULL;
+	struct daemon *d = p->d;
+	uint64_t serial = p->serial;
 
 	if (!p->resumed || s == NULL)
 		return SSH_E_RULE;
@@ -455,6 +457,8 @@ int resume_ends(struct proc *p, struct ipc_msg *m)
 		return SSH_OK;
 	if (p->pid == 0 && m->sender > 1 && born(p, m->sender) < 0)
 		return SSH_E_RULE;
+	if (proc_by_serial(d, serial) == NULL)
+		return SSH_OK;		/* it is dead already, and its session went with it */
 	switch (m->u.ENDS.what) {
 	case ENDS_CLIENT:
 		take_client(s, m);
