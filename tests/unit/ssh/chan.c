@@ -1,30 +1,6 @@
 #include "tests/unit/ssh/chan_pair.h"
 
-static uint8_t pattern(uint32_t seed, uint64_t at)
-{
-	return (uint8_t)(seed * 131 + at * 7 + (at >> 8) * 13 + (at >> 16));
-}
-
 static uint8_t buf[1 << 20];
-
-static void invariant(struct lp *p)
-{
-	for (int i = 0; i < 2; i++)
-		for (uint32_t k = 0; k < p->side[i]->mux->size; k++) {
-			struct chan *c = &p->side[i]->mux->slots[k];
-
-			if (c->state != CHAN_FREE)
-				cr_assert_eq(c->room + c->unread + c->credit, c->window);
-		}
-}
-
-static struct chan *end_of(struct lp *p, int side, const uint32_t id[2])
-{
-	struct chan *c = mux_find(p->side[side], id[side]);
-
-	cr_assert(c != NULL);
-	return c;
-}
 
 Test(chan, data_both_ways)
 {
@@ -65,7 +41,7 @@ Test(chan, a_reader_that_does_not_consume_stops_the_writer)
 		}
 		cr_assert_eq(n, 0);
 		cr_assert_eq(sent, CHAN_WINDOW);
-		cr_assert_eq(end_of(&p, !from, id)->unread, CHAN_WINDOW);
+		cr_assert_eq(cp_end(&p, !from, id)->unread, CHAN_WINDOW);
 		cr_assert_lt(buf_len(&p.side[from]->out) + buf_len(&p.side[!from]->in), 65536);
 		/* not a byte more before enough is consumed, then CHAN_ROOM once */
 		p.quiet = 0;
@@ -81,7 +57,7 @@ Test(chan, a_reader_that_does_not_consume_stops_the_writer)
 		ssh_chan_consumed(p.side[!from], id[!from], CHAN_WINDOW / 4);
 		lp_run(&p);
 		NOTHING(&p);		/* nobody was refused since */
-		invariant(&p);
+		cp_adds_up(&p);
 		lp_stop(&p);
 	}
 }
@@ -125,7 +101,7 @@ Test(chan, all_channels_hear_of_room)
 		ssh_chan_write(p.side[SRV], id[i][SRV], 0, buf, 65536);
 	for (int i = 0; i < 29; i++)		/* the last one does not ask */
 		cr_assert_eq(ssh_chan_room(p.side[SRV], id[i][SRV]), 0);
-	end_of(&p, SRV, id[29])->starved = 0;
+	cp_end(&p, SRV, id[29])->starved = 0;
 	lp_run(&p);
 	while (lp_more(&p, SRV)) {
 		uint32_t chan = TAKE(&p, SRV, CHAN_ROOM)->chan;
@@ -205,7 +181,7 @@ Test(chan, window_may_reach_but_not_pass_the_end)
 			ENDED(&p, SRV, PROTOCOL);
 		} else {
 			LIVES(&p);
-			cr_assert_eq(end_of(&p, SRV, id)->peer_room, UINT32_MAX);
+			cr_assert_eq(cp_end(&p, SRV, id)->peer_room, UINT32_MAX);
 			cp_inject(&p, SSH_MSG_CHANNEL_WINDOW_ADJUST, id[SRV], "\0\0\0\0", 4);
 			LIVES(&p);
 		}
@@ -228,7 +204,7 @@ Test(chan, unknown_extended_data_is_dropped)
 	cp_inject(&p, SSH_MSG_CHANNEL_EXTENDED_DATA, id[SRV], "\0\0\0\0\0\0\0\1x", 9);	/* 0 is not plain data */
 	NOTHING(&p);
 	LIVES(&p);
-	invariant(&p);
+	cp_adds_up(&p);
 	lp_stop(&p);
 }
 
@@ -421,7 +397,7 @@ Test(chan, fill_gives_much_room_at_once)
 
 			room += iov[k].iov_len;
 			for (size_t b = 0; b < take; b++)
-				((uint8_t *)iov[k].iov_base)[b] = pattern(1, at++);
+				((uint8_t *)iov[k].iov_base)[b] = cp_byte(1, at++);
 			left -= take;
 		}
 		cr_assert_geq(room, 256 * 1024);
@@ -435,7 +411,7 @@ Test(chan, fill_gives_much_room_at_once)
 
 			cr_assert_leq(e->data.len, 32768);
 			for (size_t b = 0; b < e->data.len; b++)
-				cr_assert_eq(e->data.p[b], pattern(1, total + got + b));
+				cr_assert_eq(e->data.p[b], cp_byte(1, total + got + b));
 			got += e->data.len;
 		}
 		cr_assert_eq(got, lens[i]);
@@ -526,101 +502,6 @@ Test(chan, a_key_exchange_holds_data_back_and_keeps_the_order)
 	lp_stop(&p);
 }
 
-/* ---- moving */
-
-/* The side as another object that goes on from its exported state. */
-static void move_side(struct lp *p, int side)
-{
-	struct ssh_env env = { .random = crypto_random };
-	struct ssh_policy policy;
-	struct ssh *s;
-	struct buf state;
-
-	ssh_policy_defaults(&policy);
-	buf_init(&state, 16 << 20, NULL);
-	cr_assert_eq(ssh_export(p->side[side], &state), SSH_OK);
-	cr_assert_eq(ssh_import(&s, &env, &policy, view_of(buf_head(&state), buf_len(&state)), p->now), SSH_OK);
-	buf_drop(&state);
-	ssh_free(p->side[side]);
-	p->side[side] = s;
-	if (side == SRV)
-		ssh_add_hostkey(s, 0, privkey_blob(p->key));
-}
-
-Test(chan, channels_survive_a_move)
-{
-	uint32_t a[2], b[2], old[2];
-	struct lp p;
-
-	cp_start(&p, old);
-	ssh_chan_close(p.side[CLI], old[CLI]);
-	lp_run(&p);
-	lp_forget(&p);
-	cp_open(&p, a);
-	cp_open(&p, b);
-	ssh_chan_write(p.side[CLI], a[CLI], 0, buf, 5000);
-	ssh_chan_request(p.side[CLI], a[CLI], "shell", 1, view_of(NULL, 0));
-	ssh_chan_eof(p.side[SRV], b[SRV]);
-	ssh_global_request(p.side[SRV], "g", 1, view_of(NULL, 0));
-	lp_run(&p);
-	lp_forget(&p);
-	move_side(&p, SRV);
-	move_side(&p, CLI);
-	invariant(&p);
-	cr_assert_eq(ssh_chan_consumed(p.side[SRV], a[SRV], 5001), SSH_E_NOT_NOW);
-	cr_assert_eq(ssh_chan_consumed(p.side[SRV], a[SRV], 5000), SSH_OK);
-	cr_assert_eq(ssh_chan_reply(p.side[SRV], a[SRV], 1), SSH_OK);
-	cr_assert_eq(ssh_chan_reply(p.side[SRV], a[SRV], 1), SSH_E_NOT_NOW);
-	cr_assert_eq(ssh_chan_write(p.side[SRV], b[SRV], 0, buf, 1), SSH_E_NOT_NOW);
-	cr_assert_eq(ssh_chan_close(p.side[SRV], old[SRV]), SSH_E_NOT_NOW);
-	ssh_global_reply(p.side[CLI], 1, view_of(NULL, 0));
-	cr_assert_eq(ssh_chan_write(p.side[SRV], a[SRV], 0, (const uint8_t *)"on", 2), 2);
-	lp_run(&p);
-	TAKE(&p, SRV, GLOBAL_REPLY);
-	TAKE(&p, CLI, CHAN_REPLY);
-	TAKE(&p, CLI, CHAN_DATA);
-	cp_open(&p, old);
-	cr_assert_neq(old[SRV], a[SRV]);
-	LIVES(&p);
-	lp_stop(&p);
-}
-
-/* A damaged record is an error, never a channel with windows that do not add up. */
-Test(chan, damaged_state)
-{
-	struct buf state;
-	struct chan c, d;
-	struct wr w;
-	uint32_t id[2];
-	struct lp p;
-	size_t n;
-
-	cp_start(&p, id);
-	c = *end_of(&p, SRV, id);
-	buf_init(&state, 1000, NULL);
-	w = wr_to(&state);
-	chan_export(&c, &w);
-	n = buf_len(&state);
-	for (size_t cut = 0; cut <= n; cut++) {
-		struct rd in = rd_of(buf_head(&state), cut);
-
-		cr_assert_eq(chan_import(&d, &in), cut < n ? SSH_E_STATE : SSH_OK);
-	}
-	for (size_t at = 0; at < n; at++)
-		for (int bit = 0; bit < 8; bit++) {
-			struct rd in = rd_of(buf_head(&state), n);
-
-			buf_head(&state)[at] ^= (uint8_t)(1 << bit);
-			if (chan_import(&d, &in) == SSH_OK && d.state != CHAN_FREE) {
-				cr_assert_eq(d.room + d.unread + d.credit, d.window);
-				cr_assert_leq(d.peer_room, UINT32_MAX);
-			}
-			buf_head(&state)[at] ^= (uint8_t)(1 << bit);
-		}
-	buf_drop(&state);
-	lp_stop(&p);
-}
-
 /* ---- malformed */
 
 #define CUT(type, body, fixed) \
@@ -633,213 +514,4 @@ Test(chan, every_truncation)
 	CUT(SSH_MSG_CHANNEL_EXTENDED_DATA, "\0\0\0\0\0\0\0\1\0\0\0\4datax", 16);
 	CUT(SSH_MSG_CHANNEL_EOF, "\0\0\0\0x", 4);
 	CUT(SSH_MSG_CHANNEL_CLOSE, "\0\0\0\0x", 4);
-}
-
-/* ---- anything in any order */
-
-#define CHANS 12
-
-/* What the test knows of one end of a channel. */
-struct end { uint32_t id; int known, open, eof, closed; uint64_t sent, seen, unread; uint32_t seed; };
-
-struct model { struct end end[2][CHANS]; uint64_t rng; struct lp *p; };
-
-static uint32_t roll(struct model *m, uint32_t n)
-{
-	m->rng = m->rng * UINT64_C(6364136223846793005) + 1442695040888963407;
-	return (uint32_t)(m->rng >> 33) % n;
-}
-
-static struct end *end_by(struct model *m, int side, uint32_t id)
-{
-	for (int i = 0; i < CHANS; i++)
-		if (m->end[side][i].known && m->end[side][i].id == id)
-			return &m->end[side][i];
-	cr_assert(0, "an event for a channel nobody knows");
-	return NULL;
-}
-
-static void model_sees(struct lp *p, int side, const struct ssh_event *e)
-{
-	struct model *m = p->ctx;
-	struct end *x;
-
-	if (e->type == SSH_EV_CHAN_OPEN) {
-		int slot = (int)get_u32(e->data.p);
-
-		x = &m->end[side][slot];
-		cr_assert(!x->known);
-		*x = (struct end){ .id = e->chan, .known = 1, .seed = (uint32_t)slot };
-		return;
-	}
-	if (e->type < SSH_EV_CHAN_OPENED || e->type > SSH_EV_CHAN_REPLY)
-		return;
-	x = end_by(m, side, e->chan);
-	switch (e->type) {
-	case SSH_EV_CHAN_OPENED:
-		x->open = 1;
-		break;
-	case SSH_EV_CHAN_DATA:
-		cr_assert(x->open && e->data.len > 0);
-		for (size_t i = 0; i < e->data.len; i++)
-			cr_assert_eq(e->data.p[i], pattern(x->seed, x->seen + i), "wrong byte");
-		x->seen += e->data.len;
-		x->unread += e->data.len;
-		break;
-	case SSH_EV_CHAN_REQUEST:
-		if (e->want_reply && roll(m, 2))
-			ssh_chan_reply(p->side[side], e->chan, 1);
-		break;
-	case SSH_EV_CHAN_REFUSED:
-	case SSH_EV_CHAN_CLOSE:
-		x->known = 0;
-		break;
-	default:
-		break;
-	}
-}
-
-static void model_write(struct model *m, int side, struct end *x)
-{
-	size_t n = roll(m, 4) ? roll(m, 3000) : roll(m, 200000);
-	struct ssh *s = m->p->side[side];
-	struct iovec iov[8];
-	int r;
-
-	for (size_t i = 0; i < n; i++)
-		buf[i] = pattern(x->seed, x->sent + i);
-	if (roll(m, 2)) {
-		r = ssh_chan_write(s, x->id, 0, buf, n);
-	} else {
-		size_t at = 0;
-
-		r = ssh_chan_fill(s, x->id, 0, iov, 1 + (int)roll(m, 8));
-		for (int i = 0; i < r; i++) {
-			size_t k = n - at < iov[i].iov_len ? n - at : iov[i].iov_len;
-
-			memcpy(iov[i].iov_base, buf + at, k);
-			at += k;
-		}
-		if (r >= 0)
-			r = ssh_chan_fill_done(s, at) < 0 ? -1 : (int)at;
-	}
-	if (r > 0)
-		x->sent += (uint64_t)r;
-}
-
-static void model_step(struct model *m)
-{
-	int side = (int)roll(m, 2), slot = (int)roll(m, CHANS);
-	struct end *x = &m->end[side][slot];
-	struct ssh *s = m->p->side[side];
-
-	if (!x->known) {
-		uint8_t name[4];
-
-		put_u32(name, (uint32_t)slot);
-		if (!m->end[!side][slot].known && roll(m, 4) == 0 && ssh_output_len(s) < 100000 &&
-		    ssh_chan_open(s, "session", view_of(name, 4), &x->id) == SSH_OK)
-			*x = (struct end){ .id = x->id, .known = 1, .seed = (uint32_t)slot };
-		return;
-	}
-	switch (roll(m, 16)) {
-	case 0:
-		if (!x->open && roll(m, 3) && ssh_chan_accept(s, x->id) == SSH_OK)
-			x->open = 1;
-		else if (!x->open && ssh_chan_refuse(s, x->id, 1, "no") == SSH_OK)
-			x->known = 0;
-		break;
-	case 1:
-		if (roll(m, 4) == 0)
-			ssh_chan_eof(s, x->id);
-		break;
-	case 2:
-		if (roll(m, 4) == 0)
-			ssh_chan_close(s, x->id);
-		break;
-	case 3:
-		ssh_chan_request(s, x->id, "shell", (int)roll(m, 2), view_of(NULL, 0));
-		break;
-	case 4:
-		ssh_chan_reply(s, x->id, 0);
-		break;
-	case 5:
-		if (roll(m, 30) == 0)
-			ssh_rekey(s);
-		break;
-	case 6: case 7: case 8: case 9: {
-		size_t n = x->unread > 0 ? roll(m, (uint32_t)x->unread + 1) : 0;
-
-		if (ssh_chan_consumed(s, x->id, n) == SSH_OK)
-			x->unread -= n;
-		break;
-	}
-	default:
-		model_write(m, side, x);
-		break;
-	}
-}
-
-/* With nothing in flight both ends agree about every window. */
-static void model_agrees(struct model *m)
-{
-	struct lp *p = m->p;
-
-	for (int slot = 0; slot < CHANS; slot++) {
-		struct end *x = &m->end[CLI][slot], *y = &m->end[SRV][slot];
-		struct chan *a, *b;
-
-		if (!x->open || !y->open || !x->known || !y->known)
-			continue;
-		a = mux_find(p->side[CLI], x->id);
-		b = mux_find(p->side[SRV], y->id);
-		cr_assert(a != NULL && b != NULL);
-		if (a->close_sent || b->close_sent)
-			continue;
-		cr_assert_eq(a->peer_room, b->room);
-		cr_assert_eq(b->peer_room, a->room);
-		cr_assert_eq(y->seen, x->sent);
-		cr_assert_eq(x->seen, y->sent);
-		cr_assert_eq(a->unread, x->unread);
-		cr_assert_eq(b->unread, y->unread);
-	}
-}
-
-Test(chan, random_operations)
-{
-	for (uint64_t seed = 1; seed <= 40; seed++) {
-		struct ssh_policy policy[2];
-		struct model m;
-		struct lp p;
-
-		ssh_policy_defaults(&policy[CLI]);
-		ssh_policy_defaults(&policy[SRV]);
-		policy[CLI].window = seed % 3 == 0 ? 20000 : 0;
-		policy[SRV].max_packet = seed % 4 == 0 ? 1024 : 0;
-		policy[SRV].max_channels = seed % 5 == 0 ? 6 : 0;
-		memset(&m, 0, sizeof m);
-		m.rng = seed;
-		m.p = &p;
-		lp_start(&p, 1, policy);
-		p.ctx = &m;
-		p.hook = model_sees;
-		p.quiet = 1;
-		for (int i = 0; i < 1500; i++) {
-			model_step(&m);
-			switch (roll(&m, 8)) {
-			case 0: lp_move(&p, CLI); break;
-			case 1: lp_move(&p, SRV); break;
-			case 2: lp_events(&p, CLI); break;
-			case 3: lp_events(&p, SRV); break;
-			case 4: if (roll(&m, 10) == 0) lp_run(&p), model_agrees(&m); break;
-			default: break;
-			}
-			invariant(&p);
-			LIVES(&p);
-		}
-		lp_run(&p);
-		LIVES(&p);
-		model_agrees(&m);
-		lp_stop(&p);
-	}
 }

@@ -64,6 +64,32 @@ static inline void cp_truncate(void (*make)(struct lp *, uint32_t id[2]), uint8_
 	}
 }
 
+static inline struct chan *cp_end(struct lp *p, int side, const uint32_t id[2])
+{
+	struct chan *c = mux_find(p->side[side], id[side]);
+
+	cr_assert(c != NULL);
+	return c;
+}
+
+/* Of a stream's bytes the one at a place: a lost or doubled one is seen. */
+static inline uint8_t cp_byte(uint32_t seed, uint64_t at)
+{
+	return (uint8_t)(seed * 131 + at * 7 + (at >> 8) * 13 + (at >> 16));
+}
+
+/* The windows of all channels add up. */
+static inline void cp_adds_up(struct lp *p)
+{
+	for (int i = 0; i < 2; i++)
+		for (uint32_t k = 0; k < p->side[i]->mux->size; k++) {
+			struct chan *c = &p->side[i]->mux->slots[k];
+
+			if (c->state != CHAN_FREE)
+				cr_assert_eq(c->room + c->unread + c->credit, c->window);
+		}
+}
+
 /* The last words of a side that ended the connection, as the other side got them. */
 static inline int cp_bye_is(struct lp *p, int hearer, const char *text)
 {
