@@ -6,6 +6,19 @@
 #include "base/secret.h"
 #include "ssh/crypto/peer_input.h"
 
+int gcry_sign_pair(gcry_mpi_t rs[2], gcry_sexp_t key, const struct sig_alg *row, struct view data)
+{
+	gcry_sexp_t gdata = NULL, gsig = NULL;
+	int r = gcry_signed_data(&gdata, row, data);
+
+	rs[0] = rs[1] = NULL;
+	if (r == SSH_OK && (gcry_pk_sign(&gsig, gdata, key) != 0 || gcry_sexp_extract_param(gsig, NULL, "rs", &rs[0], &rs[1], NULL) != 0))
+		r = SSH_E_CRYPTO;
+	gcry_sexp_release(gdata);
+	gcry_sexp_release(gsig);
+	return r;
+}
+
 int gcry_number(gcry_mpi_t *v, struct view bytes)
 {
 	return gcry_mpi_scan(v, GCRYMPI_FMT_USG, bytes.p, bytes.len, NULL) == 0 ? SSH_OK : SSH_E_CRYPTO;

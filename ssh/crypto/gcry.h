@@ -12,6 +12,8 @@ int gcry_hash_id(enum hash_id);
 int gcry_signed_data(gcry_sexp_t *, const struct sig_alg *, struct view data);
 /* gcry_pk_verify() of data under a row that hashes. */
 enum verdict gcry_verdict(gcry_sexp_t key, const struct sig_alg *, struct view data, gcry_sexp_t sig);
+/* r and s of a DSA or ECDSA signature of data; yours. SSH_OK, or an error and neither. */
+int gcry_sign_pair(gcry_mpi_t rs[2], gcry_sexp_t key, const struct sig_alg *, struct view data);
 /* A big-endian number; yours. SSH_OK or SSH_E_CRYPTO. */
 int gcry_number(gcry_mpi_t *, struct view bytes);
 /* Of hexadecimal digits from our own tables. */

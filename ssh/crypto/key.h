@@ -33,7 +33,7 @@ struct key_ops {
 	int (*parse)(struct pubkey **res, enum key_kind, struct rd *fields, const struct mem *);
 	/* sig: the bytes in the signature blob, not empty. */
 	enum verdict (*verify)(const struct pubkey *, const struct sig_alg *, struct view data, struct view sig);
-	/* A new key as fields of PROTOCOL.key behind its name; NULL: none are made. */
+	/* A new key as fields of PROTOCOL.key behind its name; NULL: of a seed, or none are made. */
 	int (*generate)(struct wr *, enum key_kind, unsigned bits);
 	/* The same from the secret number alone; NULL: not possible. */
 	int (*complete)(struct wr *, enum key_kind, struct view secret);
@@ -44,6 +44,7 @@ struct key_ops {
 	int (*read)(struct privkey *k, struct rd *fields);
 	/* Writes the signature's bytes as a string. */
 	int (*sign)(const struct privkey *, const struct sig_alg *, struct view data, struct wr *);
+	size_t seed;		/* so many random bytes are the secret that complete() makes a new key of; 0: it takes more */
 };
 
 extern const struct key_ops key_ed25519, key_ed448, key_ecdsa, key_rsa, key_dsa;

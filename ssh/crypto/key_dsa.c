@@ -111,23 +111,17 @@ static int read(struct privkey *k, struct rd *in)
 
 static int sign(const struct privkey *k, const struct sig_alg *row, struct view data, struct wr *w)
 {
-	gcry_sexp_t gdata = NULL, gsig = NULL;
-	gcry_mpi_t rs[2] = { NULL, NULL };
+	gcry_mpi_t rs[2];
 	uint8_t sig[2 * HALF];
-	int r = gcry_signed_data(&gdata, row, data);
+	int r = gcry_sign_pair(rs, k->gcry, row, data);
 
-	if (r == SSH_OK && (gcry_pk_sign(&gsig, gdata, k->gcry) != 0 ||
-	    gcry_sexp_extract_param(gsig, NULL, "rs", &rs[0], &rs[1], NULL) != 0))
-		r = SSH_E_CRYPTO;
 	if (r == SSH_OK && (r = gcry_bytes(sig, HALF, rs[0])) == SSH_OK && (r = gcry_bytes(sig + HALF, HALF, rs[1])) == SSH_OK) {
 		wr_string(w, sig, sizeof sig);
 		r = wr_done(w);
 	}
 	gcry_mpi_release(rs[0]);
 	gcry_mpi_release(rs[1]);
-	gcry_sexp_release(gdata);
-	gcry_sexp_release(gsig);
 	return r;
 }
 
-const struct key_ops key_dsa = { parse, verify, NULL, complete, read, sign };
+const struct key_ops key_dsa = { parse, verify, NULL, complete, read, sign, 0 };

@@ -130,14 +130,10 @@ static int read(struct privkey *k, struct rd *in)
 /* RFC 5656 3.1.2 */
 static int sign(const struct privkey *k, const struct sig_alg *row, struct view data, struct wr *w)
 {
-	gcry_sexp_t gdata = NULL, gsig = NULL;
-	gcry_mpi_t rs[2] = { NULL, NULL };
-	int r = gcry_signed_data(&gdata, row, data);
+	gcry_mpi_t rs[2];
+	int r = gcry_sign_pair(rs, k->gcry, row, data);
 	size_t mark;
 
-	if (r == SSH_OK && (gcry_pk_sign(&gsig, gdata, k->gcry) != 0 ||
-	    gcry_sexp_extract_param(gsig, NULL, "rs", &rs[0], &rs[1], NULL) != 0))
-		r = SSH_E_CRYPTO;
 	if (r == SSH_OK) {
 		mark = wr_string_begin(w);
 		gcry_put_mpint(w, rs[0]);
@@ -147,9 +143,7 @@ static int sign(const struct privkey *k, const struct sig_alg *row, struct view 
 	}
 	gcry_mpi_release(rs[0]);
 	gcry_mpi_release(rs[1]);
-	gcry_sexp_release(gdata);
-	gcry_sexp_release(gsig);
 	return r;
 }
 
-const struct key_ops key_ecdsa = { parse, verify, generate, complete, read, sign };
+const struct key_ops key_ecdsa = { parse, verify, generate, complete, read, sign, 0 };

@@ -40,18 +40,6 @@ static int complete(struct wr *w, enum key_kind kind, struct view seed)
 	return wr_done(w);
 }
 
-static int generate(struct wr *w, enum key_kind kind, unsigned bits)
-{
-	uint8_t seed[crypto_sign_SEEDBYTES];
-	int r;
-
-	(void)bits;
-	crypto_random(NULL, seed, sizeof seed);
-	r = complete(w, kind, view_of(seed, sizeof seed));
-	secret_wipe(seed, sizeof seed);
-	return r;
-}
-
 /* PROTOCOL.key, RFC 8709: the public key, then seed and public key again */
 static int read(struct privkey *k, struct rd *in)
 {
@@ -80,4 +68,4 @@ static int sign(const struct privkey *k, const struct sig_alg *row, struct view 
 	return wr_done(w);
 }
 
-const struct key_ops key_ed25519 = { parse, verify, generate, complete, read, sign };
+const struct key_ops key_ed25519 = { parse, verify, NULL, complete, read, sign, crypto_sign_SEEDBYTES };

@@ -129,18 +129,6 @@ static int complete(struct wr *w, enum key_kind kind, struct view seed)
 	return r;
 }
 
-static int generate(struct wr *w, enum key_kind kind, unsigned bits)
-{
-	uint8_t seed[LEN];
-	int r;
-
-	(void)bits;
-	crypto_random(NULL, seed, sizeof seed);
-	r = complete(w, kind, view_of(seed, sizeof seed));
-	secret_wipe(seed, sizeof seed);
-	return r;
-}
-
 static int read(struct privkey *k, struct rd *in)
 {
 	struct view pk = rd_string(in, LEN), sk = rd_string(in, 2 * LEN);
@@ -196,4 +184,4 @@ static int sign(const struct privkey *k, const struct sig_alg *row, struct view 
 	return r;
 }
 
-const struct key_ops key_ed448 = { parse, verify, generate, complete, read, sign };
+const struct key_ops key_ed448 = { parse, verify, NULL, complete, read, sign, LEN };

@@ -158,4 +158,4 @@ static int sign(const struct privkey *k, const struct sig_alg *row, struct view 
 	return r;
 }
 
-const struct key_ops key_rsa = { parse, verify, generate, NULL, read, sign };
+const struct key_ops key_rsa = { parse, verify, generate, NULL, read, sign, 0 };

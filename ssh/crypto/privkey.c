@@ -4,9 +4,12 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/secret.h"
 #include "ssh/crypto/key.h"
 #include "ssh/crypto/kind.h"
 #include "ssh/crypto/peer_input.h"
+
+#define SEED_MAX 57	/* Ed448 */
 
 void privkey_free(struct privkey *k)
 {
@@ -97,6 +100,19 @@ int privkey_complete(enum key_kind kind, struct view secret, struct wr *w)
 	return ops->complete(w, kind, secret);
 }
 
+static int generate(const struct key_ops *ops, struct wr *w, enum key_kind kind, unsigned bits)
+{
+	uint8_t seed[SEED_MAX];
+	int r;
+
+	if (ops->seed == 0)
+		return ops->generate(w, kind, bits);
+	crypto_random(NULL, seed, ops->seed);
+	r = ops->complete(w, kind, view_of(seed, ops->seed));
+	secret_wipe(seed, sizeof seed);
+	return r;
+}
+
 /* A new key is read back through all the checks of a file's. */
 int privkey_generate(struct privkey **res, enum key_kind kind, unsigned bits)
 {
@@ -107,7 +123,7 @@ int privkey_generate(struct privkey **res, enum key_kind kind, unsigned bits)
 	int r;
 
 	*res = NULL;
-	if (ops == NULL || ops->generate == NULL)
+	if (ops == NULL || (ops->generate == NULL && ops->seed == 0) || ops->seed > SEED_MAX)
 		return SSH_E_BUG;
 	if (kind == KEY_RSA && bits == 0)
 		bits = 3072;
@@ -115,7 +131,7 @@ int privkey_generate(struct privkey **res, enum key_kind kind, unsigned bits)
 		return SSH_E_BAD_VALUE;
 	buf_init(&b, SSH_BLOB_MAX, NULL);
 	wr_cstr(&w, key_kind_name(kind));
-	if ((r = ops->generate(&w, kind, bits)) == SSH_OK) {
+	if ((r = generate(ops, &w, kind, bits)) == SSH_OK) {
 		in = rd_of(buf_head(&b), buf_len(&b));
 		r = privkey_read_private(res, &in);
 	}
