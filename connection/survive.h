@@ -22,7 +22,6 @@ struct survive {
 	uint64_t rchar, wchar;		/* what read() and write() have returned to this process */
 	uint8_t seed[MEMORY_SEED];
 	int closed;			/* the books are not complete until the next checkpoint */
-	int ending;			/* no checkpoint any more */
 	struct replay *replay;		/* NULL: live */
 	uint64_t import_now;		/* 0: the clock's, and the policy's limits */
 	uint64_t rekey_bytes, rekey_ms;

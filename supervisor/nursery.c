@@ -231,15 +231,21 @@ void nursery_taint(struct daemon *d)
 	nursery_replace(d);
 }
 
+/* Nobody waits for it any more. */
+static void take_next(struct nursery *n)
+{
+	n->next = NULL;
+	if (n->again != NULL)
+		event_del(n->again);
+}
+
 void nursery_successor_ready(struct daemon *d)
 {
 	struct nursery *n = &d->nursery;
 	struct kid *k = d->kids[KID_NURSERY];
 	struct proc *p = n->next, *old = k != NULL ? k->proc : NULL;
 
-	n->next = NULL;
-	if (n->again != NULL)
-		event_del(n->again);
+	take_next(n);
 	if (k == NULL || k->node->state != SUP_ST_UP) {
 		proc_disown(p);
 		return;
@@ -287,7 +293,7 @@ int nursery_start(struct kid *k)
 	n->tainted = 0;
 	if (p == NULL)
 		return spawn_helper(k);
-	n->next = NULL;		/* the old one died while its successor was starting: that one it is */
+	take_next(n);		/* the old one died while its successor was starting: that one it is */
 	p->kid = k;
 	k->proc = p;
 	k->last_pid = p->pid;
