@@ -1,6 +1,5 @@
 """The inside of the room for the long figures."""
 import glob
-import json
 import os
 import random
 import signal
@@ -145,26 +144,15 @@ def kill_a_connection(server, victims):
 
 # ---- connections that go on --------------------------------------------------------------------------------
 
-def by_session(server):
-    """session -> pid of its connection process"""
-    return {n["parent"]: n["pid"] for n in server.tree() if n["name"] == "connection" and n["pid"]}
-
-
-def packets(server):
-    """session -> packets that its client sent, as its connection process says"""
-    r = server.ctl("--json", "who", "-v")
-    return {x["session"]: int(x["in_packets"]) for x in json.loads(r.stdout or "[]") if x["kind"] == "session" and x.get("in_packets")}
-
-
 def connections(n, rng):
     """Without the sessions that do nothing but exchange keys: killed in that, a session ends (coppiced.conf.5, SurviveCrash)."""
     stage = Stage("SurviveCrash yes", kinds=[k for k in KINDS if k[0].__name__ != "Rekeyer"])
-    known = by_session(stage.server)
+    known = lab.connections(stage.server)
     time.sleep(3)
-    known = known.keys() & by_session(stage.server).keys()      # those who log in by the way have left
+    known = known.keys() & lab.connections(stage.server).keys()      # those who log in by the way have left
     took, seen, i = [], {}, 0
     while i < n:
-        pids, now = by_session(stage.server), packets(stage.server)
+        pids, now = lab.connections(stage.server), lab.packets(stage.server)
         for s in known & now.keys():
             seen.setdefault(s, now[s] - 1)
         ripe = [s for s in sorted(known & now.keys() & pids.keys()) if now[s] > seen[s]]    # once per packet position
@@ -175,9 +163,9 @@ def connections(n, rng):
         time.sleep(rng.random() * 0.02)
         began, pid = time.monotonic(), pids[session]
         os.kill(pid, signal.SIGSEGV if i % 4 == 3 and not lab.sanitized() else signal.SIGKILL)
-        wait_until(lambda: by_session(stage.server).get(session) not in (None, pid) or stage.load.unharmed(), 20, 0.002, "no successor after %d kills" % i)
+        wait_until(lambda: lab.connections(stage.server).get(session) not in (None, 0, pid) or stage.load.unharmed(), 20, 0.002, "no successor after %d kills" % i)
         took.append(time.monotonic() - began)
-        seen[session] = wait_until(lambda: packets(stage.server).get(session), 20, 0.002, "a successor that does not answer")
+        seen[session] = wait_until(lambda: lab.packets(stage.server).get(session), 20, 0.002, "a successor that does not answer")
         i += 1
         if i % 100 == 0:
             stage.load.moving()

@@ -487,6 +487,16 @@ def rows(server, *words, status=0):
     return got
 
 
+def connections(server):
+    """session -> pid of its connection process"""
+    return {n["parent"]: n["pid"] for n in server.tree() if n["name"] == "connection"}
+
+
+def packets(server):
+    """session -> packets that its client sent, as its connection process says; without those that do not answer"""
+    return {r["session"]: int(r["in_packets"]) for r in rows(server, "who", "-v") if r["kind"] == "session" and r.get("in_packets")}
+
+
 def end_of_test(failed=False):
     servers, _open[:] = list(_open), []
     try:

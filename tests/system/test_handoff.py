@@ -10,7 +10,7 @@ import threading
 import time
 
 import lab
-from lab import HOST, SCRATCH, Server, alive, below, check, coppiced_only, limit, same, status, wait_until
+from lab import HOST, SCRATCH, Server, alive, below, check, connections, coppiced_only, limit, same, status, wait_until
 from movers import Exec, Master, Mover, Sftp, Shell, moving, pattern
 
 ROUNDS = max(30, lab.ROUNDS)
@@ -42,12 +42,6 @@ class Later(threading.Thread):
         self.join(60)
         check(self.error is None and self.rows is not None, "coppicectl handoff: %r" % self.error)
         return self.rows
-
-
-def connections(server):
-    """session -> pid of its connection process"""
-    nodes = {n["id"]: n for n in server.tree()}
-    return {n["parent"]: n["pid"] for n in nodes.values() if n["name"] == "connection"}
 
 
 def children(server, name):

@@ -5,9 +5,9 @@ import re
 import subprocess
 
 import lab
-from lab import SEED, Server, alive, check, coppiced_only, limit, same, status, wait_until
+from lab import SEED, Server, alive, check, connections, coppiced_only, limit, same, status, wait_until
 from movers import Exec, Shell, moving
-from test_handoff import Cat, connections
+from test_handoff import Cat
 from test_resume import kill_supervisor, ours, resume
 
 ROUNDS = lab.ROUNDS
