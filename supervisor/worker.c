@@ -24,12 +24,12 @@
 #include "supervisor/grant.h"
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
+#include "supervisor/reports.h"
 #include "supervisor/state.h"
 #include "supervisor/store.h"
+#include "supervisor/survive.h"
 
 #define PIDFD_SIGNAL_GROUP (1u << 2)	/* linux/pidfd.h of 6.9 */
-#include "supervisor/reports.h"
-#include "supervisor/survive.h"
 
 static struct link *link_of(const struct session *s)
 {
