@@ -23,7 +23,8 @@ from watch import Snapshot, Watcher, cpu_seconds, deaths_logged, secrets_in, set
 
 SHORT = ("kill keysign", "kill auth", "kill nursery", "kill reporter", "kill acceptor", "kill connection", "kill shell", "kill exec", "kill sftp",
          "segv connection", "stop supervisor", "stop connection", "descriptors of supervisor", "processes of nursery", "fork fails in supervisor", "disk full",
-         "clock jumps", "reload storm", "signal storm", "second daemon", "binaries removed", "hasty clients", "kill supervisor", "upgrade", "kill supervisor between calls", "out of memory: a program", "bad network: wrong bits")
+         "clock jumps", "reload storm", "signal storm", "second daemon", "binaries removed", "hasty clients", "kill supervisor", "upgrade", "kill supervisor between calls", "out of memory: a program", "bad network: wrong bits",
+         "kill all acceptors", "stop keeper", "state directory read-only", "upload to a full disk", "no more processes", "endless output")
 LIFE = 8            # harms to one daemon: fewer restarts than any intensity of its tree allows within a minute
 SECRET = "s3cret-typed-at-the-prompt"
 
