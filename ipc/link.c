@@ -155,7 +155,7 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 /*
  * What was not said leaves the far end waiting for ever, or us with a slot that never comes back. Such a link ends, as if the far end had
- * died: that is a case everybody is prepared for. Not now: whoever sends is in the middle of something.
+ * died: that is a case everybody is prepared for. Two helpers have nobody who would join them again: there the caller minds the result. Not now: whoever sends is in the middle of something.
  */
 static void lose(struct link *l, int error)
 {
@@ -311,7 +311,7 @@ static int try_send(struct link *l, enum ipc_type type, const void *body, const 
 		if (!lent || (r = duplicate(fds, mine, nfds)) == SSH_OK)
 			r = keep(l, &b, lent ? mine : fds, nfds, lent);
 		*queued = r == SSH_OK;
-		if (r < 0)
+		if (r < 0 && (l->me == ROLE_SUP || l->peer == ROLE_SUP))
 			lose(l, r);
 	}
 	secret_wipe(outgoing, buf_len(&b));

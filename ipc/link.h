@@ -25,7 +25,7 @@ int  link_new(struct link **, struct event_base *, int fd, enum ipc_role me, enu
     const struct link_ops *, void *ctx);
 /* Closes; queued messages are lost. NULL is fine. Safe inside its own callbacks. */
 void link_free(struct link *);
-/* fds (nfds of them) are given: closed here once sent, also on failure. SSH_E_RULE: not legal now. SSH_E_GONE. SSH_E_FULL, SSH_E_NOMEM: it is lost, and the link ends soon (gone()). */
+/* fds (nfds of them) are given: closed here once sent, also on failure. SSH_E_RULE: not legal now. SSH_E_GONE. SSH_E_FULL, SSH_E_NOMEM: it is lost; if one of the two is the supervisor, the link ends soon (gone()), else say it again later. */
 int  link_send_fds(struct link *, enum ipc_type, const void *body, const int *fds, int nfds);
 int  link_send(struct link *, enum ipc_type, const void *body);
 /*

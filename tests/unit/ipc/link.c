@@ -173,6 +173,28 @@ Test(link, says_what_it_has_to_say_without_memory)
 	leave(&e);
 }
 
+/* Between two helpers a full queue is the caller's to mind: keysign tells auth again. */
+Test(link, between_helpers_a_full_queue_ends_nothing)
+{
+	struct ends e = { .base = event_base_new() };
+	static const uint8_t id[32];
+	struct ipc_SESSION_ID m = { .conn = 1, .hash = view_of(id, sizeof id) };
+	int r = SSH_OK;
+
+	cr_assert_eq(link_pair(e.fd), SSH_OK);
+	cr_assert_eq(link_new(&e.sup, e.base, e.fd[0], ROLE_KEY, ROLE_AUTH, &ops, &e.at_sup), SSH_OK);
+	cr_assert_eq(link_new(&e.acc, e.base, e.fd[1], ROLE_AUTH, ROLE_KEY, &ops, &e.at_acc), SSH_OK);
+	link_enter(e.sup, W_UP);
+	link_enter(e.acc, W_UP);
+	for (uint32_t i = 0; i < 100000 && r == SSH_OK; i++)
+		r = link_send(e.sup, IPC_SESSION_ID, &m);
+	cr_assert_eq(r, SSH_E_FULL);
+	spin(&e);
+	cr_assert(e.at_sup.gone == 0 && e.at_acc.gone == 0);
+	cr_assert_eq(link_send(e.sup, IPC_SESSION_ID, &m), SSH_OK);
+	leave(&e);
+}
+
 /* What cannot be kept is not lost in silence: both ends see the end of the link. */
 Test(link, ends_when_a_message_is_lost)
 {
