@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fnv.h"
 #include "base/log.h"
 #include "supervisor/activation.h"
 #include "supervisor/broker.h"
@@ -223,16 +224,9 @@ unsigned config_changed(const struct daemon *d, const struct config *c)
 	return changed;
 }
 
-/* FNV-1a. */
 uint64_t config_digest(const struct daemon *d, int role)
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
-	if (d->slice[role] == NULL)
-		return 0;
-	for (size_t i = 0; i < d->slice_len[role]; i++)
-		h = (h ^ (uint8_t)d->slice[role][i]) * UINT64_C(0x100000001b3);
-	return h;
+	return d->slice[role] != NULL ? fnv1a(d->slice[role], d->slice_len[role]) : 0;
 }
 
 void config_swap(struct daemon *d, struct config **c, uint64_t generation)
