@@ -29,13 +29,13 @@ struct picked { size_t row[ALGS]; size_t n; unsigned char taken[ALGS]; };
 static unsigned kinds_of(enum conf_key key)
 {
 	return key == KEY_Ciphers ? ALGS_CIPHER : key == KEY_MACs ? ALGS_MAC : key == KEY_KexAlgorithms ? ALGS_KEX :
-	    key == KEY_HostKeyAlgorithms ? ALGS_CERT | ALGS_SIG : ALGS_SIG;
+	    key == KEY_CompressionAlgorithms ? ALGS_COMP : key == KEY_HostKeyAlgorithms ? ALGS_CERT | ALGS_SIG : ALGS_SIG;
 }
 
 static int fail(enum conf_key key, const char *item, char *why, size_t size)
 {
 	const char *what = key == KEY_Ciphers ? "SSH2 cipher spec" : key == KEY_MACs ? "SSH2 mac spec" :
-	    key == KEY_KexAlgorithms ? "SSH2 KexAlgorithms" : "key types";
+	    key == KEY_KexAlgorithms ? "SSH2 KexAlgorithms" : key == KEY_CompressionAlgorithms ? "compression method" : "key types";
 
 	snprintf(why, size, "Bad %s '%.120s'.", what, item);
 	return SSH_E_CONFIG;
