@@ -214,6 +214,25 @@ for word, v in (("0", 0), ("1", 1), ("2", 2), ("even", q - 1), ("159", q >> 1 | 
     dsa("no", "q-" + word, p, v, g, y)
 pseudo = next(v for v in range(2**159 + 1, 2**159 + 4000, 2) if pow(2, v - 1, v) == 1)
 dsa("no", "q-prime-of-another-group", p, pseudo, g, y)
+
+
+def prime(n):
+    """Of numbers that nobody chose to deceive us."""
+    return n > 3 and all(n % d for d in (3, 5, 7, 11, 13)) and all(pow(b, n - 1, n) == 1 for b in (2, 3, 5, 7))
+
+
+def of_composite_order():
+    """All as it should be, but that q is a product: inverses modulo q need not exist."""
+    a = next(v for v in range(2**80 - 3, 0, -2) if prime(v))
+    b = next(v for v in range(2**79 + 2**78 + 1, 2**80, 2) if prime(v) and (a * v).bit_length() == 160)
+    k = (2**1023 // (a * b) // 2 + 1) * 2
+    while not prime(a * b * k + 1):
+        k += 2
+    p = a * b * k + 1
+    return p, a * b, pow(2, k, p), pow(2, 5 * k, p)
+
+
+dsa("no", "q-product", *of_composite_order())
 put("dsa_key", "no", "nothing", b"")
 put("dsa_key", "no", "cut", s(num(p)) + s(num(q)) + s(num(g)))
 one = (1).to_bytes(20, "big")

@@ -395,7 +395,7 @@ static int mlkem768_key(struct view in)
 		unsigned v = 0;
 
 		for (size_t bit = 0; bit < 12; bit++)
-			v |= (in.p[(12 * i + bit) / 8] >> (12 * i + bit) % 8 & 1u) << bit;
+			v |= ((unsigned)in.p[(12 * i + bit) / 8] >> (12 * i + bit) % 8 & 1u) << bit;
 		high |= v >= 3329;
 	}
 	must((r == SSH_OK) == !high);
