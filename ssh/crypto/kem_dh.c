@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "ssh/crypto/dh_comb.h"
 #include "ssh/crypto/gcry.h"
 #include "ssh/crypto/kem.h"
 #include "ssh/crypto/peer_input.h"
@@ -29,6 +30,14 @@ int dh_group_check(const struct dh_group *group, uint32_t min, uint32_t max)
 	size_t bits = peer_bits(group->p);
 
 	return bits >= min && bits <= max ? peer_dh_group(group->p, group->g) : SSH_E_BAD_VALUE;
+}
+
+void dh_prepare(enum kem_id kem)
+{
+	const struct dh_group *group = dh_group_of(kem);
+
+	if (group != NULL)
+		(void)dh_comb_prepare(group, exponent_len(group));	/* without, it only takes longer */
 }
 
 /* out = base^x mod p, p.len bytes */
@@ -61,7 +70,10 @@ static int start(struct kem_secret *s, const struct kem_rng *rng, uint8_t *pub, 
 	s->len = exponent_len(s->group);
 	rng->fn(rng->ctx, s->v, s->len);
 	s->v[0] |= 0x80;		/* all as long, and never 0 */
-	TRY(power(s, s->group->g, v));
+	if ((r = dh_comb_power(s->group, s->v, s->len, v)) == SSH_E_NOT_NOW)
+		r = power(s, s->group->g, v);
+	if (r < 0)
+		return r;
 	kem_put_mpint(&e, v, s->group->p.len);
 	*pub_len = e.len - 4;
 	memcpy(pub, e.v + 4, *pub_len);

@@ -6,6 +6,7 @@ import struct
 
 import rawssh
 from lab import Failure, Server, authorize, below, check, coppiced_only, limit, same, sanitized, wait_until
+from primes import integer, modp
 from rawssh import Closed, Raw, s as string, u32
 
 CORPUS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "fuzz/corpus/peer_")
@@ -88,27 +89,7 @@ def seeds(name, head=0):
 
 # ---- key exchange ---------------------------------------------------------------------------------
 
-def modp(bits, twist):
-    """RFC 3526: 2^n - 2^(n-64) - 1 + 2^64 ([2^(n-130) pi] + twist)"""
-    unit = 1 << bits
-
-    def arctan(x):
-        total, term, k = 0, unit // x, 1
-        while term:
-            total += term // k if k % 4 == 1 else -(term // k)
-            term //= x * x
-            k += 2
-        return total
-    pi = 4 * (4 * arctan(5) - arctan(239))
-    return 2 ** bits - 2 ** (bits - 64) - 1 + ((pi >> 130) + twist << 64)
-
-
 GROUPS = {"diffie-hellman-group14-sha256": (2048, 124476), "diffie-hellman-group16-sha512": (4096, 240904), "diffie-hellman-group18-sha512": (8192, 4743158)}
-
-
-def integer(v):
-    b = v.to_bytes((v.bit_length() + 7) // 8, "big")
-    return (b"\0" if b and b[0] & 0x80 else b"") + b
 
 
 def dh_values(p):
