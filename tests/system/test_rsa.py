@@ -76,6 +76,6 @@ def test_beyond_the_range():
             r = s.ssh("carol", "echo in", key_name=name, options=("RequiredRSASize=1024",))
             check(r.returncode == 255 and b"in" not in r.stdout, "a key of 1024 bits came in", r.stderr)
         s = Server(hostkeys=(name, "host_ed25519"))
-        s.logged("rsa_1024: .*of a length that is not allowed")
+        s.logged('rsa_1024": .*of a length that is not allowed')
     finally:
         authorize("carol", "ed25519", "ecdsa", "rsa")
