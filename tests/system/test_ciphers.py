@@ -9,7 +9,7 @@ from lab import BUILD, HOST, PASSWORDS, SCRATCH, NotHere, Server, check, coppice
 from test_clients import need, putty
 
 SIZE = 1 if sanitized() else 8
-OFTEN = "RekeyLimit %dK" % (SIZE * 384)
+OFTEN = "RekeyLimit %dK" % (SIZE * 96)
 EVERYTHING = ("Ciphers +*", "MACs +*", OFTEN)
 AEAD = ("chacha20-poly1305@openssh.com", "aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM")
 
@@ -30,8 +30,11 @@ def pairs(ciphers, macs):
     return [(c, m) for c in ours[0] for m in ours[1] if c not in AEAD or m == ours[1][0]]
 
 
-def each(ciphers, macs, transfer, server=None):
-    """transfer(server, data, cipher, mac) gives back data: at one server that does everything, or at one each that does just these two."""
+def each(ciphers, macs, transfer, server=None, slow=()):
+    """
+    transfer(server, data, cipher, mac) gives back data: at one server that does everything, or at one each that does just these two.
+    slow: ciphers that the client is so slow with that a quarter has to do.
+    """
     with open(random_file(SIZE)[0], "rb") as f:
         data = f.read()
     some = pairs(ciphers, macs)
@@ -40,7 +43,8 @@ def each(ciphers, macs, transfer, server=None):
         if server is None:
             s = Server("Ciphers " + cipher, "MACs " + mac, OFTEN)
         before = rekeys(s)
-        check(transfer(s, data, cipher, mac) == data, "%s %s: not what was sent" % (cipher, mac))
+        some_data = data[:len(data) // 4] if cipher in slow else data
+        check(transfer(s, some_data, cipher, mac) == some_data, "%s %s: not what was sent" % (cipher, mac))
         wait_until(lambda: rekeys(s) > before, text="%s %s: no new keys" % (cipher, mac))
         if server is None:
             s.stop()
@@ -151,19 +155,23 @@ def in_program(path, names):
 
 
 @coppiced_only
-@limit(600)
+@limit(900)
 def test_plink():
-    """It takes no wish for a MAC: a server each."""
+    """
+    It takes no wish for a MAC: a server each. In CBC it asks itself after each block whether the MAC was that (its own answer to
+    CPNI-957037), and its triple DES takes constant time: 10 s and more for 8 MiB.
+    """
     need("plink")
     need("puttygen")
     program = shutil.which("plink")
 
     def transfer(s, data, cipher, mac):
-        r = subprocess.run(putty(s, "plink", "alice@" + HOST, "cat"), input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=60,
+        r = subprocess.run(putty(s, "plink", "alice@" + HOST, "cat"), input=data, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=240,
                            env=dict(os.environ, HOME=SCRATCH))
         same(r.returncode, 0, "plink with %s and %s (%r)" % (cipher, mac, r.stderr))
         return r.stdout
-    done = each(in_program(program, known("cipher")[0]), in_program(program, known("mac")[0]), transfer)
+    done = each(in_program(program, known("cipher")[0]), in_program(program, known("mac")[0]), transfer,
+                slow=[c for c in known("cipher")[0] if "cbc" in c])
     check(len(done) >= 3 + 7 * 5, "only", done)
 
 
