@@ -46,6 +46,8 @@ enum kem_id {
 	KEM_MLKEM768_X25519, KEM_SNTRUP761_X25519, KEM_MAX
 };
 enum key_kind { KEY_NONE, KEY_ED25519, KEY_ED448, KEY_P256, KEY_P384, KEY_P521, KEY_RSA, KEY_DSA, KEY_KINDS };
+enum comp_method { COMP_NONE, COMP_ZLIB };
+enum comp_begin { COMP_AT_NEWKEYS, COMP_AT_LOGIN };
 enum cipher_mode { MODE_CHACHAPOLY, MODE_GCM, MODE_CTR, MODE_CBC };
 
 struct kex_alg    { const char *name; int is_default; enum hash_id hash; enum kem_id kem; };
@@ -54,13 +56,14 @@ struct sig_alg    { const char *name; int is_default, cert; const char *key_name
 struct cipher_alg { const char *name; int is_default; enum cipher_mode mode; size_t key_len, iv_len, block, tag_len; };
 /* hash HASH_NONE: not a MAC but the AEAD cipher of that name, which brings its own (RFC 5647 5.1). */
 struct mac_alg    { const char *name; int is_default; enum hash_id hash; size_t key_len, mac_len; int etm; };
+struct comp_alg   { const char *name; int is_default; enum comp_method method; enum comp_begin begin; };
 
 /* By exact name; NULL when unknown. Rows are static: compare pointers, not strings. */
 const struct kex_alg    *kex_alg_find(struct view name);
 const struct sig_alg    *sig_alg_find(struct view name);
 const struct cipher_alg *cipher_alg_find(struct view name);
 const struct mac_alg    *mac_alg_find(struct view name);
-int                      comp_alg_known(struct view name);
+const struct comp_alg   *comp_alg_find(struct view name);
 /* The i-th name of a kind and whether it is on by default; NULL after the last. */
 const char *alg_name(enum alg_kind, size_t i, int *is_default);
 /* Comma list of the defaults of a kind, in order; static. */
@@ -75,6 +78,11 @@ struct dh_group { struct view p, g; };	/* a safe prime and a generator, big-endi
 
 /* A group that the exchange names: KEM_DH1 to KEM_DH18; NULL for the others. */
 const struct dh_group *dh_group_of(enum kem_id);
+/*
+ * Makes the tables with which kem_start() and kem_respond() in that group take less time, for this process and its forks: up to 20 ms,
+ * 64 KiB (KEM_DH18). Nothing for other exchanges.
+ */
+void dh_prepare(enum kem_id);
 /* SSH_OK when p is odd, of min to max bits, none of them below 2048 or above SSH_DH_BITS_MAX, and 1 < g < p - 1; else BAD_VALUE. */
 int dh_group_check(const struct dh_group *, uint32_t min, uint32_t max);
 
