@@ -6,7 +6,10 @@ import shutil
 import subprocess
 
 from lab import BUILD, HOST, PASSWORDS, SCRATCH, NotHere, Server, check, coppiced_only, key, limit, random_file, rows, same, sanitized, sh, wait_until
+from movers import Exec, moving
 from test_clients import need, putty
+from test_handoff import connections, handoff, quick
+from test_survive import came, kill
 
 SIZE = 1 if sanitized() else 8
 OFTEN = "RekeyLimit %dK" % (SIZE * 96)
@@ -173,6 +176,35 @@ def test_plink():
     done = each(in_program(program, known("cipher")[0]), in_program(program, known("mac")[0]), transfer,
                 slow=[c for c in known("cipher")[0] if "cbc" in c])
     check(len(done) >= 3 + 7 * 5, "only", done)
+
+
+@coppiced_only
+@limit(300)
+def test_old_ones_move_and_outlive_their_processes():
+    """What is chained from packet to packet goes along."""
+    some = [("aes128-cbc", "hmac-sha1"), ("3des-cbc", "hmac-sha1-96"), ("aes256-cbc", "hmac-sha2-512-etm@openssh.com")]
+    with Server("Ciphers +*", "MACs +*", "SurviveCrash yes") as s:
+        s.crash_expected = True
+        movers = [moving(quick(Exec, s, n + 1, "Ciphers=" + c, "MACs=" + m)) for n, (c, m) in enumerate(some)]
+        moved, killed = 0, 0
+        while moved < 12:
+            was = [m.progress for m in movers]
+            moved += sum(r["result"] == "moved" for r in handoff(s))
+            wait_until(lambda: all(m.progress > w or m.fault for m, w in zip(movers, was)), 20, text="some stand still after %d moves" % moved)
+            check(not any(m.fault for m in movers), "; ".join(m.fault for m in movers if m.fault))
+        while killed < 12:
+            for session, pid in sorted(connections(s).items()):
+                if not pid or came(pid) < 1000:
+                    continue
+                kill(pid)
+                killed += 1
+                wait_until(lambda: connections(s).get(session) not in (None, 0, pid), 10, text="no successor of session %d after %d kills" % (session, killed))
+                check(not any(m.fault for m in movers), "; ".join(m.fault for m in movers if m.fault))
+        was = [m.progress for m in movers]
+        wait_until(lambda: all(m.progress > w or m.fault for m, w in zip(movers, was)), 20, text="some stand still after %d kills" % killed)
+        for m in movers:
+            m.finish()
+        check(not any(m.fault for m in movers), "; ".join(m.fault for m in movers if m.fault))
 
 
 # ---- Erlang, which knows RFC 5647's own names ------------------------------------------------------
