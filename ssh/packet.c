@@ -79,6 +79,8 @@ static int lent_move(struct ssh *s, size_t n)
 
 	if (n > lent->len)
 		n = lent->len;
+	if (n == 0)
+		return SSH_OK;
 	TRY(buf_append(&s->in, lent->p, n));
 	*lent = view_of(lent->p + n, lent->len - n);
 	return SSH_OK;
