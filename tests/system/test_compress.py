@@ -4,12 +4,13 @@ import hashlib
 import os
 import random
 import signal
+import struct
 import subprocess
 import threading
 import time
 import zlib
 
-from lab import (HOST, PASSWORDS, SCRATCH, NotHere, Server, check, connections, coppiced_only, key, limit, rows, same, sanitized, status, wait_until)
+from lab import (HOST, PASSWORDS, SCRATCH, NotHere, Server, check, connections, coppiced_only, key, limit, packets, rows, same, sanitized, status, wait_until)
 from movers import Exec, moving
 from test_clients import need, putty, putty_session
 from test_handoff import handoff
@@ -249,19 +250,22 @@ def test_a_bomb():
         same(t.remote_compression, DELAYED, "method")
         pid = list(connections(s).values())[0]
         memory, used = peak(pid), cpu(pid)
-        fd = os.pidfd_open(pid)
-        t.packetizer.set_outbound_compressor(Raw(packed))
-        watched = [(memory, used)]
+        most = zlib.compressobj(9)
+        fits = most.compress(b"\2" + struct.pack(">I", 262139) + bytes(262139)) + most.flush(zlib.Z_SYNC_FLUSH)
+        t.packetizer.set_outbound_compressor(Raw(fits))          # as much as may be, and it goes on: what that took can be seen
         t._send_message(paramiko.Message(b"\2\0\0\0\0"))
-
-        def ended():
+        t.packetizer.set_outbound_compressor(Raw(packed[2:]))       # of the same stream: without a header
+        wait_until(lambda: list(packets(s).values())[0] > 0)
+        time.sleep(0.2)
+        watched = [(memory, used), (peak(pid), cpu(pid))]
+        t._send_message(paramiko.Message(b"\2\0\0\0\0"))
+        end = time.monotonic() + 20
+        while time.monotonic() < end:       # as often as can be: the last look is just before it ends
             try:
                 watched.append((peak(pid), cpu(pid)))
             except (OSError, AttributeError):
-                pass
-            return not [p for p in connections(s).values() if p == pid]
-        wait_until(ended, 20, every=0.001)
-        os.close(fd)
+                break
+        wait_until(lambda: pid not in connections(s).values(), 20, text="it did not end")
         line = s.logged(r"message too long")
         check(line, "why it ended")
         grown, took = max(w[0] for w in watched) - memory, max(w[1] for w in watched) - used
