@@ -286,6 +286,7 @@ def test_keys_and_signatures():
                 authorize("carol", raw="%s %s x\n" % (fields(blob)[0].decode(), base64.b64encode(blob).decode()))
                 answer = question(m.server, alg, blob)
                 if " no-" in name or name.startswith("no-"):
+                    signatures = signatures[:1]         # it is not come to
                     check(answer in (rawssh.USERAUTH_PK_OK, rawssh.USERAUTH_FAILURE, None), "answer %r to %s" % (answer, name))
                 else:
                     same(answer, rawssh.USERAUTH_PK_OK, "answer to %s" % name)
