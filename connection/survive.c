@@ -125,8 +125,6 @@ static int checkpoint(struct conn *c)
 	slot->rchar = s->rchar;
 	slot->wchar = s->wchar;
 	slot->said = s->said;
-	slot->rekey_bytes = mark.rekey_bytes;
-	slot->rekey_ms = mark.rekey_ms;
 	memcpy(slot->seed, s->seed, sizeof slot->seed);
 	ssh_mark_start(c->ssh);
 	s->m->packets = mark.packets_in;

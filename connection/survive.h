@@ -23,8 +23,7 @@ struct survive {
 	uint8_t seed[MEMORY_SEED];
 	int closed;			/* the books are not complete until the next checkpoint */
 	struct replay *replay;		/* NULL: live */
-	uint64_t import_now;		/* 0: the clock's, and the policy's limits */
-	uint64_t rekey_bytes, rekey_ms;
+	uint64_t import_now;		/* 0: the clock's */
 	/* survive_words.c */
 	uint64_t said;			/* of memory_counts(), that our link took */
 	uint64_t leave_out;		/* so many the supervisor heard from the predecessor already */

@@ -327,8 +327,6 @@ int survive_go(struct conn *c)
 		return SSH_E_RULE;
 	survive_seed(c, y->slot->seed);
 	c->survive.import_now = y->slot->now;
-	c->survive.rekey_bytes = y->slot->rekey_bytes;
-	c->survive.rekey_ms = y->slot->rekey_ms;
 	if (c->survive.leave_out < y->slot->said)
 		survive_die(c, "the supervisor heard less than it was told");
 	c->survive.leave_out -= y->slot->said;

@@ -154,7 +154,7 @@ int kex_start(struct ssh *s)
 	w = wr_to(&k->run->ours);
 	TRY(kexinit_write(s, &w, s->session_id.len == 0));
 	k->tx_closed = 1;
-	k->started_at = s->now;
+	kex_clock(s);
 	kex_enter(k, KEX_WAIT_KEXINIT);
 	return packet_send(s, view_of(buf_head(&k->run->ours), buf_len(&k->run->ours)));
 }
@@ -445,64 +445,6 @@ int ssh_answer_hostkey(struct ssh *s, int accept)
 	if (!accept)
 		return ssh_fail(s, SSH_E_HOSTKEY);
 	return (r = send_newkeys(s)) < 0 ? ssh_fail(s, r) : SSH_OK;
-}
-
-/* ---- when to rekey ------------------------------------------------------------------------------------ */
-
-int kex_possible(const struct ssh *s)
-{
-	return !s->error && s->authenticated && s->phase == P_OPEN && s->kex->state == KEX_IDLE &&
-	    s->wait == WAIT_NOTHING && !s->more->fill_open && !s->more->msg_open;
-}
-
-static int used_up(const struct packet_dir *d)
-{
-	return d->bytes >= d->bytes_max || d->packets >= SSH_REKEY_PACKETS;
-}
-
-int kex_check(struct ssh *s)
-{
-	uint64_t ms = s->policy.rekey_ms;
-
-	if (!kex_possible(s))
-		return SSH_OK;
-	if (!used_up(s->rx) && !used_up(s->tx) && (ms == 0 || s->now - s->kex->done_at < ms))
-		return SSH_OK;
-	return kex_start(s);
-}
-
-int ssh_rekey(struct ssh *s)
-{
-	int r;
-
-	if (s->error)
-		return s->error;
-	if (!kex_possible(s))
-		return SSH_E_NOT_NOW;
-	return (r = kex_start(s)) < 0 ? ssh_fail(s, r) : SSH_OK;
-}
-
-uint64_t kex_deadline(const struct ssh *s)
-{
-	const struct kex *k = s->kex;
-
-	if (k->state != KEX_IDLE)
-		return s->more->clock_known ? k->started_at + SSH_KEX_DEADLINE_MS : UINT64_MAX;
-	if (kex_possible(s) && s->policy.rekey_ms != 0)
-		return k->done_at + s->policy.rekey_ms;
-	return UINT64_MAX;
-}
-
-int kex_tick(struct ssh *s)
-{
-	if (s->kex->state != KEX_IDLE && s->now >= kex_deadline(s))
-		return SSH_E_TIMEOUT;
-	return kex_check(s);
-}
-
-void kex_clock(struct ssh *s)
-{
-	s->kex->started_at = s->now;
 }
 
 int msg_held(const struct ssh *s)

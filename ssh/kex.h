@@ -6,7 +6,7 @@
 #include "ssh/kexinit.h"
 #include "ssh/session.h"
 
-/* kex - the key exchange state machine (RFC 4253 7, 8; 4419; strict kex: OpenSSH PROTOCOL 1.9) and when to rekey. */
+/* kex - the key exchange state machine (RFC 4253 7, 8; 4419; strict kex: OpenSSH PROTOCOL 1.9); kex_when.c: when to rekey. */
 
 /* Named by what is waited for. */
 enum kex_state {
@@ -52,6 +52,7 @@ struct kex {
 	struct hostkey hostkeys[KEX_HOSTKEYS_MAX];
 	size_t hostkey_count;
 	uint64_t started_at, done_at;	/* ms */
+	uint64_t alive_at, moved;	/* the open exchange: when we last looked, and what had moved by then */
 	uint32_t rekeys;		/* exchanges after the first */
 };
 
@@ -70,7 +71,7 @@ int  kex_possible(const struct ssh *);
 /* When kex_tick() has something to do, ms; UINT64_MAX: never. */
 uint64_t kex_deadline(const struct ssh *);
 int  kex_tick(struct ssh *);
-/* The first real time is known: an exchange that was begun before counts from here. */
+/* The open exchange counts from now: it begins, or the first real time is known. */
 void kex_clock(struct ssh *);
 /* 1 when a message of that number is the packet on a wrong guess: drop it unread. */
 int  kex_drops_guess(struct ssh *, uint8_t type);

@@ -15,7 +15,7 @@ struct packet_dir {
 	uint32_t length;		/* packet_length of the packet half received; 0: not known yet */
 	uint64_t total;			/* packets since the connection began */
 	uint64_t packets, bytes;	/* under the current keys; bytes with length, padding and tag */
-	uint64_t bytes_max;		/* rekey when bytes reach this */
+	uint64_t bytes_max;		/* rekey when bytes reach this; packets have bounds of their own (base/limits.h) */
 };
 
 /*

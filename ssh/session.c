@@ -395,7 +395,6 @@ void ssh_get_mark(const struct ssh *s, struct ssh_mark *m)
 {
 	*m = (struct ssh_mark){
 		.chain = s->more->chain, .packets_in = s->more->packets_in, .now_ms = s->now, .kex = s->kex->state != KEX_IDLE,
-		.rekey_bytes = s->policy.rekey_bytes, .rekey_ms = s->policy.rekey_ms,
 	};
 }
 

@@ -87,6 +87,8 @@ uint64_t ssh_deadline(const struct ssh *);		/* ms; UINT64_MAX: none */
 int  ssh_tick(struct ssh *, uint64_t now_ms);		/* at or after the deadline */
 /* Keepalive as in the policy, once it is known who logged in; ms 0: never. max 0: ask, but never give up (sshd_config(5)). */
 void ssh_set_alive(struct ssh *, uint64_t alive_ms, unsigned alive_max);
+/* The limits of the policy, once it is known who logged in; they hold for the keys in use, too. */
+void ssh_set_rekey(struct ssh *, uint64_t rekey_bytes, uint64_t rekey_ms);
 /* The error that ended the connection, SSH_OK while it lives. */
 int  ssh_error(const struct ssh *);
 /* After SSH_E_NO_ALG "no matching cipher found" and the like, and the peer's list (borrowed; hostile bytes); else NULL. */
@@ -265,7 +267,6 @@ int  ssh_chan_get_info(const struct ssh *, uint32_t chan, struct ssh_chan_info *
 struct ssh_mark {
 	uint64_t chain;			/* over the tags of all packets sent since ssh_mark_start() */
 	uint64_t packets_in, now_ms;
-	uint64_t rekey_bytes, rekey_ms;	/* of its policy */
 	int kex;			/* a key exchange is under way */
 };
 void ssh_get_mark(const struct ssh *, struct ssh_mark *);
