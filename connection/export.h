@@ -15,7 +15,7 @@ struct conn;
 struct session;
 
 /*
- * Appends to the buf. SSH_E_AUTH: not logged in yet; SSH_E_NOT_NOW: a key exchange is open; SSH_E_FULL, SSH_E_NOMEM; nothing
+ * Appends to the buf. SSH_E_AUTH: not logged in yet; SSH_E_NOT_NOW: an answer is open; SSH_E_FULL, SSH_E_NOMEM; nothing
  * is appended then. The connection is as before. The bytes hold keys: drop the buf, which wipes it.
  */
 int conn_export(struct conn *, struct buf *);

@@ -88,7 +88,7 @@ struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, uint32_t
 		return NULL;
 	}
 	ssh_get_mark(c->ssh, &mark);
-	if (e->kind != kind || e->chan != chan || e->which != which || (kind != BOOK_READ_CLIENT && e->asked != asked) || e->chain != mark.chain || mark.kex) {
+	if (e->kind != kind || e->chan != chan || e->which != which || (kind != BOOK_READ_CLIENT && e->asked != asked) || e->chain != mark.chain || mark.once > 0) {
 		log_ev(LOGL_ERROR, "ev=revive conn=%llu at=%u of=%u kind=%u/%u chan=%u/%u which=%u/%u asked=%u/%zu chain=%d", (unsigned long long)c->id,
 		    r->at, r->end, e->kind, kind, e->chan, chan, e->which, which, e->asked, asked, e->chain == mark.chain);
 		replay_differs(c);

@@ -44,14 +44,15 @@ int ssh_rekey(struct ssh *s)
 void ssh_set_rekey(struct ssh *s, uint64_t rekey_bytes, uint64_t rekey_ms)
 {
 	int in = s->role == SSH_SERVER ? 0 : 1;
-	const struct kex_choice *c = &s->kex->now;
+	const struct kex *k = s->kex;
+	const struct cipher_alg *rx = k->now.cipher[in], *tx = k->state == KEX_WAIT_NEWKEYS ? k->next.cipher[!in] : k->now.cipher[!in];
 
 	s->policy.rekey_bytes = rekey_bytes;
 	s->policy.rekey_ms = rekey_ms;
-	if (c->cipher[0] == NULL || c->cipher[1] == NULL)
-		return;
-	s->rx->bytes_max = packet_bytes_max(c->cipher[in], rekey_bytes);
-	s->tx->bytes_max = packet_bytes_max(c->cipher[!in], rekey_bytes);
+	if (rx != NULL)
+		s->rx->bytes_max = packet_bytes_max(rx, rekey_bytes);
+	if (tx != NULL)
+		s->tx->bytes_max = packet_bytes_max(tx, rekey_bytes);
 }
 
 /* ---- how long one may take ---------------------------------------------------------------------- */

@@ -394,12 +394,14 @@ void ssh_get_info(const struct ssh *s, struct ssh_info *i)
 void ssh_get_mark(const struct ssh *s, struct ssh_mark *m)
 {
 	*m = (struct ssh_mark){
-		.chain = s->more->chain, .packets_in = s->more->packets_in, .now_ms = s->now, .kex = s->kex->state != KEX_IDLE,
+		.chain = s->more->chain, .packets_in = s->more->packets_in, .now_ms = s->now, .once = s->more->once,
+		.signing = s->wait == WAIT_SIGN,
 	};
 }
 
 void ssh_mark_start(struct ssh *s)
 {
 	s->more->chain = 0;
+	s->more->once = 0;
 	mux_mark(s);
 }
