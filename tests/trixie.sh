@@ -14,7 +14,7 @@ tree=${1:?"usage: trixie.sh TREE [COMMAND...]"}
 shift
 source=$(cd "$(dirname "$0")/.." && pwd)
 packages="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libgcrypt20-dev libsodium-dev zlib1g-dev libseccomp-dev \
-  libcrypt-dev libncurses-dev libcriterion-dev python3 openssh-client"
+  libcrypt-dev libncurses-dev libcriterion-dev python3 openssh-client ssh-audit"
 
 if [ ! -e "$tree/usr/bin/apt-get" ]; then
 	debootstrap --variant=minbase trixie "$tree"
