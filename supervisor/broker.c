@@ -117,6 +117,7 @@ static int first_slice(struct proc *p)
 	if (p->trial && c == NULL)
 		return SSH_E_GONE;	/* it was given up meanwhile */
 	p->generation = c != NULL ? c->generation : d->generation;
+	p->slice = c != NULL ? 0 : config_digest(d, (int)p->role);	/* of one on trial it is known when it holds (reload_switch_all) */
 	return c != NULL ? broker_configure(p, c->slice[p->role], c->slice_len[p->role], p->generation) :
 	    broker_configure(p, d->slice[p->role], d->slice_len[p->role], p->generation);
 }

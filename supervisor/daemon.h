@@ -57,6 +57,7 @@ struct proc {
 	unsigned trial : 1;		/* a successor with the configuration that is being tried */
 	unsigned voted : 1;		/* it accepted what it was asked */
 	uint64_t generation;		/* of the configuration it runs with */
+	uint64_t slice;			/* config_digest() of that; 0: not known */
 	uint64_t tried;			/* generation of the CONFIG it was asked about; 0: none */
 	uint64_t keys;			/* keysign: its set of host keys; nursery, connection: the set it shows to clients */
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */

@@ -18,9 +18,10 @@
 #include "supervisor/lastgood.h"
 #include "supervisor/listen.h"
 #include "supervisor/lookup.h"
+#include "supervisor/manager.h"
 #include "supervisor/proc.h"
 #include "supervisor/reload_internal.h"
-#include "supervisor/manager.h"
+#include "supervisor/resume_internal.h"
 #include "supervisor/spawn.h"
 #include "supervisor/watchdog.h"
 
@@ -122,7 +123,7 @@ struct reload *reload_state(struct daemon *d)
 
 /* ---- the end of one ----------------------------------------------------------------------------- */
 
-static void over(struct daemon *d)
+static void finish(struct daemon *d)
 {
 	struct reload *r = d->reload;
 
@@ -174,26 +175,24 @@ static void refuse(struct daemon *d, const struct proc *culprit, const char *for
 	else
 		config_free(c);
 	reload_tell(d, NULL, why);
-	over(d);
+	finish(d);
 }
 
 /* ---- the second half ------------------------------------------------------------------------------ */
 
-/* Which configuration comes back when somebody wants to go back. Takes was. */
-static void remember(struct daemon *d, struct config *was)
+/* Which configuration comes back when somebody wants to go back. Takes was; gives what nobody wants back, to be freed. */
+static struct config *remember(struct daemon *d, struct config *was)
 {
 	struct reload *r = d->reload;
+	struct config *over = was;
 
 	if (r->now.kind == RELOAD_BACK) {
-		config_free(was);
 		r->confirm_by_ms = 0;
 		event_del(r->confirm);
 		if (r->next.kind == RELOAD_BACK && r->next.client == 0)
 			r->has_next = 0;
-	} else if (r->confirm_by_ms != 0) {
-		config_free(was);	/* never confirmed either: the one before all of them is the one to go back to */
-	} else {
-		config_free(r->before);
+	} else if (r->confirm_by_ms == 0) {	/* else was is not confirmed either: the one before all of them is the one to go back to */
+		over = r->before;
 		r->before = was;
 	}
 	if (r->now.confirm_s > 0) {
@@ -203,18 +202,20 @@ static void remember(struct daemon *d, struct config *was)
 	reload_keep(d);
 	if (r->confirm_by_ms == 0)
 		lastgood_save(d);
+	return over;
 }
 
 static void commit(struct daemon *d)
 {
 	struct reload *r = d->reload;
-	struct config *c = r->trial;
+	struct config *c = r->trial, *over;
 	char text[200];
 
 	reload_tell_roles(d, NULL, NULL);
 	r->trial = NULL;
 	detach_commit_pid(d);
 	config_swap(d, &c, c->generation);	/* c is now what was in force; Supervise lines hold (supervise_apply) */
+	over = remember(d, c);		/* before anybody hears of it: whoever did may kill us */
 	control_commit(d);
 	reload_switch_all(d);
 	listen_commit(d);
@@ -225,8 +226,8 @@ static void commit(struct daemon *d)
 	r->refused[0] = '\0';
 	snprintf(text, sizeof text, "Configuration %llu in force%s.", (unsigned long long)d->generation, r->now.kind == RELOAD_BACK ? " (the previous one)" : "");
 	reload_tell(d, c, text);
-	remember(d, c);
-	over(d);
+	config_free(over);
+	finish(d);
 }
 
 static void maybe_commit(struct daemon *d)
@@ -323,6 +324,23 @@ static void on_places(struct daemon *d, struct addr *a, size_t n, const char *wh
 	ask(d);
 }
 
+/*
+ * Roles with a process that holds something else than what is in force: the supervisor before us was killed in the middle of a commit, or the
+ * file was edited before this one read it.
+ */
+static unsigned differing(const struct daemon *d)
+{
+	unsigned roles = 0;
+
+	LIST_EACH(l, &d->procs) {
+		const struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->kid != NULL && p->is_ready && p->slice != 0 && p->role != ROLE_NUR && p->slice != config_digest(d, (int)p->role))
+			roles |= 1u << p->role;
+	}
+	return roles;
+}
+
 /* What to try: the file as it is now, or what was there before. */
 static struct config *choose(struct daemon *d, const struct request *q, struct conf_error *e)
 {
@@ -366,8 +384,8 @@ static void begin(struct daemon *d, const struct request *q)
 		return;
 	}
 	r->trial->generation = ++r->last_generation;
-	r->changed = config_changed(d, r->trial);
-	r->new_keys = other_keys(d->values, r->trial->values);
+	r->changed = config_changed(d, r->trial) | differing(d);
+	r->new_keys = other_keys(d->values, r->trial->values) || (differing(d) & 1u << ROLE_KEY);
 	r->keys = r->new_keys ? ++r->last_keys : d->keys;
 	if (r->trial->values->HostKey.n == 0) {
 		refuse(d, NULL, "no host key is configured, and there is none in %s", d->places.keys);
@@ -528,6 +546,12 @@ void reload_resume(struct daemon *d)
 
 	if (by != 0)
 		set(d->reload->confirm, by > now ? by - now : 0);
+	if (!d->resume->by_exec && differing(d) != 0 && reload_state(d) != NULL) {
+		log_ev(LOGL_INFO, "ev=config processes have another configuration than the file: it is reloaded");
+		d->reload->next = (struct request){ .kind = RELOAD_FILE };
+		d->reload->has_next = 1;
+		set(d->reload->again, 0);
+	}
 }
 
 void reload_drop(struct daemon *d)

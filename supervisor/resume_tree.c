@@ -294,6 +294,7 @@ static void restore_flags(struct proc *p, const struct saved *s)
 	p->unmet = s->u.PROC.unmet;
 	p->keys = s->u.PROC.keys;
 	p->slot = s->u.PROC.slot > 0 ? boxes_claim(p->d, s->u.PROC.slot) : 0;
+	p->slice = s->u.PROC.slice;
 	p->box = held_take(p->d->held, KEPT_PROC, s->id, PROC_BOX);
 	p->replay = !p->d->resume->by_exec;
 	p->asked_ends = p->role == ROLE_CONN;

@@ -95,7 +95,8 @@ static struct saved of_proc(const struct proc *p)
 {
 	struct saved s = { .kind = STATE_PROC, .id = p->serial, .u.PROC = {
 		.pid = p->pid, .role = (uint8_t)p->role, .node = p->kid != NULL ? p->kid->node->id : 0,
-		.when = p->link != NULL ? (uint8_t)link_state(p->link) : 0, .born_ms = p->born_ms, .forked_by = p->forked_by, .asked = p->asked, .unmet = p->unmet, .keys = p->keys, .slot = p->slot } };
+		.when = p->link != NULL ? (uint8_t)link_state(p->link) : 0, .born_ms = p->born_ms, .forked_by = p->forked_by, .asked = p->asked, .unmet = p->unmet, .keys = p->keys, .slot = p->slot,
+		.slice = p->slice } };
 
 	s.u.PROC.flags = (p->greeted ? PROC_GREETED : 0) | (p->is_ready ? PROC_READY : 0) | (p->ending ? PROC_ENDING : 0)
 	    | (p->killed ? PROC_KILLED : 0) | (p->broke_rules ? PROC_BROKE : 0) | (p->d->nursery.next == p || p->heir_of != NULL || p->trial ? PROC_NEXT : 0)

@@ -164,3 +164,23 @@ def test_a_proxy_header_that_is_still_to_come():
                 time.sleep(0.2)
                 check("broken-rules" not in s.log(), "the header broke the rules", s.log()[-500:])
                 check(c.recv(4096), "the key exchange does not begin")
+
+
+@coppiced_only
+@limit(120)
+def test_a_file_that_was_edited_before_a_kill():
+    """The next supervisor reads the file as it is now; the helpers that it adopts must not go on with another one."""
+    with Server("Banner none") as s:
+        s.crash_expected = True
+        cat = Cat(s)
+        s.write("DenyUsers alice")
+        s.ssh("alice", "true", ok=True)
+        again(s, "kill")
+        s.logged("another configuration than the file")
+        s.logged("in force")
+        s.ssh("alice", "true", ok=False)
+        cat.echo("still here")
+        again(s, "kill")
+        s.ssh("bob", "true", ok=True)
+        same(s.log().count("another configuration than the file"), 1, "reloads")
+        cat.end()
