@@ -68,7 +68,7 @@ static const void *find_mac(struct view name)
 
 static const void *find_comp(struct view name)
 {
-	return comp_alg_known(name) ? "none" : NULL;
+	return comp_alg_find(name);
 }
 
 typedef const void *find_fn(struct view name);
@@ -185,7 +185,7 @@ int kexinit_choose(struct kex_choice *to, const struct kexinit *c, const struct 
 			return SSH_E_NO_ALG;
 		*why = "no matching compression method found";
 		to->failed = LIST_COMP_CS + d;
-		if (choose(c, s, LIST_COMP_CS + d, find_comp) == NULL)
+		if ((to->comp[d] = choose(c, s, LIST_COMP_CS + d, find_comp)) == NULL)
 			return SSH_E_NO_ALG;
 	}
 	return SSH_OK;

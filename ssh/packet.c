@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ssh/compress.h"
 #include "ssh/transport.h"
 
 /* Shape of a direction's packets; what RFC 4253 6 says of the "none" cipher before the first keys. */
@@ -158,7 +159,7 @@ int packet_take(struct ssh *s, struct view *payload)
 		return SSH_E_FORMAT;
 	s->in_packet = whole;
 	*payload = view_of(p + PACKET_HEAD, n - 1 - p[4]);
-	return 1;
+	return s->rx->inflate == NULL ? 1 : packet_inflate(s, payload);
 }
 
 /* ---- sending -------------------------------------------------------------------------- */
@@ -210,7 +211,6 @@ static int seal(struct ssh *s, const struct shape *sh, uint8_t *from, uint8_t *p
 
 	put_u32(from, (uint32_t)(n - 4));
 	from[4] = (uint8_t)pad;
-	log_note(NOTE_SSH_OUT, from[PACKET_HEAD], payload_len);
 	if (d->cipher != NULL) {
 		pad_with(s, from + PACKET_HEAD + payload_len, pad);
 		TRY(cipher_seal(d->cipher, d->seq, from, p, n));
@@ -231,9 +231,15 @@ static int seal(struct ssh *s, const struct shape *sh, uint8_t *from, uint8_t *p
 int packet_finish(struct ssh *s, size_t mark)
 {
 	struct shape sh = shape_of(s->tx);
-	size_t payload_len = buf_len(&s->out) - mark - PACKET_HEAD, tail = padding(&sh, payload_len) + sh.tag;
+	size_t payload_len = buf_len(&s->out) - mark - PACKET_HEAD, tail;
 	int r;
 
+	log_note(NOTE_SSH_OUT, buf_head(&s->out)[mark + PACKET_HEAD], payload_len);
+	if (s->tx->deflate != NULL) {
+		TRY(packet_deflate(s, mark));
+		payload_len = buf_len(&s->out) - mark - PACKET_HEAD;
+	}
+	tail = padding(&sh, payload_len) + sh.tag;
 	if (buf_len(&s->out) + tail > s->out.max)
 		return SSH_E_FULL;
 	if (buf_reserve(&s->out, tail) == NULL)
@@ -264,21 +270,25 @@ int packet_send(struct ssh *s, struct view payload)
 int packet_fill_begin(struct ssh *s, int count, size_t head_len, size_t data_len, uint8_t **data)
 {
 	struct shape sh = shape_of(s->tx);
-	size_t each = whole_len(&sh, head_len + data_len);
+	size_t each = whole_len(&sh, head_len + data_len), room = each, sealed = 0;
 	uint8_t *p;
 
 	if (s->error)
 		return s->error;
 	if (s->more->fill_open || s->more->msg_open || count <= 0)
 		return SSH_E_BUG;
-	if (msg_held(s) || each * (size_t)count > s->out.max - buf_len(&s->out))
+	if (s->tx->deflate != NULL) {	/* not in place: the plain text lies behind what it becomes */
+		sealed = whole_len(&sh, deflater_bound(s->tx->deflate, head_len + data_len));
+		room += sealed;
+	}
+	if (msg_held(s) || room * (size_t)count > s->out.max - buf_len(&s->out))
 		return SSH_E_FULL;
-	if ((p = buf_reserve(&s->out, each * (size_t)count)) == NULL)
+	if ((p = buf_reserve(&s->out, room * (size_t)count)) == NULL)
 		return SSH_E_NOMEM;
 	s->more->fill_open = 1;
 	s->more->fill_head = head_len;
 	s->more->fill_data = data_len;
-	packet_fill_from(s, count, p, data);
+	packet_fill_from(s, count, p + sealed * (size_t)count, data);
 	return SSH_OK;
 }
 
@@ -305,14 +315,20 @@ int packet_fill_packet(struct ssh *s, const uint8_t *head, size_t n)
 {
 	struct session_more *m = s->more;
 	struct shape sh = shape_of(s->tx);
-	uint8_t *p = s->out.v + s->out.tail;
+	uint8_t *p = s->out.v + s->out.tail, *from = m->fill_from;
+	size_t len = m->fill_head + n;
 	int r;
 
 	if (!m->fill_open || n > m->fill_data)
 		return SSH_E_BUG;
-	memcpy(m->fill_from + PACKET_HEAD, head, m->fill_head);
-	TRY(seal(s, &sh, m->fill_from, p, m->fill_head + n));
-	buf_commit(&s->out, whole_len(&sh, m->fill_head + n));
+	memcpy(from + PACKET_HEAD, head, m->fill_head);
+	log_note(NOTE_SSH_OUT, head[0], len);
+	if (s->tx->deflate != NULL) {
+		TRY(deflater_put(s->tx->deflate, from + PACKET_HEAD, len, p + PACKET_HEAD, &len));
+		from = p;
+	}
+	TRY(seal(s, &sh, from, p, len));
+	buf_commit(&s->out, whole_len(&sh, len));
 	m->fill_from += whole_len(&sh, m->fill_head + n);
 	if (n < m->fill_data)
 		m->fill_open = 0;	/* the places behind it are off by the difference now */

@@ -16,6 +16,10 @@ struct packet_dir {
 	uint64_t total;			/* packets since the connection began */
 	uint64_t packets, bytes;	/* under the current keys; bytes with length, padding and tag */
 	uint64_t bytes_max;		/* rekey when bytes reach this */
+	/* compression agreed on, and its stream once it runs: one of the two, by direction */
+	const struct comp_alg *comp;
+	struct inflater *inflate;
+	struct deflater *deflate;
 };
 
 /*
@@ -38,5 +42,26 @@ int  packet_send(struct ssh *, struct view payload);
 void packet_rekey(struct packet_dir *, struct cipher *, int reset, uint64_t bytes_max);
 /* Bytes one key may cover: the cipher's bound (RFC 4344 3.2 as OpenSSH reads it) or policy if that is less; policy 0: none. */
 uint64_t packet_bytes_max(const struct cipher_alg *, uint64_t policy);
+
+/* ---- packet_compress.c: compression of payloads (RFC 4253 6.2) ---- */
+
+/* After packet_rekey(): the stream ends with the keys, and the next one begins if this method does with keys. SSH_OK, SSH_E_NOMEM. */
+int  packet_compress_keys(struct ssh *, struct packet_dir *, const struct comp_alg *);
+/* Logged in: methods that waited for it begin, both ways, after the packet being handled (USERAUTH_SUCCESS). SSH_OK, SSH_E_NOMEM. */
+int  packet_compress_login(struct ssh *);
+void packet_compress_end(struct packet_dir *);
+/* The payload of the packet just opened, inflated: 1, as packet_take(). What is too long ends the connection. */
+int  packet_inflate(struct ssh *, struct view *payload);
+/* The payload behind mark, as packet_finish() expects it, compressed. */
+int  packet_deflate(struct ssh *, size_t mark);
+/* Wipes the packet being handled: it held a password. */
+void packet_wipe(struct ssh *);
+/* What is kept for inflated payloads, bytes; and gives it back, between two packets. */
+size_t packet_plain_size(const struct ssh *);
+void packet_plain_shrink(struct ssh *);
+/* Both directions as they are, for state.c. SSH_OK; SSH_E_NOT_NOW: see inflater_export(). */
+int  packet_compress_export(struct ssh *, struct wr *);
+int  packet_compress_import(struct ssh *, struct rd *);
+void packet_compress_none(struct ssh *);
 
 #endif

@@ -16,10 +16,9 @@ SHORT, KIND, ALG = (os.environ.get("LAB_" + x, "") for x in ("SHORT", "KIND", "A
 JOBS, MB = int(os.environ.get("LAB_JOBS", "2")), int(os.environ.get("LAB_MB", "8"))
 STATUS = 7          # of the command: 0 could be anybody's
 LIMIT = 120         # seconds for one cell
-ASK = {"kex": "KexAlgorithms", "hostkey": "HostKeyAlgorithms", "userkey": "PubkeyAcceptedAlgorithms", "cipher": "Ciphers", "mac": "MACs", "comp": "compression"}
+ASK = {"kex": "KexAlgorithms", "hostkey": "HostKeyAlgorithms", "userkey": "PubkeyAcceptedAlgorithms", "cipher": "Ciphers", "mac": "MACs", "comp": "CompressionAlgorithms"}
 CTR, CBC = "aes128-ctr", "aes256-cbc"
 MORE, AEAD_OR_ETM = "MACs +hmac-sha2-256", re.compile(r"chacha20|gcm|-etm@")      # without any of these a client needs a line in the configuration: libssh2 before 1.11
-COMPRESSION = {"none": "no", "zlib@openssh.com": "delayed", "zlib": "zlib"}
 
 # ---- keys --------------------------------------------------------------------------------------------------
 
@@ -97,9 +96,7 @@ class Row:
             lists["Ciphers"] = CBC if kind == "mac-cbc" else CTR
             self.words = {"mac": alg, "cipher": lists["Ciphers"]}
             self.needs = set(self.words.items())
-        elif kind == "comp":
-            more.append("Compression " + COMPRESSION[alg])
-        if kind in ASK and kind != "comp":
+        if kind in ASK:
             lists[ASK[kind]] = alg
         elif kind == "mac-cbc":
             lists["MACs"] = alg
@@ -113,7 +110,7 @@ class Row:
     def agreed(self, lines):
         """Do the log's lines about one connection say what they must?"""
         text = "\n".join(lines)
-        ways = [re.search(r"kex: %s cipher: (\S+) MAC: (\S+)(?: compression: (\S+))?" % way, text) for way in ("client->server", "server->client")]
+        ways = [re.search(r"kex: %s cipher: (\S+) MAC: (\S+) compression: (\S+)" % way, text) for way in ("client->server", "server->client")]
         got = {"kex": re.findall(r"kex: algorithm: (\S+)", text)[:1], "hostkey": re.findall(r"kex: host key algorithm: (\S+)", text)[:1],
                "userkey": re.findall(r"userauth_pubkey: have (\S+) signature", text)[-1:]}
         for i, kind in enumerate(("cipher", "mac", "comp")):
@@ -139,7 +136,7 @@ def ask_daemon():
 
 
 def all_rows(all_of):
-    rows = [("default", ""), ("default", MORE)] + [(kind, alg) for kind in ASK for alg in all_of[kind] if kind != "comp" or len(all_of["comp"]) > 1]
+    rows = [("default", ""), ("default", MORE)] + [(kind, alg) for kind in ASK for alg in all_of[kind]]
     if CBC in all_of["cipher"]:
         rows += [("mac-cbc", alg) for alg in all_of["mac"] if not alg.startswith("AEAD_")]
     return [Row(kind, alg, all_of) for kind, alg in rows if KIND in ("", kind) and ALG in alg]
