@@ -20,11 +20,14 @@ static struct shape shape_of(const struct packet_dir *d)
 
 /* ---- receiving ------------------------------------------------------------------------ */
 
+static uint32_t length_max(const struct ssh *s)
+{
+	return s->authenticated ? SSH_PACKET_MAX : SSH_PREAUTH_PACKET_MAX;
+}
+
 static int length_check(const struct ssh *s, const struct shape *sh, uint32_t n)
 {
-	uint32_t max = s->authenticated ? SSH_PACKET_MAX : SSH_PREAUTH_PACKET_MAX;
-
-	if (n > max)
+	if (n > length_max(s))
 		return SSH_E_TOO_BIG;
 	/* padding_length, one byte of payload, four of padding */
 	if (n < 1 + 1 + 4 || ((sh->apart ? 0u : 4u) + n) % sh->block != 0)
@@ -120,6 +123,36 @@ static int lent_take(struct ssh *s, const struct shape *sh, size_t *whole)
 	return 1;
 }
 
+static int waste(struct ssh *s)
+{
+	struct packet_dir *d = s->rx;
+	size_t n;
+	int r;
+
+	TRY(packet_lent_keep(s));
+	n = buf_len(&s->in) < d->doomed ? buf_len(&s->in) : d->doomed;
+	if (n > 0)
+		cipher_waste(d->cipher, buf_head(&s->in), n);
+	buf_consume(&s->in, n);
+	d->doomed -= (uint32_t)n;
+	return d->doomed > 0 ? 0 : SSH_E_MAC;
+}
+
+/*
+ * A packet is no good, which shows in its first seen bytes. Where its length is encrypted with the rest, somebody may have moved a block of
+ * cipher text there to learn from our answer what it says (CPNI-957037, Albrecht, Paterson, Watson 2009). So the answer is the
+ * same, and comes at the same byte, whatever came out: the last one of the longest packet there can be. (OpenSSH does
+ * so for CBC; in counter mode the length itself could be learnt.)
+ */
+static int doom(struct ssh *s, const struct shape *sh, size_t seen)
+{
+	if (sh->apart)
+		return SSH_E_MAC;
+	s->rx->doomed = (uint32_t)(4 + length_max(s) + sh->tag - seen);
+	buf_consume(&s->in, seen);
+	return waste(s);
+}
+
 /* A whole packet at the head of s->in, opened: 1. */
 static int take(struct ssh *s, const struct shape *sh, size_t *whole)
 {
@@ -127,16 +160,18 @@ static int take(struct ssh *s, const struct shape *sh, size_t *whole)
 	uint8_t *p;
 	int r;
 
+	if (d->doomed > 0)
+		return waste(s);
 	if (s->more->lent.len > 0 && (r = lent_take(s, sh, whole)) != 0)
 		return r;
 	p = buf_head(&s->in);
 	if ((r = length_learn(s, sh, p, buf_len(&s->in))) <= 0)
-		return r;
+		return r == SSH_E_MAC ? doom(s, sh, sh->head) : r;
 	*whole = 4 + (size_t)d->length + sh->tag;
 	if (buf_len(&s->in) < *whole)
 		return 0;
-	if (d->cipher != NULL)
-		TRY(cipher_open(d->cipher, d->seq, p, p, *whole - sh->tag));
+	if (d->cipher != NULL && (r = cipher_open(d->cipher, d->seq, p, p, *whole - sh->tag)) < 0)
+		return r == SSH_E_MAC ? doom(s, sh, *whole) : r;
 	return 1;
 }
 
@@ -353,8 +388,9 @@ void packet_rekey(struct packet_dir *d, struct cipher *c, int reset, uint64_t by
 }
 
 /*
- * RFC 4344 3.2 allows 2^(L/4) blocks of L bits: 64 GiB with AES. For 8-byte blocks, which is
- * how SSH counts the stream cipher ChaCha20, OpenSSH takes 1 GiB.
+ * RFC 4344 3.2 allows 2^(L/4) blocks of L bits: 64 GiB with AES. For shorter blocks it says a gigabyte, as OpenSSH and OTP
+ * take it, and so do they for the stream cipher ChaCha20, which SSH counts as one of them. (Of the 2^27 blocks of
+ * triple DES under one key two are the same with a chance of 2^-11; who wants less has RekeyLimit.)
  */
 uint64_t packet_bytes_max(const struct cipher_alg *alg, uint64_t policy)
 {

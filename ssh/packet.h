@@ -13,6 +13,7 @@ struct packet_dir {
 	struct cipher *cipher;		/* NULL before the first NEWKEYS */
 	uint32_t seq;			/* of the next packet */
 	uint32_t length;		/* packet_length of the packet half received; 0: not known yet */
+	uint32_t doomed;		/* receiving: bytes to read yet before a bad packet ends the connection; 0: none was bad */
 	uint64_t total;			/* packets since the connection began */
 	uint64_t packets, bytes;	/* under the current keys; bytes with length, padding and tag */
 	uint64_t bytes_max;		/* rekey when bytes reach this */
@@ -26,7 +27,8 @@ struct packet_dir {
  * One packet from the head of s->in, checked and decrypted in place (or to there, of what was lent): 1 and its payload (at least
  * one byte, borrowed from s->in; s->in_packet says how much to drop later), 0: more bytes are needed.
  * SSH_E_MAC for anything wrong with an encrypted packet before its MAC was right, so that a
- * peer in the middle learns nothing from the kind of error; SSH_E_FORMAT, SSH_E_TOO_BIG.
+ * peer in the middle learns nothing from the kind of error, and where the length is encrypted with the rest, nothing
+ * from the moment of it: it comes when as many bytes are there as the longest packet has. SSH_E_FORMAT, SSH_E_TOO_BIG.
  */
 int  packet_take(struct ssh *, struct view *payload);
 /* What is left of the bytes of ssh_input_lend() becomes the input's own. SSH_OK, SSH_E_NOMEM, SSH_E_FULL. */

@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "supervisor/introduce.h"
 #include "supervisor/keep.h"
+#include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/spawn.h"
@@ -137,11 +138,12 @@ int replace_under_way(const struct daemon *d)
 	return d->replace != NULL;
 }
 
-void replace_ready(struct proc *p)
+int replace_ready(struct proc *p)
 {
 	struct daemon *d = p->d;
 	struct kid *k = p->heir_of;
 	struct proc *old = k->proc;
+	int r = SSH_OK;
 
 	p->heir_of = NULL;
 	if (k->node->state != SUP_ST_UP || old == NULL) {	/* it is being restarted or stopped meanwhile: that one counts */
@@ -161,6 +163,8 @@ void replace_ready(struct proc *p)
 			introduce_guard(p);
 		if (p->role == ROLE_KEEP)
 			keep_leave(old, 1);
+		if (p->role == ROLE_ACC)
+			r = listen_give(p);
 		proc_ask_to_end(old);
 		proc_set_deadline(old);
 		if (d->replace != NULL)
@@ -168,6 +172,7 @@ void replace_ready(struct proc *p)
 	}
 	if (d->replace != NULL)
 		soon(d->replace);
+	return r;
 }
 
 void replace_died(struct daemon *d)

@@ -220,6 +220,8 @@ struct session *session_restore(struct daemon *d, struct kid *k, struct kid *con
 	s->last_worker = m->last_worker;
 	s->header = m->header;
 	s->via = m->via;
+	s->since = m->since > 0 ? (time_t)m->since : time(NULL);
+	s->log_level = m->level <= LOGL_TRACE + 1 ? m->level - 1 : -1;
 	list_init(&s->parked);
 	list_init(&s->works);
 	list_init(&s->wants_move);

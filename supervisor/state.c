@@ -62,7 +62,8 @@ static struct saved of_daemon(const struct daemon *d, unsigned margin)
 		.generation = d->generation, .last_serial = d->last_serial + margin,
 		.last_node = (d->tree != NULL ? d->tree->last_id : 0) + margin, .last_listener = d->last_listener + margin, .keys = d->keys,
 		.stopping = d->stopping || !d->up, .began = d->began, .upgraded = d->upgraded, .upgrades = d->upgrades,
-		.adoptions = d->adoptions, .came_from = view_str(d->came_from), .replacing = (uint8_t)d->renewing } };
+		.adoptions = d->adoptions, .came_from = view_str(d->came_from), .replacing = (uint8_t)d->renewing,
+		.level = (uint8_t)(d->log_level + 1) } };
 }
 
 static struct saved of_listener(const struct listener *l)
@@ -110,7 +111,7 @@ static struct saved of_session(const struct session *se)
 		.connection = se->connection != NULL ? se->connection->node->id : 0, .peer = se->peer, .local = se->local,
 		.acceptor = se->acceptor, .slot = se->slot, .fate_told = se->fate_told != 0, .tries = se->tries,
 		.id = view_of(se->id, se->id_len), .phase = se->phase, .deadline_ms = se->deadline_ms, .last_worker = se->last_worker,
-		.header = se->header, .via = se->via } };
+		.header = se->header, .via = se->via, .since = (uint64_t)se->since, .level = (uint8_t)(se->log_level + 1) } };
 }
 
 static struct saved of_grant(const struct session *se, struct buf *groups)

@@ -320,6 +320,48 @@ Test(kem_all, dh_values_at_the_edges)
 	}
 }
 
+/* Random bytes, or bytes that are all the same: the exponents that a table is most likely to get wrong. */
+static void patterned(void *ctx, uint8_t *p, size_t n)
+{
+	int round = *(int *)ctx;
+
+	if (round < 4)
+		memset(p, round == 0 ? 0 : round == 1 ? 0xff : round == 2 ? 0x55 : 1, n);
+	else
+		for (size_t i = 0; i < n; i++)
+			p[i] = (uint8_t)(i * (size_t)round * 37 + (i >> 3) * 11 + (size_t)round);
+}
+
+/* With tables comes out what comes out without. */
+Test(kem_all, prepared_groups)
+{
+	static const enum kem_id all[] = { KEM_DH14, KEM_DH16, KEM_DH18 };
+	enum { ROUNDS = 8 };
+	static uint8_t without[ROUNDS][SSH_KEX_PUBLIC_MAX], with[SSH_KEX_PUBLIC_MAX];
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		struct kem_secret s;
+		size_t n[ROUNDS], len;
+		struct kem_shared k;
+
+		for (int round = 0; round < ROUNDS; round++)
+			cr_assert_eq(kem_start(all[i], NULL, patterned, &round, &s, without[round], &n[round]), SSH_OK);
+		dh_prepare(all[i]);
+		dh_prepare(all[i]);
+		for (int round = 0; round < ROUNDS; round++) {
+			cr_assert_eq(kem_start(all[i], NULL, patterned, &round, &s, with, &len), SSH_OK);
+			cr_assert_eq(len, n[round]);
+			cr_assert_arr_eq(with, without[round], len);
+			/* the same group in numbers of its own, as a group exchange has it */
+			cr_assert_eq(kem_start(KEM_DH_GEX, dh_group_of(all[i]), patterned, &round, &s, with, &len), SSH_OK);
+			cr_assert_arr_eq(with, without[round], len);
+		}
+		agree(all[i], &k);
+	}
+	dh_prepare(KEM_X25519);		/* nothing */
+	dh_prepare(KEM_DH_GEX);
+}
+
 Test(kem_all, groups_that_are_none)
 {
 	const struct dh_group *good = dh_group_of(KEM_DH14);
