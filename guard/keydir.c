@@ -18,7 +18,6 @@
 
 static const struct { enum key_kind kind; unsigned bits; const char *name; } wanted[] = {
 	{ KEY_ED25519, 0,    "coppice_host_ed25519_key" },
-	{ KEY_P256,    0,    "coppice_host_ecdsa_key" },
 	{ KEY_RSA,     3072, "coppice_host_rsa_key" },
 };
 

@@ -216,6 +216,16 @@ int kex_send_init(struct ssh *s, const struct dh_group *group, uint8_t number)
 	return msg_end(s, &w);
 }
 
+/* What was agreed upon, as sshd says it. */
+static void tell_choice(const struct kex_choice *c)
+{
+	log_ev(LOGL_DEBUG, "kex: algorithm: %s", c->kex->name);
+	log_ev(LOGL_DEBUG, "kex: host key algorithm: %s", c->sig->name);
+	for (unsigned d = 0; d < 2; d++)
+		log_ev(LOGL_DEBUG, "kex: %s cipher: %s MAC: %s compression: %s", d == 0 ? "client->server" : "server->client", c->cipher[d]->name,
+		    c->mac[d] != NULL ? c->mac[d]->name : "<implicit>", c->comp[d]->name);
+}
+
 /* Both sides know what they will do: the server waits, the client begins. */
 static int run_begin(struct ssh *s)
 {
@@ -258,6 +268,7 @@ int ssh_on_kexinit(struct ssh *s, struct rd *in)
 		s->mismatch_offer = view_of(buf_head(&k->run->theirs) + (offer.p - payload.p), offer.len);
 		return ssh_fail_text(s, r, why);
 	}
+	tell_choice(&k->next);
 	k->run->skip_guess = kexinit_guess_wrong(&theirs, &ours);
 	return run_begin(s);
 }

@@ -17,7 +17,7 @@ shift
 source=$(cd "$(dirname "$0")/.." && pwd)
 build=${TRIXIE_BUILD:-build}
 packages="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libgcrypt20-dev libsodium-dev zlib1g-dev libseccomp-dev \
-  libcrypt-dev libncurses-dev libcriterion-dev python3 openssh-client iproute2"
+  libcrypt-dev libncurses-dev libcriterion-dev python3 openssh-client iproute2 ssh-audit"
 
 if [ ! -e "$tree/usr/bin/apt-get" ]; then
 	debootstrap --variant=minbase trixie "$tree"

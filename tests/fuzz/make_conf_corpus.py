@@ -12,7 +12,7 @@ SEEDS = {
              "Match Group=wheel LocalPort 22 LocalAddress 2001:db8::/32\nBanner \"/a b\"\nMatch all\nPort 9\n",
     "lists": "Port 1\nPort 2\nListenAddress [::1]:5\nListenAddress 1.2.3.4\nHostKey /a\nHostKey \"b c\"\n"
              "AuthorizedKeysFile one two\nAuthorizedKeysFile none\nSubsystem sftp /x \"y z\"  w\n",
-    "algs": "Ciphers ^aes256-ctr\nMACs -*etm*\nKexAlgorithms +curve25519-sha256\nHostKeyAlgorithms rsa-*,ssh-ed25519\n",
+    "algs": "Ciphers ^aes256-ctr\nMACs -*512*\nKexAlgorithms +curve25519-sha256\nHostKeyAlgorithms rsa-*,ssh-ed25519\n",
     "times": "LoginGraceTime 1h30m\nClientAliveInterval 2W1d\nRekeyLimit 1G 1h\n",
     "other": "UsePAM no\nProtocol 2\nX11Forwarding no\nUsePrivilegeSeparation sandbox\n",
     "unknown": "Foo bar\n",

@@ -16,6 +16,7 @@ from movers import Exec, Master, Mover, Sftp, Shell, moving, pattern
 ROUNDS = max(30, lab.ROUNDS)
 BIG = (64 if lab.ROUNDS > 24 else 8) << 20
 PLAIN = ("Ciphers=aes128-ctr", "MACs=hmac-sha2-256")      # where half a packet is decrypted before the rest is there
+WITH_PLAIN = "MACs +hmac-sha2-256"                        # for its server
 
 
 def handoff(server, *session, code=0):
@@ -263,7 +264,7 @@ def quick(kind, server, number, *options):
 @coppiced_only
 @limit(900)
 def test_thirty_moves_of_twenty_sessions():
-    with Server("MaxStartups 100:30:100", "LogLevel INFO", "ClientAliveInterval 1") as server:
+    with Server("MaxStartups 100:30:100", "LogLevel INFO", "ClientAliveInterval 1", WITH_PLAIN) as server:
         with open("/home/bob/big", "wb") as f:
             feed(f, BIG)
         before = descriptors(server)
@@ -524,7 +525,7 @@ def test_a_rekey_after_many_moves():
 @limit(300)
 def test_helpers_die_while_all_move():
     """Nursery and keysign killed again and again under moves: no session is lost, each moves at last."""
-    with Server("MaxStartups 100:30:100", "LogLevel INFO") as server:
+    with Server("MaxStartups 100:30:100", "LogLevel INFO", WITH_PLAIN) as server:
         server.crash_expected = True
         rng = random.Random(lab.SEED)
         movers = [Exec(server, 1), quick(Exec, server, 2, "RekeyLimit=512K"), Shell(server, 3), quick(Exec, server, 4, *PLAIN), Sftp(server, 5), Exec(server, 6)]

@@ -18,7 +18,7 @@ import test_handoff
 import test_report
 import test_resume
 from test_ctl import rows
-from test_handoff import PLAIN, Cat, Get, Put, Stopped, children, connections, descriptors, feed, handoff, zombies
+from test_handoff import PLAIN, WITH_PLAIN, Cat, Get, Put, Stopped, children, connections, descriptors, feed, handoff, zombies
 
 CHACHA = ("Ciphers=chacha20-poly1305@openssh.com",)
 KILLS = max(24, lab.ROUNDS)
@@ -104,7 +104,7 @@ def test_sessions_that_move_data_outlive_their_processes():
 @coppiced_only
 @limit(900)
 def test_bulk_transfers_outlive_their_processes():
-    with Server("SurviveCrash yes", "MaxStartups 100:30:100") as server:
+    with Server("SurviveCrash yes", "MaxStartups 100:30:100", WITH_PLAIN) as server:
         server.crash_expected = True
         test_handoff.BIG = 48 << 20
         with open("/home/bob/big", "wb") as f:
