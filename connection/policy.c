@@ -32,6 +32,7 @@ static int fill(struct policy *p, char *why, size_t size)
 	for (int i = 0; i < 2; i++) {
 		choose(&p->ssh.ciphers[i], v->Ciphers);
 		choose(&p->ssh.macs[i], v->MACs);
+		choose(&p->ssh.comps[i], v->Compression ? v->CompressionAlgorithms : "none");
 	}
 	/* MaxAuthTries is known to auth only, which says when it is enough (AUTH_VERDICT.last). */
 	p->ssh.max_auth_tries = SSH_AUTH_REQUESTS;

@@ -72,6 +72,8 @@ int kex_export(const struct ssh *s, struct wr *w)
 	put_buf(w, &run->theirs);
 	wr_bool(w, run->skip_guess);
 	kex_choice_export(&k->next, w);
+	for (int d = 0; d < 2; d++)		/* what is in use stands with its stream (packet_compress.c) */
+		wr_cstr(w, k->next.comp[d]->name);
 	put_buf(w, &run->gex);
 	if (k->state == KEX_WAIT_SIGN) {
 		wr_view(w, kex_shown(run));
@@ -123,6 +125,9 @@ static int get_agreed(struct ssh *s, struct rd *in)
 	TRY(get_buf(&run->theirs, in));
 	run->skip_guess = rd_bool(in);
 	TRY(kex_choice_import(&k->next, in));
+	for (int d = 0; d < 2; d++)
+		if ((k->next.comp[d] = comp_alg_find(rd_string(in, SSH_ALG_NAME_MAX))) == NULL)
+			return SSH_E_STATE;
 	TRY(get_buf(&run->gex, in));
 	gex = k->next.kex->kem == KEM_DH_GEX;
 	if ((k->state == KEX_WAIT_INIT && gex) || ((k->state == KEX_WAIT_GEX_REQUEST || k->state == KEX_WAIT_GEX_INIT) && !gex))
