@@ -4,8 +4,10 @@
 
 #include "base/err.h"
 #include "ssh/kex.h"
+#include "ssh/packet.h"
 
 #define COOKIE_LEN 16u
+#define COOKIES (UINT64_C(1) << 63)	/* apart from the numbers of padding */
 
 /* ---- name lists ---------------------------------------------------------------------------- */
 
@@ -112,7 +114,10 @@ int kexinit_write(struct ssh *s, struct wr *w, int first)
 	const struct ssh_policy *p = &s->policy;
 	uint8_t cookie[COOKIE_LEN];
 
-	s->env.random(s->env.ctx, cookie, sizeof cookie);
+	if (s->env.padding != NULL)
+		s->env.padding(s->env.ctx, COOKIES | s->tx->total, cookie, sizeof cookie);
+	else
+		s->env.random(s->env.ctx, cookie, sizeof cookie);
 	wr_u8(w, SSH_MSG_KEXINIT);
 	wr_raw(w, cookie, sizeof cookie);
 	put_list(s, w, p->kex, find_kex, first);

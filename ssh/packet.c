@@ -79,6 +79,8 @@ static int lent_move(struct ssh *s, size_t n)
 
 	if (n > lent->len)
 		n = lent->len;
+	if (n == 0)
+		return SSH_OK;
 	TRY(buf_append(&s->in, lent->p, n));
 	*lent = view_of(lent->p + n, lent->len - n);
 	return SSH_OK;
@@ -183,6 +185,8 @@ int packet_take(struct ssh *s, struct view *payload)
 	uint32_t n;
 	int r;
 
+	if (s->rx->packets >= SSH_KEY_PACKETS_MAX)
+		return SSH_E_LIMIT;
 	if ((r = take(s, &sh, &whole)) <= 0)
 		return r;
 	p = buf_head(&s->in);
@@ -218,6 +222,11 @@ size_t packet_overhead(const struct ssh *s, size_t payload_len)
 	return whole_len(&sh, payload_len);
 }
 
+uint64_t packet_key_room(const struct ssh *s)
+{
+	return s->tx->bytes < s->tx->bytes_max ? s->tx->bytes_max - s->tx->bytes : 0;
+}
+
 static void pad_with(struct ssh *s, uint8_t *p, size_t n)
 {
 	if (s->env.padding != NULL)
@@ -244,6 +253,8 @@ static int seal(struct ssh *s, const struct shape *sh, uint8_t *from, uint8_t *p
 	size_t pad = padding(sh, payload_len), n = PACKET_HEAD + payload_len + pad;
 	int r;
 
+	if (d->packets >= SSH_KEY_PACKETS_MAX)
+		return SSH_E_LIMIT;
 	put_u32(from, (uint32_t)(n - 4));
 	from[4] = (uint8_t)pad;
 	if (d->cipher != NULL) {

@@ -16,7 +16,7 @@ struct packet_dir {
 	uint32_t doomed;		/* receiving: bytes to read yet before a bad packet ends the connection; 0: none was bad */
 	uint64_t total;			/* packets since the connection began */
 	uint64_t packets, bytes;	/* under the current keys; bytes with length, padding and tag */
-	uint64_t bytes_max;		/* rekey when bytes reach this */
+	uint64_t bytes_max;		/* rekey when bytes reach this; packets have bounds of their own (base/limits.h) */
 	/* compression agreed on, and its stream once it runs: one of the two, by direction */
 	const struct comp_alg *comp;
 	struct inflater *inflate;

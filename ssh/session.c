@@ -400,8 +400,8 @@ void ssh_get_info(const struct ssh *s, struct ssh_info *i)
 void ssh_get_mark(const struct ssh *s, struct ssh_mark *m)
 {
 	*m = (struct ssh_mark){
-		.chain = s->more->chain, .packets_in = s->more->packets_in, .now_ms = s->now, .kex = s->kex->state != KEX_IDLE,
-		.rekey_bytes = s->policy.rekey_bytes, .rekey_ms = s->policy.rekey_ms,
+		.chain = s->more->chain, .packets_in = s->more->packets_in, .now_ms = s->now, .once = s->more->once,
+		.signing = s->wait == WAIT_SIGN,
 	};
 }
 
@@ -410,5 +410,6 @@ void ssh_mark_start(struct ssh *s)
 	s->more->chain = 0;
 	if (s->tx->deflate != NULL)
 		deflater_mark(s->tx->deflate);
+	s->more->once = 0;
 	mux_mark(s);
 }

@@ -14,26 +14,13 @@
 
 #define STATE_MAGIC   0x43535348u	/* "CSSH" */
 #define STATE_VERSION 3u
-#define STATE_VERSION_OLDEST 2u	/* 2: without compression */
+#define STATE_VERSION_OLDEST 2u	/* 2: without compression, and without an open key exchange */
 
 /* ---- out --------------------------------------------------------------------------------- */
 
 static int exportable(const struct ssh *s)
 {
-	return !s->error && s->wait == WAIT_NOTHING && s->event_count == 0 && s->kex->state == KEX_IDLE &&
-	    (s->phase & (P_SERVICE | P_AUTH | P_OPEN)) && !s->more->msg_open && !s->more->fill_open;
-}
-
-static void put_algs(const struct ssh *s, struct wr *w)
-{
-	const struct kex_choice *c = &s->kex->now;
-
-	wr_cstr(w, c->kex->name);
-	wr_cstr(w, c->sig->name);
-	for (int d = 0; d < 2; d++) {
-		wr_cstr(w, c->cipher[d]->name);
-		wr_cstr(w, c->mac[d] ? c->mac[d]->name : "");
-	}
+	return !s->error && s->event_count == 0 && kex_exportable(s) && !s->more->msg_open && !s->more->fill_open;
 }
 
 static int put_dir(const struct packet_dir *d, struct wr *w)
@@ -62,7 +49,8 @@ static int put_transport(struct ssh *s, struct wr *w)
 	wr_string(w, s->session_id.v, s->session_id.len);
 	wr_bool(w, s->kex->strict);
 	wr_bool(w, s->kex->peer_ext_info);
-	put_algs(s, w);
+	kex_choice_export(&s->kex->now, w);
+	TRY(kex_export(s, w));
 	wr_u32(w, s->kex->rekeys);
 	wr_u64(w, s->now - s->kex->done_at);
 	TRY(put_dir(s->rx, w));
@@ -131,37 +119,21 @@ static int get_phase(struct ssh *s, struct rd *in)
 	uint32_t phase = rd_u32(in);
 	int authenticated = rd_bool(in);
 
-	if (phase != P_SERVICE && phase != P_AUTH && phase != P_OPEN)
+	if (phase != P_SERVICE && phase != P_AUTH && phase != P_OPEN && phase != P_REKEY)
 		return SSH_E_STATE;
-	if (authenticated != (phase == P_OPEN))
+	if (authenticated != (phase == P_OPEN || phase == P_REKEY))
 		return SSH_E_STATE;
 	s->phase = (enum ssh_phase)phase;
 	s->authenticated = authenticated;
 	return SSH_OK;
 }
 
-static int get_algs(struct ssh *s, struct rd *in)
-{
-	struct kex_choice *c = &s->kex->now;
-
-	c->kex = kex_alg_find(rd_string(in, SSH_ALG_NAME_MAX));
-	c->sig = sig_alg_find(rd_string(in, SSH_ALG_NAME_MAX));
-	for (int d = 0; d < 2; d++) {
-		struct view mac;
-
-		c->cipher[d] = cipher_alg_find(rd_string(in, SSH_ALG_NAME_MAX));
-		mac = rd_string(in, SSH_ALG_NAME_MAX);
-		c->mac[d] = mac.len > 0 ? mac_alg_find(mac) : NULL;
-		if (c->cipher[d] == NULL || (c->mac[d] == NULL) != (c->cipher[d]->tag_len != 0))
-			return SSH_E_STATE;
-	}
-	return c->kex != NULL && c->sig != NULL ? SSH_OK : SSH_E_STATE;
-}
-
 /* which: 0 client to server, 1 server to client */
 static int get_dir(struct ssh *s, struct packet_dir *d, int which, struct rd *in)
 {
-	const struct cipher_alg *alg = s->kex->now.cipher[which];
+	/* Between our NEWKEYS and the peer's only ours has changed. */
+	const struct kex_choice *choice = d == s->tx && s->kex->state == KEX_WAIT_NEWKEYS ? &s->kex->next : &s->kex->now;
+	const struct cipher_alg *alg = choice->cipher[which];
 	struct cipher *c;
 	uint32_t length;
 	int r;
@@ -177,10 +149,10 @@ static int get_dir(struct ssh *s, struct packet_dir *d, int which, struct rd *in
 	if ((length != 0) != cipher_head_open(c) || length > SSH_PACKET_MAX)
 		return SSH_E_STATE;
 	d->length = length;
-	return cipher_fits(c, alg, s->kex->now.mac[which], d == s->tx) ? SSH_OK : SSH_E_STATE;
+	return cipher_fits(c, alg, choice->mac[which], d == s->tx) ? SSH_OK : SSH_E_STATE;
 }
 
-static int get_keys(struct ssh *s, struct rd *in)
+static int get_keys(struct ssh *s, struct rd *in, uint32_t version)
 {
 	struct kex *k = s->kex;
 	int in_dir = s->role == SSH_SERVER ? 0 : 1, r;
@@ -193,7 +165,9 @@ static int get_keys(struct ssh *s, struct rd *in)
 	s->session_id.len = id.len;
 	k->strict = rd_bool(in);
 	k->peer_ext_info = rd_bool(in);
-	TRY(get_algs(s, in));
+	TRY(kex_choice_import(&k->now, in));
+	if (version >= 3)
+		TRY(kex_import(s, in));
 	k->rekeys = rd_u32(in);
 	age = rd_u64(in);
 	k->done_at = age < s->now ? s->now - age : 0;
@@ -245,7 +219,7 @@ static int get_all(struct ssh *s, struct rd *in, uint32_t version)
 	TRY(get_text(in, SSH_IDENT_MAX, mem, &s->more->version));
 	TRY(ident_check_own(s->more->version));
 	TRY(get_text(in, SSH_IDENT_MAX, mem, &s->peer_version));
-	TRY(get_keys(s, in));
+	TRY(get_keys(s, in, version));
 	TRY(get_more(s, in, version));
 	return get_upper(s, in);
 }

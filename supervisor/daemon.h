@@ -49,6 +49,7 @@ struct proc {
 	unsigned ending : 1;		/* asked to */
 	unsigned killed : 1;		/* by us: that it died of a signal is no crash */
 	unsigned broke_rules : 1;
+	unsigned starved : 1;		/* we had not what it takes to serve it: killed, and no crash */
 	unsigned hung : 1;		/* it did not answer PING: killed, and a crash */
 	unsigned suspect : 1;		/* its answer is late */
 	uint64_t heard;			/* connection: messages of memory_counts() (ipc/memory.h) */
@@ -135,6 +136,7 @@ struct nursery {
 	struct list queue;		/* struct fork_wait */
 	unsigned queued;
 	struct event *again;		/* a successor failed: try later */
+	struct event *serve;		/* it could not be asked: try later */
 	unsigned failed;		/* successors in a row */
 };
 

@@ -1,6 +1,5 @@
 #include "supervisor/reload.h"
 
-#include <event2/event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,7 @@
 #include "supervisor/reload_internal.h"
 #include "supervisor/resume_internal.h"
 #include "supervisor/spawn.h"
+#include "supervisor/timer.h"
 #include "supervisor/watchdog.h"
 
 static void begin(struct daemon *, const struct request *);
@@ -30,13 +30,6 @@ static void begin(struct daemon *, const struct request *);
 static void refuse(struct daemon *, const struct proc *culprit, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- timers ---------------------------------------------------------------------------------- */
-
-static void set(struct event *e, uint64_t ms)
-{
-	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
-
-	event_add(e, &tv);
-}
 
 static int is_waited_for(const struct reload *r, const struct proc *p)
 {
@@ -65,7 +58,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (spent < RELOAD_START_MS)
-		set(r->deadline, RELOAD_START_MS - spent);
+		timer_start(r->deadline, RELOAD_START_MS - spent);
 	else
 		refuse(d, r->keysign != NULL && !r->keysign->is_ready ? r->keysign : r->nursery, "a new %s did not come up within %d s",
 		    r->keysign != NULL && !r->keysign->is_ready ? "keysign" : "nursery", RELOAD_START_MS / 1000);
@@ -93,7 +86,7 @@ static void on_unconfirmed(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	log_ev(LOGL_ERROR, "Configuration %llu was not confirmed in time: the previous one comes back.", (unsigned long long)d->generation);
-	set(r->confirm, RELOAD_AGAIN_MS);	/* in case that is refused; stopped when it is done */
+	timer_start(r->confirm, RELOAD_AGAIN_MS);	/* in case that is refused; stopped when it is done */
 	if (c != NULL)
 		client_done(c, 1, "the configuration was not confirmed in time and goes back: reload again after that");
 	r->next = back;
@@ -130,7 +123,7 @@ static void finish(struct daemon *d)
 	event_del(r->deadline);
 	r->keysign = r->nursery = NULL;
 	if (r->has_next)
-		set(r->again, 0);
+		timer_start(r->again, 0);
 }
 
 static void give_up(struct proc **successor)
@@ -197,7 +190,7 @@ static struct config *remember(struct daemon *d, struct config *was)
 	}
 	if (r->now.confirm_s > 0) {
 		r->confirm_by_ms = clock_ms() + r->now.confirm_s * UINT64_C(1000);
-		set(r->confirm, r->now.confirm_s * UINT64_C(1000));
+		timer_start(r->confirm, r->now.confirm_s * UINT64_C(1000));
 	}
 	reload_keep(d);
 	if (r->confirm_by_ms == 0)
@@ -305,7 +298,7 @@ static void ask(struct daemon *d)
 		refuse(d, NULL, "a new nursery cannot be started");
 		return;
 	}
-	set(r->deadline, RELOAD_VOTE_MS);
+	timer_start(r->deadline, RELOAD_VOTE_MS);
 	maybe_commit(d);
 }
 
@@ -398,7 +391,7 @@ static void begin(struct daemon *d, const struct request *q)
 	if ((r->lookup = lookup_start(d, r->trial->values, on_places)) == NULL)
 		refuse(d, NULL, "the names in ListenAddress cannot be looked up");
 	else
-		set(r->deadline, RELOAD_VOTE_MS);
+		timer_start(r->deadline, RELOAD_VOTE_MS);
 }
 
 /* ---- what happens meanwhile ---------------------------------------------------------------------------- */
@@ -537,7 +530,7 @@ void reload_booted(struct daemon *d)
 	if (d->fallback == NULL)
 		lastgood_save(d);
 	if (r->has_next)
-		set(r->again, 0);
+		timer_start(r->again, 0);
 }
 
 void reload_resume(struct daemon *d)
@@ -545,12 +538,12 @@ void reload_resume(struct daemon *d)
 	uint64_t now = clock_ms(), by = reload_confirm_by(d);
 
 	if (by != 0)
-		set(d->reload->confirm, by > now ? by - now : 0);
+		timer_start(d->reload->confirm, by > now ? by - now : 0);
 	if (!d->resume->by_exec && differing(d) != 0 && reload_state(d) != NULL) {
 		log_ev(LOGL_INFO, "ev=config processes have another configuration than the file: it is reloaded");
 		d->reload->next = (struct request){ .kind = RELOAD_FILE };
 		d->reload->has_next = 1;
-		set(d->reload->again, 0);
+		timer_start(d->reload->again, 0);
 	}
 }
 

@@ -1,6 +1,5 @@
 #include "supervisor/replace.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -12,8 +11,10 @@
 #include "supervisor/proc.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
+#include "supervisor/timer.h"
 
 #define WAIT_MS 30000		/* for a successor */
+#define AGAIN_MS 20
 
 struct replace {
 	struct daemon *d;
@@ -53,16 +54,13 @@ static void finish(struct replace *r)
 
 static void soon(struct replace *r)
 {
-	struct timeval now = { 0, 0 };
-
 	r->now = 0;
 	event_del(r->patience);
-	event_add(r->next, &now);
+	timer_start(r->next, 0);
 }
 
 static void on_next(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval patience = { WAIT_MS / 1000, 0 }, again = { 0, 20000 };
 	struct replace *r = arg;
 	struct sup_node *n;
 	struct proc *p;
@@ -70,7 +68,7 @@ static void on_next(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	if (r->at == r->n && r->d->nursery.next != NULL && !r->d->stopping) {	/* what follows wants the new one */
-		event_add(r->next, &again);
+		timer_start(r->next, AGAIN_MS);
 		return;
 	}
 	if (r->d->stopping || r->at == r->n) {
@@ -96,7 +94,7 @@ static void on_next(evutil_socket_t fd, short what, void *arg)
 	}
 	p->heir_of = k;
 	r->now = p->serial;
-	event_add(r->patience, &patience);
+	timer_start(r->patience, WAIT_MS);
 }
 
 static void on_patience_over(evutil_socket_t fd, short what, void *arg)

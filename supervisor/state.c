@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "supervisor/drain.h"
 #include "supervisor/exits.h"
 #include "supervisor/grant.h"
@@ -35,7 +36,7 @@ static void put(struct pen *pen, const struct saved *s)
 	if (!state_knows(s->kind, pen->format))
 		return;		/* whoever reads it would not know what to do */
 	if (b.max == 0)
-		buf_init(&b, JOURNAL_VALUE_MAX, NULL);
+		buf_init(&b, JOURNAL_VALUE_MAX, &mem_reserve);
 	buf_truncate(&b, 0);
 	if ((r = state_encode(&b, pen->format, s)) == SSH_OK)
 		r = journal_put(pen->j, s->kind, s->id, view_of(buf_head(&b), buf_len(&b)));
@@ -203,7 +204,7 @@ void state_node(struct kid *k)
 		return;
 	if (k->node->id % MARGIN == 0)
 		state_daemon(k->d);
-	buf_init(&window, 8192, NULL);
+	buf_init(&window, 8192, &mem_reserve);
 	s = of_node(k, &window);
 	note(k->d, &s);
 	buf_drop(&window);
@@ -239,7 +240,7 @@ void state_grant(struct session *se)
 
 	if (se->d->journal == NULL || se->grant == NULL)
 		return;
-	buf_init(&groups, 4096, NULL);
+	buf_init(&groups, 4096, &mem_reserve);
 	s = of_grant(se, &groups);
 	note(se->d, &s);
 	buf_drop(&groups);

@@ -25,7 +25,7 @@ fi
 mkdir -p "$tree/source" "$tree/$build"
 if [ $# -eq 0 ]; then
 	set -- sh -ec 'cd /source && cmake --preset release -B "/$0" -DCOPPICE_TESTS=ON >/dev/null
-	    cmake --build "/$0" --target unit_ssh_crypto unit_ssh unit_ssh_faults coppiced reporter keeper acceptor keysign auth nursery channel coppicectl
+	    cmake --build "/$0" -j${TRIXIE_JOBS:-2} --target unit_ssh_crypto unit_ssh unit_ssh_faults coppiced reporter keeper acceptor keysign auth nursery channel sftp-server coppicectl
 	    cd "/$0" && tests/unit_ssh_crypto -j2 && tests/unit_ssh_faults && tests/unit_ssh -j2 --timeout 100000
 	    exec sh /source/tests/trixie-login.sh "/$0"' "$build"
 fi

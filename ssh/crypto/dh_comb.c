@@ -109,7 +109,7 @@ int dh_comb_prepare(const struct dh_group *group, size_t exponent)
 
 static unsigned bit(const uint8_t *x, size_t len, size_t at)
 {
-	return at < 8 * len ? x[len - 1 - at / 8] >> at % 8 & 1u : 0;
+	return at < 8 * len ? (unsigned)x[len - 1 - at / 8] >> at % 8 & 1u : 0;
 }
 
 /* x = x + sign * 2^at, modulo its length */

@@ -20,6 +20,7 @@ static const uint8_t fuzz_public[32] = {
 	0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a };
 
 static struct privkey *fuzz_key;
+static const char *fuzz_compression;	/* NULL: what the defaults agree on, none */
 
 /* Whatever the target promises and does not keep is a crash. */
 #define FUZZ_MUST(x) do { if (!(x)) abort(); } while (0)
@@ -93,6 +94,8 @@ static inline void fuzz_side_init(struct fuzz_side *f, enum ssh_role role)
 	f->mem = (struct mem){ fuzz_counted, &f->live };
 	f->env = (struct ssh_env){ .random = fuzz_random, .ctx = &f->rng, .mem = &f->mem };
 	ssh_policy_defaults(&f->policy);
+	if (fuzz_compression != NULL)
+		f->policy.comps[0] = f->policy.comps[1] = fuzz_compression;
 }
 
 static inline void fuzz_side_keys(struct fuzz_side *f)

@@ -327,21 +327,63 @@ def test_not_crash_after_crash():
 
 
 @coppiced_only
-def test_not_during_a_key_exchange():
+def test_in_the_middle_of_a_key_exchange():
+    """It waits for its host key's signature when it is killed; the successor asks for it again."""
     with Server("SurviveCrash yes") as server:
         server.crash_expected = True
         c = Cat(server)
         c.end()
         c = Cat(server, options=("RekeyLimit=64K",))
-        signer = children(server, "keysign")[0]
-        with Stopped(signer):
-            # Without line ends, so that nothing comes back that nobody reads.
-            threading.Thread(target=lambda: (c.p.stdin.write(b"x" * 300000), c.p.stdin.flush()), daemon=True).start()
-            wait_until(lambda: handoff(server, str(c.session))[0]["why"] == "key exchange under way", 20, text="no key exchange")
-            kill(c.pid)
-            same(c.p.wait(20), 255, "status of ssh")
-        with open(server.log_path) as f:
-            check("no successor: its books were closed" in f.read(), "the log does not say why")
+        for i in range(5):
+            was = c.pid
+            with Stopped(children(server, "keysign")[0]):
+                c.p.stdin.write(b"x" * 200000 + b"\n")
+                c.p.stdin.flush()
+                wait_until(lambda: handoff(server, str(c.session))[0]["why"] == "key exchange under way", 20, text="no key exchange")
+                kill(was)
+                wait_until(lambda: not os.path.exists("/proc/%d" % was), 10)
+            # a fresh nursery needs keysign, too
+            wait_until(lambda: c.pid not in (None, 0, was), 20, text="no successor")
+            same(len(c.p.stdout.readline()), 200001, "what came back")
+            c.line("on %d" % i)
+        c.end()
+        check("no successor" not in server.log(), "a session ended", server.log()[-2000:])
+
+
+class Rekeying(Exec):
+    """Changes its keys all the time."""
+
+    def options(self):
+        return super().options() + ("RekeyLimit=200K",)
+
+
+@coppiced_only
+@limit(900)
+def test_sessions_that_change_keys_outlive_their_processes():
+    for line in ("", "RekeyLimit 150K"):
+        with Server("SurviveCrash yes", "MaxStartups 100:30:100", line) as server:
+            server.crash_expected = True
+            rng = random.Random(lab.SEED)
+            movers = [Rekeying(server, i) for i in range(3)]
+            for m in movers:
+                moving(m)
+            for killed in range(KILLS // 2):
+                ripe = []
+                while not ripe:         # once per packet position
+                    ripe = [(s, p) for s, p in sorted(connections(server).items()) if p and came(p) >= 1000]
+                session, pid = rng.choice(ripe)
+                time.sleep(rng.random() * 0.01)
+                kill(pid)
+                wait_until(lambda: connections(server).get(session) not in (None, 0, pid), 10, text="no successor after %d kills" % (killed + 1))
+                faults = [m.fault for m in movers if m.fault]
+                check(not faults, "after kill %d: %s" % (killed + 1, "; ".join(faults)))
+            was = {m: m.progress for m in movers}
+            wait_until(lambda: all(m.progress > was[m] or m.fault for m in movers), 20, text="some stand still")
+            for m in movers:
+                m.finish()
+            check(not any(m.fault for m in movers), "; ".join(m.fault for m in movers if m.fault))
+            check(sum(r["value"] for r in rows(server, "stats") if r["counter"] == "rekeys") > KILLS // 2, "few keys were exchanged")
+            wait_until(lambda: not connections(server), 20, text="sessions that do not end")
 
 
 @coppiced_only

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <zlib.h>
 
 #include "base/err.h"
@@ -300,6 +301,46 @@ Test(compress, the_longest_payload_and_one_byte_more)
 				cr_assert_eq(takes(room, packed(p, n, Z_SYNC_FLUSH), max[i]), n <= max[i] ? SSH_OK : SSH_E_TOO_BIG, "%zu of %zu", n, max[i]);
 	cr_assert_eq(takes(room, packed(p, sizeof p, Z_SYNC_FLUSH), SSH_PACKET_MAX), SSH_E_TOO_BIG);
 	cr_assert_eq(takes(room, packed(p, sizeof p, Z_SYNC_FLUSH), SIZE_MAX), SSH_E_TOO_BIG, "whatever is asked for");
+}
+
+/* A block of codes of its own and nothing else: 90 bits, for which zlib makes three tables. */
+static void put_tables(struct bits *b)
+{
+	put_bits(b, 4, 3);		/* dynamic */
+	put_bits(b, 0, 10);		/* 257 literals, 1 distance */
+	put_bits(b, 14, 4);		/* lengths of 18 code length codes: of 18 and of 1 it is 1 */
+	for (int i = 0; i < 18; i++)
+		put_bits(b, i == 2 || i == 17, 3);
+	put_bits(b, 1 | 127 << 1, 8);	/* 138 zeros, 118 zeros, two ones */
+	put_bits(b, 1 | 107 << 1, 8);
+	put_bits(b, 0, 2);
+	put_bits(b, 0, 1);		/* the end */
+}
+
+Test(compress, nothing_but_tables)
+{
+	static uint8_t packet[SSH_PACKET_MAX];
+	struct bits b = { .to = packet };
+	struct inflater *f;
+	struct view v;
+	struct rusage u;
+	double used;
+
+	put_bits(&b, 0x9c78, 16);
+	while (b.len < sizeof packet - 32)
+		put_tables(&b);
+	put_bits(&b, 2, 3);
+	put_literal(&b, 'x');
+	put_bits(&b, 0, 14);
+	getrusage(RUSAGE_SELF, &u);
+	used = (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6;
+	cr_assert_eq(inflater_new(&f, NULL), SSH_OK);
+	cr_assert_eq(inflater_take(f, view_of(packet, b.len), MAX, &v), SSH_OK);
+	cr_assert(view_is(v, "x"));
+	inflater_free(f);
+	getrusage(RUSAGE_SELF, &u);
+	used = (double)u.ru_utime.tv_sec + (double)u.ru_utime.tv_usec / 1e6 - used;
+	cr_assert_lt(used, 1.0, "%.3f s", used);
 }
 
 /* Cut anywhere a stream is an error or the beginning of what it would have been; the rest may still come. */

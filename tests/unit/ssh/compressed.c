@@ -289,6 +289,38 @@ Test(compressed, moved_everywhere)
 	}
 }
 
+/* What was written down before there was compression. */
+Test(compressed, a_state_of_version_2)
+{
+	static const uint8_t none[] = { 0, 0, 0, 4, 'n', 'o', 'n', 'e', 0, 0, 0, 0, 4, 'n', 'o', 'n', 'e', 0 };
+	struct buf b, again;
+	struct pair p;
+	struct ssh *s;
+	uint8_t *at, *old;
+	size_t n;
+
+	pair_init(&p);
+	pair_login(&p);
+	buf_init(&b, 1 << 20, NULL);
+	buf_init(&again, 1 << 20, NULL);
+	cr_assert_eq(ssh_export(p.side[SSH_SERVER], &b), SSH_OK);
+	cr_assert_not_null(at = memmem(buf_head(&b), buf_len(&b), none, sizeof none));
+	n = (size_t)(at - buf_head(&b));
+	old = malloc(buf_len(&b));
+	memcpy(old, buf_head(&b), n);
+	memcpy(old + n, at + sizeof none, buf_len(&b) - n - sizeof none);
+	put_u32(old + 4, 2);
+	cr_assert_eq(ssh_import(&s, &p.env[SSH_SERVER], &p.policy[SSH_SERVER], view_of(old, buf_len(&b) - sizeof none), p.now), SSH_OK);
+	cr_assert_eq(ssh_export(s, &again), SSH_OK);
+	cr_assert_eq(buf_len(&b), buf_len(&again));
+	cr_assert_arr_eq(buf_head(&b), buf_head(&again), buf_len(&b));
+	ssh_free(s);
+	free(old);
+	buf_drop(&b);
+	buf_drop(&again);
+	pair_free(&p);
+}
+
 /* ---- DATA prepared in place -------------------------------------------------------------------------- */
 
 static void pattern(uint8_t *p, size_t n, uint64_t seed)

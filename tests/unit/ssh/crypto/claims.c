@@ -218,7 +218,7 @@ static int ec_point(struct view in)
 	unsigned which = in.len > 0 ? in.p[0] % 3u : 0;
 	const struct curve *c = curve_of(curves[which].kind);
 	gcry_mpi_point_t p;
-	gcry_mpi_t x, y, prime;
+	gcry_mpi_t x, y, prime = NULL;
 	gcry_ctx_t ctx;
 	int r;
 

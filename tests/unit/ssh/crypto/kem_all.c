@@ -332,6 +332,24 @@ static void patterned(void *ctx, uint8_t *p, size_t n)
 			p[i] = (uint8_t)(i * (size_t)round * 37 + (i >> 3) * 11 + (size_t)round);
 }
 
+/* RFC 7919 5.2: twice the strength of the group, and no bit of it is 0 by accident. */
+Test(kem_all, exponents)
+{
+	static const struct { enum kem_id kem; size_t bits; } rows[] = { { KEM_DH14, 225 }, { KEM_DH16, 325 }, { KEM_DH18, 400 } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		uint8_t pub[SSH_KEX_PUBLIC_MAX];
+		struct kem_secret s;
+		size_t n;
+		int round = 0;		/* random bytes of zeros */
+
+		cr_assert_eq(kem_start(rows[i].kem, NULL, patterned, &round, &s, pub, &n), SSH_OK);
+		cr_assert_geq(s.len * 8, rows[i].bits);
+		cr_assert_lt(s.len * 8, rows[i].bits + 8);
+		cr_assert(s.v[0] & 0x80);
+	}
+}
+
 /* With tables comes out what comes out without. */
 Test(kem_all, prepared_groups)
 {
