@@ -103,6 +103,9 @@ class Row:
         self.lines = ["%s %s" % x for x in lists.items()] + more + ["LogLevel DEBUG", "MaxStartups 100:30:200"]
 
     def suits(self, client):
+        import clients
+        if any(client.name == name and self.kind == kind and part in self.alg for name, kind, part, _ in clients.CANNOT):
+            return False
         if self.kind == "default":
             return any(AEAD_OR_ETM.search(name) for _, name in client.known) == (self.alg == "")
         return self.needs <= client.known
@@ -249,6 +252,7 @@ def table(plan, here, results):
 
 
 def runner():
+    import clients
     import lab
     lab.furnish()
     make_keys()
@@ -270,6 +274,9 @@ def runner():
     table(plan, here, results)
     print("\nwith defaults:\n  " + "\n  ".join(sorted(defaults)))
     print("no client here knows: " + (", ".join(r.kind + " " + r.alg for r in nobody if r.kind != "default") or "-"))
+    for name, kind, part, what in clients.CANNOT:
+        if name in (c.name for c in here):
+            print("not asked for, %s %s *%s*: %s" % (name, kind, part, what))
     bad = sum(1 for wrong in results.values() if wrong)
     print("%d passed, %d failed" % (len(results) - bad, bad) + (", skipped: " + ", ".join(missing) if missing else ""))
     return 1 if bad or not results else 0
