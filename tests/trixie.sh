@@ -4,7 +4,7 @@
 # Debian 13 has libgcrypt 1.11, which brings ML-KEM-768 and sntrup761 of its own, and OpenSSH 10, whose first choice is
 # mlkem768x25519-sha256. This makes a Debian 13 tree with debootstrap in TREE, unless there is one, builds this source
 # in it, in TREE/build, and runs the unit tests of ssh/ and ssh/crypto/ there, among them the one that both
-# implementations of ML-KEM agree. Then that tree's ssh logs in to the daemon built there, once with each exchange that
+# implementations of ML-KEM agree; not keyformats, which is about tools that are not there. Then that tree's ssh logs in to the daemon built there, once with each exchange that
 # both know, sntrup761x25519-sha512 among them (tests/trixie-login.sh). With a COMMAND: that one in place of all this, in the same place.
 #
 # Needs root, debootstrap and a Debian mirror; takes 600 MB. Nothing is mounted outside a mount namespace of its own.
@@ -26,7 +26,7 @@ mkdir -p "$tree/source" "$tree/$build"
 if [ $# -eq 0 ]; then
 	set -- sh -ec 'cd /source && cmake --preset release -B "/$0" -DCOPPICE_TESTS=ON >/dev/null
 	    cmake --build "/$0" -j${TRIXIE_JOBS:-2} --target unit_ssh_crypto unit_ssh unit_ssh_faults coppiced reporter keeper acceptor keysign auth nursery channel sftp-server coppicectl
-	    cd "/$0" && tests/unit_ssh_crypto -j2 && tests/unit_ssh_faults && tests/unit_ssh -j2 --timeout 100000
+	    cd "/$0" && tests/unit_ssh_crypto -j2 && tests/unit_ssh_faults && tests/unit_ssh -j2 --timeout 100000 --filter "!(keyformats)/*"
 	    exec sh /source/tests/trixie-login.sh "/$0"' "$build"
 fi
 # shellcheck disable=SC2016

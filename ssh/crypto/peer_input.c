@@ -124,34 +124,61 @@ static const uint8_t ed448_order[57] = {
 	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x3f, 0x00,
 };
 
+/*
+ * libgcrypt's arithmetic modulo this p aborts on a coordinate that fills fewer of its words than p does. One of 2^63 honest
+ * keys is refused for that; whoever looks for such a point finds one at once.
+ */
+static int ed448_short(gcry_mpi_t v)
+{
+	return gcry_mpi_get_nbits(v) <= 448 - 8 * sizeof(long);
+}
+
+/* There is an x with x^2 = t, and neither it nor p - x is short. */
+static int ed448_root(gcry_mpi_t t, gcry_mpi_t p)
+{
+	gcry_mpi_t x = gcry_mpi_new(448), e = gcry_mpi_new(448);
+	int is;
+
+	gcry_mpi_add_ui(e, p, 1);
+	gcry_mpi_rshift(e, e, 2);	/* p = 3 mod 4: (p + 1) / 4 makes the root, where there is one */
+	gcry_mpi_powm(x, t, e, p);
+	gcry_mpi_mulm(e, x, x, p);
+	is = gcry_mpi_cmp(e, t) == 0 && !ed448_short(x);
+	gcry_mpi_sub(e, p, x);
+	is = is && !ed448_short(e);
+	gcry_mpi_release(x);
+	gcry_mpi_release(e);
+	return is;
+}
+
 /* x^2 = (1 - y^2) / (1 + 39081 y^2): is there an x? Not for y of 0 and +-1, the points of small order. */
 static int ed448_on_curve(const uint8_t y_bytes[57])
 {
 	uint8_t big_p[57], big_y[57];
-	gcry_mpi_t p = NULL, y = NULL, t = gcry_mpi_new(448), half = gcry_mpi_new(448);
+	gcry_mpi_t p = NULL, y = NULL, t = gcry_mpi_new(448);
 	int on = 0;
 
 	for (size_t i = 0; i < 57; i++) {
 		big_p[i] = ed448_p[56 - i];
 		big_y[i] = y_bytes[56 - i];
 	}
-	if (gcry_number(&p, view_of(big_p, 57)) == SSH_OK && gcry_number(&y, view_of(big_y, 57)) == SSH_OK) {
+	if (gcry_number(&p, view_of(big_p, 57)) == SSH_OK && gcry_number(&y, view_of(big_y, 57)) == SSH_OK && !ed448_short(y)) {
 		gcry_mpi_mulm(y, y, y, p);
 		gcry_mpi_mul_ui(t, y, 39081);
 		gcry_mpi_add_ui(t, t, 1);
-		gcry_mpi_sub_ui(y, y, 1);
-		gcry_mpi_subm(y, p, y, p);
-		gcry_mpi_mulm(t, t, y, p);
-		gcry_mpi_rshift(half, p, 1);	/* (p - 1) / 2: Euler's criterion */
-		on = gcry_mpi_cmp_ui(y, 0) != 0 && gcry_mpi_cmp_ui(y, 1) != 0;
-		if (on)
-			gcry_mpi_powm(t, t, half, p);
-		on = on && gcry_mpi_cmp_ui(t, 1) == 0;
+		gcry_mpi_mod(t, t, p);
+		/* the divisor is never 0: -39081 is no square */
+		on = gcry_mpi_cmp_ui(y, 1) != 0 && gcry_mpi_invm(t, t, p);
+		if (on) {
+			gcry_mpi_sub_ui(y, y, 1);
+			gcry_mpi_subm(y, p, y, p);
+			gcry_mpi_mulm(t, t, y, p);
+			on = ed448_root(t, p);
+		}
 	}
 	gcry_mpi_release(p);
 	gcry_mpi_release(y);
 	gcry_mpi_release(t);
-	gcry_mpi_release(half);
 	return on;
 }
 

@@ -23,7 +23,7 @@ int peer_ed25519_key(struct view key);
 /* RFC 8032 5.1.7: 64 bytes, S < L. */
 int peer_ed25519_sig(struct view sig);
 
-/* RFC 8032 5.2.3: 57 bytes, y < p, on the curve, not of order 1, 2 or 4. */
+/* RFC 8032 5.2.3: 57 bytes, y < p, on the curve, not of order 1, 2 or 4; x and y as long as libgcrypt 1.10 and 1.11 bear. */
 int peer_ed448_key(struct view key);
 /* RFC 8032 5.2.7: 114 bytes, S < L. */
 int peer_ed448_sig(struct view sig);

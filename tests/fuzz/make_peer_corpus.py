@@ -124,6 +124,29 @@ put("ed448_key", "no", "high-bits", bytes.fromhex(HEX["claims_ed448"])[:56] + b"
 off = next(y for y in range(2, 99) if pow((1 - y * y) * pow(1 + 39081 * y * y, -1, P448) % P448, (P448 - 1) // 2, P448) == P448 - 1)
 put("ed448_key", "no", "off-the-curve", off.to_bytes(57, "little"))
 
+def ed448(step):
+    """Points with one coordinate of 2, 2 + step, ...: libgcrypt aborts on coordinates that fill too few words."""
+    found, v = [], 2
+    while len(found) < 4:
+        v2 = v * v
+        w2 = (1 - v2) * pow(1 + 39081 * v2, -1, P448) % P448        # the curve's equation is the same for x and y
+        w = pow(w2, (P448 + 1) // 4, P448)
+        if w * w % P448 == w2:
+            found.append((v, w))
+        v += step
+    return found
+
+
+for word, step in (("small", 1), ("6-words", 2**383 - 1), ("9-words", 2**40 + 1)):
+    for i, (v, w) in enumerate(ed448(step)):
+        if v.bit_length() <= 384:
+            put("ed448_key", "no", "y-short-%s-%d" % (word, i), v.to_bytes(57, "little"))
+            for sign in (0, 1):
+                put("ed448_key", "no", "x-short-%s-%d-%d" % (word, i, sign), w.to_bytes(56, "little") + bytes([sign << 7]))
+                put("ed448_key", "no", "x-short-minus-%s-%d-%d" % (word, i, sign), (P448 - w).to_bytes(56, "little") + bytes([sign << 7]))
+least = next(v for v in range(2**384, 2**384 + 99) if pow((1 - v * v) * pow(1 + 39081 * v * v, -1, P448) % P448, (P448 - 1) // 2, P448) == 1)
+put("ed448_key", "yes", "y-of-7-words", least.to_bytes(57, "little"))
+
 # ---- NIST's curves: SEC 1, FIPS 186-4 ------------------------------------------------------------------------
 
 CURVES = [(256, 2**256 - 2**224 + 2**192 + 2**96 - 1, 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551,
