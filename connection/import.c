@@ -202,12 +202,14 @@ static int get_sessions(struct conn *c, struct rd *in, carried_fn *carried, void
 
 /* ---- all -------------------------------------------------------------------------------------- */
 
-static int get_head(struct conn *c, struct rd *in)
+static int get_head(struct conn *c, struct rd *in, uint32_t *version)
 {
-	uint32_t magic = rd_u32(in), version = rd_u32(in);
-	uint64_t id = rd_u64(in);
+	uint32_t magic = rd_u32(in);
+	uint64_t id;
 
-	if (in->bad || magic != CONN_STATE_MAGIC || version != CONN_STATE_VERSION || id != c->id)
+	*version = rd_u32(in);
+	id = rd_u64(in);
+	if (in->bad || magic != CONN_STATE_MAGIC || *version < 1 || *version > CONN_STATE_VERSION || id != c->id)
 		return SSH_E_STATE;
 	c->openssh = rd_bool(in);
 	c->no_more_sessions = rd_bool(in);
@@ -240,11 +242,14 @@ static int get_core(struct conn *c, struct rd *in)
 
 static int get_all(struct conn *c, struct rd *in, carried_fn *carried, void *ctx)
 {
+	uint32_t version;
 	int r;
 
-	TRY(get_head(c, in));
+	TRY(get_head(c, in, &version));
 	TRY(get_user(c, in));
 	TRY(get_allowed(c, in));
+	if (version > 1)
+		TRY(prove_import(&c->prove, in));
 	TRY(get_sessions(c, in, carried, ctx));
 	return get_core(c, in);
 }
