@@ -249,13 +249,13 @@ static int random_letters(const char *text, unsigned *min, unsigned *max)
 	char end;
 	int n = -1;
 
-	if (strncmp(text, "random", 6) != 0 || (text[6] != '\0' && text[6] != ' ' && text[6] != '\t'))
+	if (strncmp(text, "random", 6) != 0 || (text[6] != '\0' && text[6] != ' '))
 		return 0;
 	*min = RANDOM_MIN;
 	*max = RANDOM_MAX;
-	if (strspn(text + 6, " \t") == strlen(text + 6))
+	if (strspn(text + 6, " ") == strlen(text + 6))
 		return 1;
-	if (strspn(text + 6, " \t0123456789") != strlen(text + 6) || (n = sscanf(text + 6, "%3u%*1[ \t]%3u%c", min, max, &end)) != 2)
+	if (strspn(text + 6, " 0123456789") != strlen(text + 6) || (n = sscanf(text + 6, "%3u%*1[ ]%3u%c", min, max, &end)) != 2)
 		return -1;
 	return *min >= 1 && *min <= *max && *max <= VERSION_MAX ? 1 : -1;
 }
