@@ -183,14 +183,13 @@ def blob(name):
 
 
 def announced(raw):
-    while True:
-        number, r = raw.get()
-        if number == rawssh.GLOBAL_REQUEST and r.string() == b"hostkeys-00@openssh.com":
-            same(r.byte(), 0, "want_reply")
-            keys = []
-            while r.at < len(r.data):
-                keys.append(r.string())
-            return keys
+    raw.put(bytes([PING]) + string("behind it"))
+    same(answer(raw)[0], PONG, "the answer")
+    check(raw.hostkeys is not None, "no announcement")
+    r, keys = Reader(raw.hostkeys), []
+    while r.at < len(r.data):
+        keys.append(r.string())
+    return keys
 
 
 def prove(raw, *keys):
