@@ -14,7 +14,7 @@
 #define SSH_KEX_PUBLIC_MAX      2048u	/* a DH group18 value is 1,025 bytes, ML-KEM + X25519 1,216 */
 #define SSH_KEX_SHARED_MAX      1032u	/* a DH group18 secret as an mpint is 1,029 bytes */
 #define SSH_DH_BITS_MIN         2048u	/* RFC 8270 */
-#define SSH_DH_BITS_MAX         8192u	/* RFC 4419 3; one exponentiation costs 10 ms */
+#define SSH_DH_BITS_MAX         8192u	/* RFC 4419 3; both exponentiations of an exchange cost 25 ms */
 #define SSH_BLOB_MAX           16384u	/* one public key or certificate; RSA 16384 is 2 KiB */
 #define SSH_SIG_MAX             4096u	/* RSA 16384 is 2 KiB and a name */
 #define SSH_HOSTKEYS_MAX          32u	/* a key and a certificate of each kind, twice (old and new) */

@@ -17,7 +17,7 @@ static const struct alg { unsigned kind; const char *name, *why, *key; } algs[] 
 #define SIG(id, name, state, key, ...) { ALGS_SIG, name, state, key },
 #define CIPHER(id, name, state, ...) { ALGS_CIPHER, name, state, NULL },
 #define MAC(id, name, state, ...) { ALGS_MAC, name, state, NULL },
-#define COMP(id, name, state) { ALGS_COMP, name, state, NULL },
+#define COMP(id, name, state, ...) { ALGS_COMP, name, state, NULL },
 #include "ssh/crypto/algs.def"
 };
 #define ALGS (sizeof algs / sizeof algs[0])
@@ -42,6 +42,9 @@ static unsigned kinds_of(enum conf_key key, const char **what)
 	case KEY_KexAlgorithms:
 		*what = "SSH2 KexAlgorithms";
 		return ALGS_KEX;
+	case KEY_CompressionAlgorithms:
+		*what = "compression method";
+		return ALGS_COMP;
 	default:
 		*what = "key types";
 		return key == KEY_HostKeyAlgorithms ? ALGS_CERT | ALGS_SIG : ALGS_SIG;

@@ -390,6 +390,8 @@ static int set_one(const struct keyword *k, void *to, const char *word, struct w
 		return set_time(to, word, why);
 	case TYPE_STARTUPS:
 		return set_startups(to, word, why);
+	case TYPE_COMPRESSION:
+		return set_name(names_compression, word, to, "option", "\"", why);
 	case TYPE_PROXY:
 		TRY(set_name(names_proxy, word, &value, "option", "\"", why));
 		*(enum conf_proxy *)to = (enum conf_proxy)value;

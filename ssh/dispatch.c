@@ -147,7 +147,7 @@ void dispatch_forget(struct ssh *s)
 	if (s->in_packet == 0)
 		return;
 	if (!s->authenticated)		/* it may have held a password */
-		secret_wipe(buf_head(&s->in), s->in_packet);
+		packet_wipe(s);
 	buf_consume(&s->in, s->in_packet);
 	s->in_packet = 0;
 }

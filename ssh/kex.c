@@ -269,6 +269,7 @@ static int send_newkeys(struct ssh *s)
 		return r;
 	}
 	packet_rekey(s->tx, tx, k->strict, bytes_max(s, k->next.cipher[out]));
+	TRY(packet_compress_keys(s, s->tx, k->next.comp[out]));
 	k->tx_closed = 0;
 	kex_enter(k, KEX_WAIT_NEWKEYS);
 	if (first && s->role == SSH_SERVER && k->peer_ext_info)
@@ -280,14 +281,15 @@ static int send_newkeys(struct ssh *s)
 int ssh_on_newkeys(struct ssh *s, struct rd *in)
 {
 	struct kex *k = s->kex;
-	int first = s->phase != P_REKEY, r;
+	int first = s->phase != P_REKEY, in_dir = s->role == SSH_SERVER ? 0 : 1, r;
 	struct ssh_event *e;
 
 	if (k->state != KEX_WAIT_NEWKEYS)
 		return SSH_E_PROTOCOL;
 	TRY(rd_done(in));
-	packet_rekey(s->rx, k->run->next_rx, k->strict, bytes_max(s, k->next.cipher[s->role == SSH_SERVER ? 0 : 1]));
+	packet_rekey(s->rx, k->run->next_rx, k->strict, bytes_max(s, k->next.cipher[in_dir]));
 	k->run->next_rx = NULL;
+	TRY(packet_compress_keys(s, s->rx, k->next.comp[in_dir]));
 	k->now = k->next;
 	k->done_at = s->now;
 	k->rekeys += first ? 0 : 1;

@@ -264,7 +264,7 @@ int  ssh_disconnect(struct ssh *, unsigned reason, const char *text);
 struct view ssh_session_id(const struct ssh *);
 struct ssh_info {
 	struct view peer_version;
-	const char *kex, *hostkey, *cipher[2], *mac[2];	/* [0] client to server */
+	const char *kex, *hostkey, *cipher[2], *mac[2], *comp[2];	/* [0] client to server */
 	int strict, open;
 	uint64_t bytes_in, bytes_out, packets_in, packets_out;
 	uint32_t rekeys, channels;
@@ -282,7 +282,7 @@ struct ssh_mark {
 	int kex;			/* a key exchange is under way */
 };
 void ssh_get_mark(const struct ssh *, struct ssh_mark *);
-/* From here on the chain is counted, and silence too: as after an import of what an export says now. */
+/* From here on the chain is counted, silence too, and compression knows nothing of what was said before: as after an import of what an export says now. */
 void ssh_mark_start(struct ssh *);
 
 /*

@@ -13,7 +13,8 @@
  */
 
 #define STATE_MAGIC   0x43535348u	/* "CSSH" */
-#define STATE_VERSION 2u
+#define STATE_VERSION 3u
+#define STATE_VERSION_OLDEST 2u	/* 2: without compression */
 
 /* ---- out --------------------------------------------------------------------------------- */
 
@@ -74,6 +75,7 @@ static int put_transport(struct ssh *s, struct wr *w)
 	wr_u64(w, m->packets_out);
 	wr_u8(w, (uint8_t)m->ext_info_seen);
 	wr_cstr(w, m->peer_sig_algs);
+	TRY(packet_compress_export(s, w));
 	rd_raw(&rest, s->in_packet);
 	wr_view(w, rd_rest(&rest));
 	wr_string(w, buf_head(&s->out), buf_len(&s->out));
@@ -205,7 +207,7 @@ static int get_keys(struct ssh *s, struct rd *in)
 	return get_dir(s, s->tx, !in_dir, in);
 }
 
-static int get_more(struct ssh *s, struct rd *in)
+static int get_more(struct ssh *s, struct rd *in, uint32_t version)
 {
 	struct session_more *m = s->more;
 	struct view v;
@@ -218,6 +220,10 @@ static int get_more(struct ssh *s, struct rd *in)
 	m->packets_out = rd_u64(in);
 	m->ext_info_seen = rd_u8(in);
 	TRY(get_text(in, SIG_ALGS_MAX, s->env.mem, &m->peer_sig_algs));
+	if (version > 2)
+		TRY(packet_compress_import(s, in));
+	else
+		packet_compress_none(s);
 	v = rd_string(in, s->in.max);
 	TRY(buf_append(&s->in, v.p, v.len));
 	v = rd_string(in, s->out.max);
@@ -236,7 +242,7 @@ static int get_upper(struct ssh *s, struct rd *in)
 	return rd_done(&auth) < 0 || rd_done(&mux) < 0 ? SSH_E_STATE : SSH_OK;
 }
 
-static int get_all(struct ssh *s, struct rd *in)
+static int get_all(struct ssh *s, struct rd *in, uint32_t version)
 {
 	const struct mem *mem = s->env.mem;
 	int r;
@@ -246,7 +252,7 @@ static int get_all(struct ssh *s, struct rd *in)
 	TRY(ident_check_own(s->more->version));
 	TRY(get_text(in, SSH_IDENT_MAX, mem, &s->peer_version));
 	TRY(get_keys(s, in));
-	TRY(get_more(s, in));
+	TRY(get_more(s, in, version));
 	return get_upper(s, in);
 }
 
@@ -260,14 +266,14 @@ int ssh_import(struct ssh **res, const struct ssh_env *env, const struct ssh_pol
 	int r;
 
 	*res = NULL;
-	if (in.bad || magic != STATE_MAGIC || version != STATE_VERSION || role > SSH_CLIENT)
+	if (in.bad || magic != STATE_MAGIC || version < STATE_VERSION_OLDEST || version > STATE_VERSION || role > SSH_CLIENT)
 		return SSH_E_STATE;
 	TRY(session_alloc(&s, (enum ssh_role)role, env, policy));
 	s->now = now_ms;
 	s->more->clock_known = 1;
 	s->more->started = 1;
 	s->more->room_again = 1;
-	if ((r = get_all(s, &in)) < 0) {
+	if ((r = get_all(s, &in, version)) < 0) {
 		ssh_free(s);
 		/* Whatever a field's reader calls it: the state is at fault, or memory is. */
 		return r == SSH_E_NOMEM || r == SSH_E_CRYPTO ? r : SSH_E_STATE;

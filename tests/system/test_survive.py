@@ -22,6 +22,7 @@ from test_handoff import PLAIN, Cat, Get, Put, Stopped, children, connections, d
 
 CHACHA = ("Ciphers=chacha20-poly1305@openssh.com",)
 KILLS = max(24, lab.ROUNDS)
+FAULT = signal.SIGTRAP if lab.sanitized() else signal.SIGSEGV       # a sanitizer makes an exit status of the latter
 
 
 def kill(pid, how=signal.SIGKILL):
@@ -55,7 +56,7 @@ def test_an_idle_session_outlives_its_process():
         server.crash_expected = True
         c = Cat(server)
         goes_on(c)
-        goes_on(c, signal.SIGTRAP if lab.sanitized() else signal.SIGSEGV)      # (a sanitizer makes an exit status of the latter)
+        goes_on(c, FAULT)
         c.end()
         wait_until(lambda: not connections(server), 20, text="sessions that do not end")
 
@@ -293,9 +294,9 @@ def test_nothing_is_said_or_heard_twice():
         wait_until(lambda: {k: v for k, v in descriptors(server).items() if v > before[k]} == {}, 20, text="descriptors: %r, %r before" % (descriptors(server), before))
 
 
-def ends(server, c, why):
+def ends(server, c, why, how=signal.SIGKILL):
     """Its process is killed, and the session with it."""
-    kill(c.pid)
+    kill(c.pid, how)
     same(c.p.wait(20), 255, "status of ssh")
     wait_until(lambda: not connections(server), 20, text="sessions that do not end")
     with open(server.log_path) as f:
@@ -312,6 +313,17 @@ def test_not_twice_at_one_packet():
         kill(was)
         wait_until(lambda: c.pid not in (None, 0, was) and "goes on as" in open(server.log_path).read(), 10, text="no successor")
         ends(server, c, "no successor: the last one died at the same packet")
+
+
+@coppiced_only
+def test_not_crash_after_crash():
+    with Server("SurviveCrash yes") as server:
+        server.crash_expected = True
+        c = Cat(server)
+        for _ in range(10):
+            goes_on(c, FAULT)
+            goes_on(c)                      # not its own fault
+        ends(server, c, "no successor: it crashes again and again", FAULT)
 
 
 @coppiced_only

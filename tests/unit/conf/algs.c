@@ -54,6 +54,7 @@ static const struct row { const char *line; enum conf_key key; const char *only,
 	{ "MACs hmac-sha2-512", KEY_MACs, .only = "hmac-sha2-512" },
 	{ "MACsClientToServer hmac-sha2-256", KEY_MACsClientToServer, .only = "hmac-sha2-256" },
 	{ "MACsServerToClient hmac-sha2-512", KEY_MACsServerToClient, .only = "hmac-sha2-512" },
+	{ "CompressionAlgorithms none,zlib@openssh.com", KEY_CompressionAlgorithms, .only = "none,zlib@openssh.com" },
 	{ "KexAlgorithms +diffie-hellman-group14-sha1", KEY_KexAlgorithms, .with = "diffie-hellman-group14-sha1" },
 	{ "Ciphers ^aes256-ctr,aes192-ctr", KEY_Ciphers, .front = "aes256-ctr,aes192-ctr" },
 	{ "MACs -hmac-sha2-256,hmac-sha2-512", KEY_MACs, .without = "hmac-sha2-256,hmac-sha2-512" },
@@ -141,7 +142,7 @@ Test(conf_algs, every_line_of_the_manual_is_in_the_table)
 Test(conf_algs, every_list_takes_every_edit)
 {
 	static const enum conf_key keys[] = { KEY_Ciphers, KEY_CiphersClientToServer, KEY_CiphersServerToClient, KEY_MACs, KEY_MACsClientToServer,
-		KEY_MACsServerToClient, KEY_KexAlgorithms, KEY_HostKeyAlgorithms, KEY_PubkeyAcceptedAlgorithms };
+		KEY_MACsServerToClient, KEY_KexAlgorithms, KEY_CompressionAlgorithms, KEY_HostKeyAlgorithms, KEY_PubkeyAcceptedAlgorithms };
 	const struct keyword *k;
 	unsigned lists = 0;
 
@@ -214,6 +215,26 @@ Test(conf_algs, sentences)
 	bad("PubkeyAcceptedAlgorithms aes128-ctr\n", "t line 1: Bad key types 'aes128-ctr'.");
 }
 
+static void compression(const char *lines, int on, const char *list)
+{
+	struct conf_values *v = values(lines);
+
+	cr_assert_eq(v->Compression, on, "%s", lines);
+	cr_assert_str_eq(v->CompressionAlgorithms, list);
+	conf_values_free(v);
+}
+
+Test(conf_algs, compression)
+{
+	compression("", 1, "none,zlib@openssh.com");
+	compression("Compression delayed\n", 1, "none,zlib@openssh.com");
+	compression("compression YES\nCompressionAlgorithms +zlib\n", 1, "none,zlib@openssh.com,zlib");
+	compression("Compression no\nCompressionAlgorithms -none\n", 0, "zlib@openssh.com");
+	refused("Compression zlib\n", "t line 1: unsupported option \"zlib\".");
+	bad("CompressionAlgorithms lzma\n", "t line 1: Bad compression method 'lzma'.");
+	refused("CompressionAlgorithms -*\n", "t line 1: '-*' leaves no algorithm");
+}
+
 /* Files for sshd name certificates everywhere; users have none here, hosts do. */
 Test(conf_algs, certificates)
 {
@@ -239,6 +260,9 @@ Test(conf_algs, rows)
 	cr_assert_gt(n, off);
 	cr_assert_str_eq(algs_row(ALGS_COMP, 0, &why, &key), "none");
 	cr_assert_null(why);
+	cr_assert_str_eq(algs_row(ALGS_COMP, 2, &why, &key), "zlib");
+	cr_assert_not_null(strstr(why, "before login"));
+	cr_assert_not_null(algs_row(ALGS_COMP, 0, &why, &key));
 	cr_assert_null(key);
 	cr_assert_null(algs_row(0, 0, &why, &key));
 }

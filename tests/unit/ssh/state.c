@@ -116,6 +116,10 @@ Test(state, inside_a_packet)
 
 	cr_assert_lt(inside, apart + apart / 4, "%u refused, %u with the length apart", inside, apart);
 	moved_with("aes256-ctr", "hmac-sha2-512", by_97);
+	inside = moved_with("aes128-cbc", "hmac-sha2-256", bytewise);
+	cr_assert_lt(inside, apart + apart / 4, "%u refused, %u with the length apart", inside, apart);
+	moved_with("3des-cbc", "hmac-sha1-96", bytewise);
+	moved_with("aes256-cbc", "hmac-sha1", by_97);
 }
 
 Test(state, not_now)
