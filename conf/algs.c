@@ -25,19 +25,59 @@ static const struct alg { unsigned kind; const char *name, *why, *key; } algs[] 
 /* Rows in the order of the list; taken keeps it free of repetitions. */
 struct picked { size_t row[ALGS]; size_t n; unsigned char taken[ALGS]; };
 
-/* ALGS_* that the keyword's list can hold. */
-static unsigned kinds_of(enum conf_key key)
+/* ALGS_* that the keyword's list can hold, and what sshd calls it. */
+static unsigned kinds_of(enum conf_key key, const char **what)
 {
-	return key == KEY_Ciphers ? ALGS_CIPHER : key == KEY_MACs ? ALGS_MAC : key == KEY_KexAlgorithms ? ALGS_KEX :
-	    key == KEY_CompressionAlgorithms ? ALGS_COMP : key == KEY_HostKeyAlgorithms ? ALGS_CERT | ALGS_SIG : ALGS_SIG;
+	switch (key) {
+	case KEY_Ciphers:
+	case KEY_CiphersClientToServer:
+	case KEY_CiphersServerToClient:
+		*what = "SSH2 cipher spec";
+		return ALGS_CIPHER;
+	case KEY_MACs:
+	case KEY_MACsClientToServer:
+	case KEY_MACsServerToClient:
+		*what = "SSH2 mac spec";
+		return ALGS_MAC;
+	case KEY_KexAlgorithms:
+		*what = "SSH2 KexAlgorithms";
+		return ALGS_KEX;
+	case KEY_CompressionAlgorithms:
+		*what = "compression method";
+		return ALGS_COMP;
+	default:
+		*what = "key types";
+		return key == KEY_HostKeyAlgorithms ? ALGS_CERT | ALGS_SIG : ALGS_SIG;
+	}
 }
 
+enum conf_key algs_both(enum conf_key key)
+{
+	switch (key) {
+	case KEY_CiphersClientToServer:
+	case KEY_CiphersServerToClient:
+		return KEY_Ciphers;
+	case KEY_MACsClientToServer:
+	case KEY_MACsServerToClient:
+		return KEY_MACs;
+	default:
+		return KEY_COUNT;
+	}
+}
+
+/* sshd's words, and the names there are; those that are off, too. */
 static int fail(enum conf_key key, const char *item, char *why, size_t size)
 {
-	const char *what = key == KEY_Ciphers ? "SSH2 cipher spec" : key == KEY_MACs ? "SSH2 mac spec" :
-	    key == KEY_KexAlgorithms ? "SSH2 KexAlgorithms" : key == KEY_CompressionAlgorithms ? "compression method" : "key types";
+	const char *what, *between = "";
+	unsigned kinds = kinds_of(key, &what);
+	int n = snprintf(why, size, "Bad %s '%.120s'. Known: ", what, item);
 
-	snprintf(why, size, "Bad %s '%.120s'.", what, item);
+	for (size_t i = 0; i < ALGS && (size_t)n < size; i++) {
+		if ((algs[i].kind & kinds) == 0)
+			continue;
+		n += snprintf(why + n, size - (size_t)n, "%s%s", between, algs[i].name);
+		between = ",";
+	}
 	return SSH_E_CONFIG;
 }
 
@@ -78,6 +118,7 @@ static size_t take_item(struct picked *p, unsigned kinds, const char *item)
 static int take_list(struct picked *p, enum conf_key key, const char *list, int lax, char *why, size_t size)
 {
 	char item[SSH_ALG_NAME_MAX + 1];
+	const char *what;
 
 	for (;;) {
 		size_t n = strcspn(list, ",");
@@ -86,7 +127,7 @@ static int take_list(struct picked *p, enum conf_key key, const char *list, int 
 			return fail(key, list, why, size);
 		memcpy(item, list, n);
 		item[n] = '\0';
-		if (take_item(p, kinds_of(key), item) == 0 && !lax)
+		if (take_item(p, kinds_of(key, &what), item) == 0 && !lax)
 			return fail(key, item, why, size);
 		if (list[n] == '\0')
 			return SSH_OK;
@@ -97,22 +138,23 @@ static int take_list(struct picked *p, enum conf_key key, const char *list, int 
 static int edit_list(struct picked *p, enum conf_key key, const char *edit, char *why, size_t size)
 {
 	struct picked drop = { .n = 0 }, def = { .n = 0 };
+	const char *what;
 	int r;
 
 	switch (*edit) {
 	case '\0':
-		take_defaults(p, kinds_of(key));
+		take_defaults(p, kinds_of(key, &what));
 		return SSH_OK;
 	case '+':
-		take_defaults(p, kinds_of(key));
+		take_defaults(p, kinds_of(key, &what));
 		return take_list(p, key, edit + 1, 0, why, size);
 	case '^':
 		TRY(take_list(p, key, edit + 1, 0, why, size));
-		take_defaults(p, kinds_of(key));
+		take_defaults(p, kinds_of(key, &what));
 		return SSH_OK;
 	case '-':
 		TRY(take_list(&drop, key, edit + 1, 1, why, size));
-		take_defaults(&def, kinds_of(key));
+		take_defaults(&def, kinds_of(key, &what));
 		for (size_t i = 0; i < def.n; i++)
 			if (!drop.taken[def.row[i]])
 				take(p, def.row[i]);

@@ -13,6 +13,8 @@ enum { ALGS_KEX = 1, ALGS_CERT = 2, ALGS_SIG = 4, ALGS_CIPHER = 8, ALGS_MAC = 16
  * SSH_OK: *list is yours, free() it. SSH_E_CONFIG: why says what is wrong. SSH_E_NOMEM.
  */
 int algs_expand(enum conf_key key, const char *edit, char **list, char *why, size_t size);
+/* Of a keyword for one direction: the one for both, whose list it has when it is not given. KEY_COUNT: it is none. */
+enum conf_key algs_both(enum conf_key key);
 /*
  * The i-th name of those kinds (ALGS_*), NULL after the last. *why: the reason it is off by default, else NULL; *key: for
  * signatures the name of the key's or certificate's type, else NULL. All static.

@@ -84,8 +84,9 @@ struct conf_values {
 #undef CONF
 };
 
+#define CONF_WHY_MAX 1000	/* with the names of all algorithms of a kind */
 /* Where an error is: "file line N: sentence". */
-struct conf_error { char text[400]; };
+struct conf_error { char text[CONF_WHY_MAX]; };
 
 /* From files, with Include. options: n lines "Keyword=value" or "Keyword value" that come first (-o, -p, -h ...). path NULL: options only. */
 int  conf_load(struct conf **, const char *path, const char *const *options, size_t n, struct conf_error *);
@@ -135,6 +136,9 @@ int  conf_listens_by_name(const struct conf_values *);
  * what is no loopback address.
  */
 int  conf_metrics_place(const struct conf_values *, struct addr *, const char **path);
+
+/* VersionString random: 1, and from how many to how many letters; 0: it is a text, or none. */
+int  conf_version_random(const struct conf_values *, unsigned *min, unsigned *max);
 
 /* RekeyLimit (kept as "BYTES SECONDS", "default" and "none" for 0) as numbers; 0: the cipher's own limit, and no limit in time. */
 int  conf_rekey_limit(const struct conf_values *, uint64_t *bytes, uint32_t *seconds);

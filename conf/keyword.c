@@ -17,7 +17,7 @@ static const struct keyword keywords[KEY_COUNT] = {
 /* The others are FORM_WORDS when they are lists and FORM_ONE when not. */
 static const struct { enum conf_key key; enum conf_form form; } forms[] = {
 	{ KEY_Port, FORM_EACH }, { KEY_ListenAddress, FORM_EACH }, { KEY_HostKey, FORM_EACH }, { KEY_HostCertificate, FORM_EACH },
-	{ KEY_AuthorizedKeysFile, FORM_ONCE }, { KEY_Subsystem, FORM_NAMED }, { KEY_VersionAddendum, FORM_TEXT },
+	{ KEY_AuthorizedKeysFile, FORM_ONCE }, { KEY_Subsystem, FORM_NAMED }, { KEY_VersionAddendum, FORM_TEXT }, { KEY_VersionString, FORM_TEXT },
 	{ KEY_RekeyLimit, FORM_REKEY },
 };
 

@@ -204,7 +204,7 @@ static int absolute(const struct parser *p, struct line *l)
 static int check_value(struct parser *p, const struct line *l)
 {
 	struct conf_values scratch = { .Port = { NULL, 0 } };
-	char why[300] = "";
+	char why[CONF_WHY_MAX - 100] = "";
 	int r = value_set(l->key, &scratch, &l->words, l->text, why, sizeof why);
 
 	value_drop(l->key, &scratch);

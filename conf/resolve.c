@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/limits.h"
+#include "conf/algs.h"
 #include "conf/conf.h"
 #include "conf/match.h"
 #include "conf/value.h"
@@ -70,6 +71,15 @@ int conf_sets(const struct conf *c, const char *keyword)
 	return 0;
 }
 
+/* A direction without a line of its own is as both are. */
+static int finish_direction(const struct keyword *k, struct conf_values *v)
+{
+	const struct keyword *both = keyword_at(algs_both(k->key));
+	char *list = *(char **)((char *)v + both->offset), why[200];
+
+	return value_set(k, v, &(struct words){ &list, 1 }, NULL, why, sizeof why);
+}
+
 static int fill(const struct conf *c, const unsigned char *on, struct conf_values *v)
 {
 	unsigned char set[KEY_COUNT] = { UNSET };
@@ -85,6 +95,9 @@ static int fill(const struct conf *c, const unsigned char *on, struct conf_value
 	for (size_t i = 0; (k = keyword_at(i)) != NULL; i++)
 		if (set[k->key] == UNSET)
 			TRY(value_default(k, v));
+	for (size_t i = 0; (k = keyword_at(i)) != NULL; i++)
+		if (set[k->key] == UNSET && algs_both(k->key) != KEY_COUNT)
+			TRY(finish_direction(k, v));
 	return finish_subsystems(v);
 }
 

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "conf/algs.h"
 #include "conf/conf.h"
 #include "conf/listen.h"
@@ -16,7 +17,13 @@
 #include "conf/number.h"
 #include "conf/supervise.h"
 
-#define ADDENDUM_MAX 200u	/* the identification line has 255 bytes (RFC 4253 4.2) */
+/* With "SSH-2.0-", a blank and CR LF the identification line has at most 255 bytes (RFC 4253 4.2). */
+#define ADDENDUM_MAX 200u
+#define VERSION_MAX  44u
+_Static_assert(sizeof "SSH-2.0-" - 1 + VERSION_MAX + 1 + ADDENDUM_MAX + 2 <= SSH_IDENT_MAX, "the whole line");
+
+#define RANDOM_MIN 2u		/* letters of `VersionString random`, as Erlang's id_string */
+#define RANDOM_MAX 5u
 
 struct why { char *text; size_t size; };
 
@@ -239,6 +246,47 @@ static int bad_place(const char *text)
 	return strcasecmp(text, "none") != 0 && (listen_split(text, host, sizeof host, &port) < 0 || port < 1);
 }
 
+/* "random", "random MIN MAX": 1; 0: it is a text; -1: numbers that cannot be. */
+static int random_letters(const char *text, unsigned *min, unsigned *max)
+{
+	char end;
+	int n = -1;
+
+	if (strncmp(text, "random", 6) != 0 || (text[6] != '\0' && text[6] != ' '))
+		return 0;
+	*min = RANDOM_MIN;
+	*max = RANDOM_MAX;
+	if (strspn(text + 6, " ") == strlen(text + 6))
+		return 1;
+	if (strspn(text + 6, " 0123456789") != strlen(text + 6) || (n = sscanf(text + 6, "%3u%*1[ ]%3u%c", min, max, &end)) != 2)
+		return -1;
+	return *min >= 1 && *min <= *max && *max <= VERSION_MAX ? 1 : -1;
+}
+
+int conf_version_random(const struct conf_values *v, unsigned *min, unsigned *max)
+{
+	return v->VersionString != NULL && random_letters(v->VersionString, min, max) == 1;
+}
+
+/* RFC 4253 4.2: softwareversion is printable US-ASCII without blanks and minus signs; what follows a blank is comments. */
+static int check_text(const struct keyword *k, const char *text, struct why *why)
+{
+	unsigned most = k->key == KEY_VersionString ? VERSION_MAX : ADDENDUM_MAX, min, max;
+
+	for (const char *p = text; *p != '\0'; p++)
+		if (*p < 0x20 || *p > 0x7e)
+			return bad(why, "%s must be printable ASCII", k->name);
+	if (strlen(text) > most)
+		return bad(why, "%s is longer than %u bytes", k->name, most);
+	if (k->key != KEY_VersionString)
+		return SSH_OK;
+	if (random_letters(text, &min, &max) < 0)
+		return bad(why, "VersionString random takes two numbers, MIN and MAX, from 1 to %u", VERSION_MAX);
+	if (*text == '\0' || *text == ' ' || memchr(text, '-', strcspn(text, " ")) != NULL)
+		return bad(why, "VersionString begins with a name and version without a minus sign (RFC 4253 4.2), not '%.60s'", text);
+	return SSH_OK;
+}
+
 static int set_string(const struct keyword *k, char **to, const struct words *w, const char *text, struct why *why)
 {
 	int r;
@@ -247,11 +295,7 @@ static int set_string(const struct keyword *k, char **to, const struct words *w,
 	case FORM_REKEY:
 		return set_rekey(to, w, why);
 	case FORM_TEXT:
-		for (const char *p = text; *p != '\0'; p++)
-			if (*p < 0x20 || *p > 0x7e)
-				return bad(why, "%s must be printable ASCII", k->name);
-		if (strlen(text) > ADDENDUM_MAX)
-			return bad(why, "%s is longer than %u bytes", k->name, ADDENDUM_MAX);
+		TRY(check_text(k, text, why));
 		break;
 	default:
 		text = w->v[0];

@@ -8,8 +8,7 @@
 #include "base/secret.h"
 #include "connection/conn.h"
 #include "ipc/values.h"
-
-#define BYE_PROTOCOL 2		/* RFC 4253 11.1: SSH_DISCONNECT_PROTOCOL_ERROR */
+#include "ssh/disconnect.h"
 
 void answers_init(struct answers *a)
 {
@@ -166,7 +165,7 @@ void answers_auth(struct conn *c, const struct ssh_event *ev)
 
 	forget(a);
 	if (keep_user(a, ev) < 0) {
-		conn_disconnect(c, BYE_PROTOCOL, "out of memory");
+		conn_disconnect(c, DISCONNECT_PROTOCOL_ERROR, "out of memory");
 		return;
 	}
 	switch (ev->type) {
@@ -252,7 +251,7 @@ static int pass_on(struct conn *c, const struct ipc_AUTH_VERDICT *m)
 		return SSH_E_RULE;
 	}
 	if (m->last)
-		conn_disconnect(c, BYE_PROTOCOL, "Too many authentication failures");
+		conn_disconnect(c, DISCONNECT_PROTOCOL_ERROR, "Too many authentication failures");
 	else
 		answer(c, SSH_AUTH_NO, m->counted);
 	return SSH_OK;
@@ -324,11 +323,21 @@ void answers_sign(struct conn *c, const struct ssh_event *ev)
 	struct ipc_SIGN m = { .key = (uint8_t)ev->key, .alg = ev->alg, .hash = ev->data };
 	int r;
 
-	if (c->key == NULL)
-		return;		/* ssh_repeat_need() has it when there is a link again */
+	if (c->key == NULL || c->prove.req != 0)
+		return;		/* ssh_repeat_need() has it when there is a link again, or the proof is there */
 	m.req = c->answers.sign_req = conn_req(c);
 	if ((r = link_send(c->key, IPC_SIGN, &m)) < 0 && r != SSH_E_GONE)
 		ssh_answer_sign(c->ssh, -1, view_of(NULL, 0));
+}
+
+/* keysign can hear the next question, a key exchange's before a proof. */
+static void key_free(struct conn *c)
+{
+	struct ssh_event ev;
+
+	if (c->prove.req == 0 && c->answers.sign_req == 0 && ssh_repeat_need(c->ssh, &ev) > 0 && ev.type == SSH_EV_NEED_SIGN)
+		answers_sign(c, &ev);
+	prove_ask(c);
 }
 
 static int on_signed(struct conn *c, const struct ipc_SIGNED *m)
@@ -337,6 +346,7 @@ static int on_signed(struct conn *c, const struct ipc_SIGNED *m)
 		return SSH_OK;
 	c->answers.sign_req = 0;
 	ssh_answer_sign(c->ssh, m->status == SIGNED_OK ? 0 : -1, m->sig);
+	prove_ask(c);
 	return SSH_OK;
 }
 
@@ -344,7 +354,11 @@ int answers_message(struct conn *c, struct ipc_msg *m)
 {
 	switch (m->type) {
 	case IPC_SIGNED:
-		return on_signed(c, &m->u.SIGNED);
+		if (!prove_hears(c, m))
+			return on_signed(c, &m->u.SIGNED);
+		prove_signed(c, &m->u.SIGNED);
+		key_free(c);
+		return SSH_OK;
 	case IPC_AUTH_VERDICT:
 		return on_verdict(c, &m->u.AUTH_VERDICT);
 	case IPC_AUTH_PROMPT:
@@ -369,10 +383,8 @@ void answers_auth_lost(struct conn *c)
 
 void answers_repeat(struct conn *c, enum ipc_role role)
 {
-	struct ssh_event ev;
-
 	if (role == ROLE_AUTH)
 		ask(c);
-	else if (role == ROLE_KEY && ssh_repeat_need(c->ssh, &ev) > 0 && ev.type == SSH_EV_NEED_SIGN)
-		answers_sign(c, &ev);
+	else if (role == ROLE_KEY)
+		key_free(c);
 }

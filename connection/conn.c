@@ -17,6 +17,7 @@
 #include "connection/notice.h"
 #include "connection/stats.h"
 #include "ssh/crypto/crypto.h"
+#include "ssh/disconnect.h"
 #include "ipc/clock.h"
 
 uint32_t conn_req(struct conn *c)
@@ -69,7 +70,9 @@ static int on_guard_message(struct link *l, struct ipc_msg *m, void *ctx)
 
 	if (c->ssh == NULL)
 		return SSH_E_RULE;
-	if (l == c->key)
+	if (prove_hears(c, m))
+		;			/* that one is written down */
+	else if (l == c->key)
 		survive_cause(c, BOOK_TURN, 0, 0);
 	else
 		survive_close(c);
@@ -85,8 +88,11 @@ static void on_guard_gone(struct link *l, int error, void *ctx)
 
 	if (error != 0 && !c->still)
 		conn_end(c, BYE_ERROR, error, view_of(NULL, 0));
-	if (l == c->key)
+	if (l == c->key) {
 		c->key = NULL;
+		c->answers.sign_req = 0;
+		prove_link_lost(c);
+	}
 	if (l == c->auth) {
 		c->auth = NULL;
 		answers_auth_lost(c);
@@ -293,6 +299,8 @@ static void on_gone(struct link *l, int error, void *ctx)
 	struct conn *c = ctx;
 
 	(void)l;
+	if (!c->over && !c->still && c->ssh != NULL)
+		ssh_disconnect(c->ssh, DISCONNECT_BY_APPLICATION, "the server is stopping");
 	if (!c->over && !c->still)	/* else the other one goes on, or says what happened */
 		log_ev(LOGL_INFO, "ev=end conn=%llu: supervisor is gone%s%s", (unsigned long long)c->id, error ? ": " : "",
 		    error ? err_text(error) : "");
@@ -312,6 +320,7 @@ int conn_init(struct conn *c, struct event_base *base, int sup_fd, uint64_t id, 
 	c->id = id;
 	loop_init(&c->loop);
 	answers_init(&c->answers);
+	prove_init(&c->prove);
 	table_init(&c->sessions);
 	return link_new(&c->sup, base, sup_fd, ROLE_CONN, ROLE_SUP, &ops, c);
 }
@@ -332,6 +341,7 @@ void conn_drop(struct conn *c)
 	loop_drop(&c->loop);
 	proxy_drop(&c->proxy);
 	answers_drop(&c->answers);
+	prove_drop(&c->prove);
 	link_free(c->key);
 	link_free(c->auth);
 	link_free(c->sup);

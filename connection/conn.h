@@ -6,6 +6,7 @@
 #include "connection/farewell.h"
 #include "connection/hostkeys.h"
 #include "connection/loop.h"
+#include "connection/prove.h"
 #include "connection/proxy.h"
 #include "connection/survive.h"
 #include "ipc/link.h"
@@ -20,6 +21,7 @@
  *   events.c    what the core says: who handles which event; channel opens and global requests
  *   survive.c   its books, from which a successor goes on when it is killed (survive_doubt.c, survive_replay.c, survive_words.c)
  *   handover.c  from one process to another, with export.c and import.c
+ *   prove.c     proofs that we have our host keys ⇄ keysign
  *   answers.c   the core's needs ⇄ keysign and auth
  *   chan_session.c  one session channel's state machine
  *   stats.c     what coppicectl wants to know of it
@@ -40,6 +42,7 @@ struct conn {
 	struct survive survive;
 	struct proxy proxy;
 	struct answers answers;
+	struct prove prove;
 	int authed;			/* auth said yes */
 	int openssh;			/* the client says it is OpenSSH: it knows eow@openssh.com */
 	/* AUTH_POLICY */

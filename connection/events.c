@@ -44,12 +44,16 @@ static void on_global_request(struct conn *c, const struct ssh_event *ev)
 {
 	int ok = 0;
 
+	if (view_is(ev->ctype, "hostkeys-prove-00@openssh.com")) {
+		prove_request(c, ev);
+		return;
+	}
 	if (view_is(ev->ctype, "no-more-sessions@openssh.com")) {
 		c->no_more_sessions = 1;
 		ok = 1;
 	}
 	if (ev->want_reply)
-		ssh_global_reply(c->ssh, ok, view_of(NULL, 0));
+		prove_answer_other(c, ok);
 }
 
 static void on_debug(const struct ssh_event *ev)
@@ -89,6 +93,9 @@ void events_take(struct conn *c, const struct ssh_event *ev)
 	case SSH_EV_GLOBAL_REQUEST:
 		on_global_request(c, ev);
 		break;
+	case SSH_EV_OPEN:
+		ssh_announce_hostkeys(c->ssh);
+		break;
 	case SSH_EV_DEBUG:
 		on_debug(ev);
 		break;
@@ -97,6 +104,6 @@ void events_take(struct conn *c, const struct ssh_event *ev)
 			survive_say(c, IPC_COUNT, &(struct ipc_COUNT){ .counter = COUNT_REKEYS, .by = 1 });
 		break;
 	default:
-		break;	/* OPEN, ROOM: seen in the core's own state; DISCONNECT: loop.c asks ssh_error() */
+		break;	/* ROOM: seen in the core's own state; DISCONNECT: loop.c asks ssh_error() */
 	}
 }

@@ -100,6 +100,7 @@ static int put_all(struct conn *c, struct buf *to)
 	wr_u64(&w, c->input_ms);
 	put_user(c, &w);
 	put_allowed(c, &w);
+	prove_export(&c->prove, &w);
 	put_sessions(c, &w);
 	mark = wr_string_begin(&w);
 	TRY(wr_done(&w));

@@ -9,7 +9,7 @@
  */
 
 #define CONN_STATE_MAGIC   0x43434f4eu	/* "CCON" */
-#define CONN_STATE_VERSION 2u		/* another layout gets another number; the reader keeps the ones it can still read */
+#define CONN_STATE_VERSION 2u		/* 1: without RekeyLimit of the user and what prove.h keeps; another layout gets another number; the reader keeps the ones it can still read */
 
 struct conn;
 struct session;

@@ -41,6 +41,9 @@ static enum log_level core_error(const struct farewell *f, const char *pre, char
 	case SSH_E_IDENT:
 		snprintf(out, size, "banner exchange: Connection from %s: invalid format", place(f, at));
 		return LOGL_INFO;
+	case SSH_E_VERSION:
+		snprintf(out, size, "banner exchange: Connection from %s: could not read protocol version", place(f, at));
+		return LOGL_INFO;
 	case SSH_E_NO_ALG:
 		snprintf(out, size, "Unable to negotiate with %s: %s%s", place(f, at), why, pre);
 		return LOGL_INFO;

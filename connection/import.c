@@ -248,6 +248,8 @@ static int get_all(struct conn *c, struct rd *in, carried_fn *carried, void *ctx
 	TRY(get_head(c, in, &version));
 	TRY(get_user(c, in));
 	TRY(get_allowed(c, in, version));
+	if (version > 1)
+		TRY(prove_import(&c->prove, in));
 	TRY(get_sessions(c, in, carried, ctx));
 	return get_core(c, in);
 }

@@ -75,6 +75,7 @@ static void worker(unsigned order)
 
 	leave_nursery(order);
 	crypto_forked();
+	conn_policy_greet(&nursery.policy);
 	box_enter(nursery.boxes, CHILD_SLAB_SLOTS, nursery.orders[order].box > 0 ? nursery.orders[order].box : CHILD_SLAB_SLOTS);
 	prctl(PR_SET_NAME, "connection");
 	child_log_to(CHILD_LOG_FD, ROLE_CONN, id);

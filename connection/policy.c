@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/limits.h"
 #include "conf/conf.h"
+#include "ssh/crypto/crypto.h"
 
 static void choose(const char **list, const char *configured)
 {
@@ -14,14 +15,48 @@ static void choose(const char **list, const char *configured)
 		*list = configured;
 }
 
+/* name NULL: our own. */
+static int name_it(struct policy *p, const char *name)
+{
+	const char *more = p->values->VersionAddendum;
+	int n = snprintf(p->version, sizeof p->version, "SSH-2.0-%s%s%s", name != NULL ? name : "Coppice_" COPPICE_VERSION,
+	    more != NULL ? " " : "", more != NULL ? more : "");
+
+	return n < 0 || (size_t)n > SSH_IDENT_MAX - 2 ? SSH_E_CONFIG : SSH_OK;
+}
+
+/* One of n, each as likely as the others. */
+static unsigned draw(unsigned n)
+{
+	uint8_t b;
+
+	do
+		crypto_random(NULL, &b, 1);
+	while (b >= 256 / n * n);
+	return b % n;
+}
+
+void conn_policy_greet(struct policy *p)
+{
+	char name[SSH_IDENT_MAX];
+	unsigned min, max, n;
+
+	if (!conf_version_random(p->values, &min, &max))
+		return;
+	n = min + draw(max - min + 1);
+	for (unsigned i = 0; i < n; i++)
+		name[i] = (char)('a' + draw(26));
+	name[n] = '\0';
+	(void)name_it(p, name);		/* shorter than what was checked */
+}
+
 static int fill(struct policy *p, char *why, size_t size)
 {
 	const struct conf_values *v = p->values;
-	int n = snprintf(p->version, sizeof p->version, "SSH-2.0-Coppice_" COPPICE_VERSION "%s%s",
-	    v->VersionAddendum != NULL ? " " : "", v->VersionAddendum != NULL ? v->VersionAddendum : "");
+	unsigned min, max;
 
-	if (n < 0 || (size_t)n > SSH_IDENT_MAX - 2) {
-		snprintf(why, size, "VersionAddendum is too long");
+	if (name_it(p, conf_version_random(v, &min, &max) ? "random" : v->VersionString) < 0) {
+		snprintf(why, size, "VersionString and VersionAddendum are too long");
 		return SSH_E_CONFIG;
 	}
 	ssh_policy_defaults(&p->ssh);
@@ -29,11 +64,12 @@ static int fill(struct policy *p, char *why, size_t size)
 	choose(&p->ssh.kex, v->KexAlgorithms);
 	choose(&p->ssh.hostkey, v->HostKeyAlgorithms);
 	choose(&p->ssh.sig_algs, v->PubkeyAcceptedAlgorithms);
-	for (int i = 0; i < 2; i++) {
-		choose(&p->ssh.ciphers[i], v->Ciphers);
-		choose(&p->ssh.macs[i], v->MACs);
+	choose(&p->ssh.ciphers[0], v->CiphersClientToServer);
+	choose(&p->ssh.ciphers[1], v->CiphersServerToClient);
+	choose(&p->ssh.macs[0], v->MACsClientToServer);
+	choose(&p->ssh.macs[1], v->MACsServerToClient);
+	for (int i = 0; i < 2; i++)
 		choose(&p->ssh.comps[i], v->Compression ? v->CompressionAlgorithms : "none");
-	}
 	/* MaxAuthTries is known to auth only, which says when it is enough (AUTH_VERDICT.last). */
 	p->ssh.max_auth_tries = SSH_AUTH_REQUESTS;
 	/* RekeyLimit comes with AUTH_POLICY, too: no keys but the first are agreed on before. */

@@ -16,6 +16,8 @@ struct policy {
 
 /* SSH_OK, or SSH_E_CONFIG with a sentence in why. *p is not touched on failure; else yours: conn_policy_drop(). */
 int  conn_policy_read(struct policy *p, const char *slice, size_t len, char *why, size_t size);
+/* VersionString random: another name in version, for one connection. The crypto libraries are ready. */
+void conn_policy_greet(struct policy *p);
 void conn_policy_drop(struct policy *);
 
 #endif

@@ -35,7 +35,7 @@ static int entry_check(const struct memory_entry *e, uint32_t room, struct survi
 
 	if (room < sizeof *e || e->kind == BOOK_NONE || e->kind >= BOOK_MAX)
 		return SSH_E_STATE;
-	if (e->extent % 8 != 0 || e->extent > room - sizeof *e || (e->extent > 0 && !is_read(e) && e->kind != BOOK_HEARD))
+	if (e->extent % 8 != 0 || e->extent > room - sizeof *e || (e->extent > 0 && !is_read(e) && e->kind != BOOK_HEARD && e->kind != BOOK_SIGNED))
 		return SSH_E_STATE;
 	if (is_read(e)) {
 		if (result > e->extent)
@@ -61,7 +61,9 @@ int survive_walk(const struct memory_slot *s, const uint8_t log[MEMORY_LOG], str
 	while (at < s->log_len) {
 		e = (const struct memory_entry *)(const void *)(log + at);
 		TRY(entry_check(e, s->log_len - at, c));
-		if (e->era != s->era || (e->kind == BOOK_HEARD && (e->result <= 0 || (uint32_t)e->result != e->asked || e->asked > e->extent)))
+		if (e->era != s->era || (e->kind == BOOK_HEARD && e->result <= 0))
+			return SSH_E_STATE;
+		if ((e->kind == BOOK_HEARD || e->kind == BOOK_SIGNED) && (e->result < 0 || (uint32_t)e->result != e->asked || e->asked > e->extent))
 			return SSH_E_STATE;
 		at += (uint32_t)sizeof *e + e->extent;
 	}

@@ -174,6 +174,10 @@ static void run(struct conn *c)
 			relay_replay(&s->relay, (enum memory_kind)e->kind, e->which);
 		} else if (e->kind == BOOK_HEARD) {
 			hear(c, e);
+		} else if (e->kind == BOOK_SIGNED) {
+			if (prove_replay(c, e) < 0)
+				survive_die(c, "the history proves what nobody asked for");
+			loop_turn(c);
 		} else if (e->kind == BOOK_TURN) {
 			conn_turn(c);
 		} else {

@@ -6,7 +6,7 @@
  *             keysign --check [--algorithms LIST] [--agent SOCKET] [--certificate FILE]... FILE...
  *                                         exit 0 when at least one of the keys can be loaded; says what is wrong with the others
  * RUNS AS     coppice-key, empty root directory; a few system calls on descriptors it has, nothing else
- * HEARS       SIGN (connection); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING LOGLEVEL (supervisor)
+ * HEARS       SIGN PROVE (connection); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING LOGLEVEL (supervisor)
  * SAYS        SIGNED (connection); SESSION_ID (auth, supervisor); HOSTKEYS (nursery);
  *             HELLO CONFIG_OK READY PONG (supervisor); LOG (reporter)
  * TALKS TO    the SSH agent of HostKeyAgent, dialled before it locks itself in

@@ -13,9 +13,11 @@
 #include "ipc/clock.h"
 #include "ipc/values.h"
 #include "ssh/crypto/crypto.h"
+#include "ssh/ssh.h"
 
 #define REPLAY_BATCH    64u	/* session ids in one go: the link's queue must have room for live ones */
 #define REPLAY_PAUSE_US 5000
+#define PROVE_TEXT_MAX  (SSH_BLOB_MAX + SSH_HASH_MAX + 64u)
 #define AGENT_RETRY_MS  15000u	/* starting anew for a lost agent: never often enough to be a crash loop (children.def) */
 
 /* One connection's link. */
@@ -26,11 +28,12 @@ struct signer_client {
 	uint64_t conn;
 	char peer[ADDR_TEXT_MAX];
 	struct budget budget;
-	uint8_t id[SSH_HASH_MAX];	/* its session id, for an auth that comes later */
+	uint8_t id[SSH_HASH_MAX];	/* its session id, for an auth that comes later and for proofs */
 	size_t id_len;
+	int id_ours;			/* we signed it; else the supervisor told us, and auth knows it from there */
 	int told;			/* the auth of now has it */
 	struct event *later;		/* a request that must wait for the budget */
-	struct { int open, at_agent; uint32_t req; uint8_t key, hash_len; char alg[SSH_ALG_NAME_MAX + 1]; uint8_t hash[SSH_HASH_MAX]; } ask;
+	struct { int open, at_agent, prove; uint32_t req; uint8_t key, hash_len; char alg[SSH_ALG_NAME_MAX + 1]; uint8_t hash[SSH_HASH_MAX]; } ask;
 };
 
 struct nursery { struct list at; struct link *link; };
@@ -52,7 +55,7 @@ static void tell_id(struct signer_client *c)
 {
 	struct ipc_SESSION_ID m = { .conn = c->conn, .hash = view_of(c->id, c->id_len) };
 
-	if (c->signer->auth != NULL && !c->told && c->id_len > 0)
+	if (c->signer->auth != NULL && !c->told && c->id_ours)
 		c->told = link_send(c->signer->auth, IPC_SESSION_ID, &m) == SSH_OK;
 }
 
@@ -66,7 +69,7 @@ static void on_replay(evutil_socket_t fd, short what, void *arg)
 	LIST_EACH(at, &s->clients) {
 		struct signer_client *c = LIST_OF(at, struct signer_client, at);
 
-		if (s->auth == NULL || c->told || c->id_len == 0)
+		if (s->auth == NULL || c->told || !c->id_ours)
 			continue;
 		if (sent++ == REPLAY_BATCH || link_queued(s->auth) >= REPLAY_BATCH) {
 			evtimer_add(s->replay, &pause);
@@ -101,18 +104,39 @@ static int is_exchange_hash(struct view hash)
 	return 0;
 }
 
-/* The request is lawful: known key, an algorithm of exactly that type of key or certificate, the length of a hash we use. */
-static const struct sig_alg *row_of(const struct signer *s, const struct ipc_SIGN *m)
+/* Known key, and an algorithm of exactly that type of key or certificate. */
+static const struct sig_alg *row_of(const struct signer *s, uint8_t key, struct view alg)
 {
-	const struct sig_alg *row = sig_alg_find(m->alg);
+	const struct sig_alg *row = sig_alg_find(alg);
 	struct rd blob;
 
-	if (m->key >= s->keys.n || row == NULL)
+	if (key >= s->keys.n || row == NULL || alg.len > SSH_ALG_NAME_MAX)
 		return NULL;
-	blob = rd_view(hostkeys_shown(&s->keys, m->key));
-	if (!view_is(rd_string(&blob, SSH_ALG_NAME_MAX), row->key_name))
-		return NULL;
-	return is_exchange_hash(m->hash) ? row : NULL;
+	blob = rd_view(hostkeys_shown(&s->keys, key));
+	return view_is(rd_string(&blob, SSH_ALG_NAME_MAX), row->key_name) ? row : NULL;
+}
+
+/* What is to be signed. A proof is over the session id that we know: a connection in wrong hands has none of other sessions. */
+static int text_of(const struct signer_client *c, struct buf *b)
+{
+	if (!c->ask.prove)
+		return buf_append(b, c->ask.hash, c->ask.hash_len);
+	return c->id_len > 0 ? ssh_prove_text(b, view_of(c->id, c->id_len), hostkeys_shown(&c->signer->keys, c->ask.key)) : SSH_E_NO_SIGNER;
+}
+
+static int is_good(const struct signer_client *c, struct view sig)
+{
+	const struct hostkeys *keys = &c->signer->keys;
+	const struct pubkey *pub = keys->v[hostkeys_signer(keys, c->ask.key)].pub;
+	struct buf text;
+	int r;
+
+	buf_init(&text, PROVE_TEXT_MAX, NULL);
+	r = text_of(c, &text);
+	if (r == SSH_OK && pubkey_verify(pub, sig_alg_find(view_str(c->ask.alg)), view_of(buf_head(&text), buf_len(&text)), sig) != VERIFY_ACCEPT)
+		r = SSH_E_BAD_SIG;
+	buf_drop(&text);
+	return r;
 }
 
 static int answer(struct signer_client *c, int r, struct view sig)
@@ -129,13 +153,8 @@ static int answer(struct signer_client *c, int r, struct view sig)
 static void on_agent_signed(void *ctx, struct view sig)
 {
 	struct signer_client *c = ctx;
-	const struct hostkeys *keys = &c->signer->keys;
-	const struct pubkey *pub = keys->v[hostkeys_signer(keys, c->ask.key)].pub;
-	int r = SSH_E_NO_SIGNER;
+	int r = sig.len > 0 ? is_good(c, sig) : SSH_E_NO_SIGNER;
 
-	if (sig.len > 0)
-		r = pubkey_verify(pub, sig_alg_find(view_str(c->ask.alg)), view_of(c->ask.hash, c->ask.hash_len), sig) == VERIFY_ACCEPT
-		    ? SSH_OK : SSH_E_BAD_SIG;
 	if (answer(c, r, r == SSH_OK ? sig : view_of(NULL, 0)) < 0)
 		client_free(c);
 }
@@ -155,44 +174,66 @@ static int without_agent(struct signer_client *c)
 	return SSH_OK;
 }
 
-static int ask_agent(struct signer_client *c, struct view blob, const struct sig_alg *row)
+static int ask_agent(struct signer_client *c, struct view blob, struct view text, const struct sig_alg *row)
 {
 	uint32_t flags = row->kind != KEY_RSA ? 0 : row->hash == HASH_SHA256 ? 2 : row->hash == HASH_SHA512 ? 4 : 0;
 	int r;
 
 	if (!agent_here(&c->signer->agent))
 		return without_agent(c);
-	if ((r = agent_sign(&c->signer->agent, blob, view_of(c->ask.hash, c->ask.hash_len), flags, on_agent_signed, c)) < 0)
+	if ((r = agent_sign(&c->signer->agent, blob, text, flags, on_agent_signed, c)) < 0)
 		return answer(c, r, view_of(NULL, 0));
 	c->ask.at_agent = 1;
 	return SSH_OK;
 }
 
-static int sign_now(struct signer_client *c)
+/* The hash of a first exchange is the session id. */
+static void note_id(struct signer_client *c)
 {
-	const struct hostkeys *keys = &c->signer->keys;
-	unsigned i = hostkeys_signer(keys, c->ask.key);
-	const struct sig_alg *row = sig_alg_find(view_str(c->ask.alg));
 	struct view hash = view_of(c->ask.hash, c->ask.hash_len);
-	struct buf sig;
-	struct wr w = wr_to(&sig);
-	int r;
 
-	if (c->id_len == 0 && !c->budget.authed) {	/* else it is logged in and moved here, or we are new: that hash is a rekey's */
+	if (c->id_len == 0 && !c->ask.prove && !c->budget.authed) {	/* else it is logged in and moved here, or we are new: that hash is a rekey's */
 		memcpy(c->id, hash.p, hash.len);
 		c->id_len = hash.len;
+		c->id_ours = 1;
 		/* The session record keeps it for the day when both guards are new. */
 		link_send(c->signer->self->sup, IPC_SESSION_ID, &(struct ipc_SESSION_ID){ .conn = c->conn, .hash = hash });
 	}
 	tell_id(c);	/* before SIGNED: the client may log in at once */
+}
+
+static int sign_text(struct signer_client *c, struct view text)
+{
+	const struct hostkeys *keys = &c->signer->keys;
+	unsigned i = hostkeys_signer(keys, c->ask.key);
+	const struct sig_alg *row = sig_alg_find(view_str(c->ask.alg));
+	struct buf sig;
+	struct wr w = wr_to(&sig);
+	int r;
+
 	if (keys->v[i].key == NULL)
-		return ask_agent(c, hostkeys_shown(keys, i), row);
+		return ask_agent(c, hostkeys_shown(keys, i), text, row);
 	buf_init(&sig, SSH_SIG_MAX, NULL);
-	r = privkey_sign(keys->v[i].key, row, hash, &w);
+	r = privkey_sign(keys->v[i].key, row, text, &w);
 	if (r == SSH_OK)
 		r = wr_done(&w);
 	r = answer(c, r, r == SSH_OK ? view_of(buf_head(&sig), buf_len(&sig)) : view_of(NULL, 0));
 	buf_drop(&sig);
+	return r;
+}
+
+static int sign_now(struct signer_client *c)
+{
+	struct buf text;
+	int r;
+
+	note_id(c);
+	buf_init(&text, PROVE_TEXT_MAX, NULL);
+	if ((r = text_of(c, &text)) == SSH_OK)
+		r = sign_text(c, view_of(buf_head(&text), buf_len(&text)));
+	else
+		r = answer(c, r, view_of(NULL, 0));
+	buf_drop(&text);
 	return r;
 }
 
@@ -225,26 +266,20 @@ static int broke_rules(const struct signer_client *c, const char *what)
 	return SSH_E_RULE;
 }
 
-static int on_sign(struct link *l, struct ipc_msg *m, void *ctx)
+/* SIGN, or PROVE without a hash. */
+static int on_ask(struct signer_client *c, uint32_t req, uint8_t key, struct view alg, struct view hash)
 {
-	struct signer_client *c = ctx;
-	const struct ipc_SIGN *q = &m->u.SIGN;
 	uint64_t wait;
 
-	(void)l;
-	if (m->type != IPC_SIGN)
-		return broke_rules(c, "not a request to sign");
-	if (c->ask.open)
-		return broke_rules(c, "a second SIGN before the first was answered");
-	if (row_of(c->signer, q) == NULL || q->alg.len > SSH_ALG_NAME_MAX)
-		return broke_rules(c, "SIGN with an unknown key, algorithm or hash length");
 	c->ask.open = 1;
-	c->ask.req = q->req;
-	c->ask.key = q->key;
-	c->ask.hash_len = (uint8_t)q->hash.len;
-	memcpy(c->ask.hash, q->hash.p, q->hash.len);
-	memcpy(c->ask.alg, q->alg.p, q->alg.len);
-	c->ask.alg[q->alg.len] = '\0';
+	c->ask.req = req;
+	c->ask.key = key;
+	c->ask.prove = hash.len == 0;
+	c->ask.hash_len = (uint8_t)hash.len;
+	if (hash.len > 0)
+		memcpy(c->ask.hash, hash.p, hash.len);
+	memcpy(c->ask.alg, alg.p, alg.len);
+	c->ask.alg[alg.len] = '\0';
 	if ((wait = budget_take(&c->budget, clock_ms())) == 0)
 		return sign_now(c);
 	log_ev(LOGL_VERBOSE, "ev=budget conn=%llu peer=%s wait_ms=%lld", (unsigned long long)c->conn, c->peer,
@@ -253,19 +288,44 @@ static int on_sign(struct link *l, struct ipc_msg *m, void *ctx)
 	return SSH_OK;
 }
 
+static int on_request(struct link *l, struct ipc_msg *m, void *ctx)
+{
+	struct signer_client *c = ctx;
+	const struct ipc_SIGN *q = &m->u.SIGN;
+	const struct ipc_PROVE *p = &m->u.PROVE;
+
+	(void)l;
+	if (m->type != IPC_SIGN && m->type != IPC_PROVE)
+		return broke_rules(c, "not a request to sign");
+	if (c->ask.open)
+		return broke_rules(c, "a second SIGN before the first was answered");
+	if (m->type == IPC_PROVE) {
+		if (row_of(c->signer, p->key, p->alg) == NULL || c->signer->keys.v[p->key].cert)
+			return broke_rules(c, "PROVE with an unknown key or algorithm");
+		return on_ask(c, p->req, p->key, p->alg, view_of(NULL, 0));
+	}
+	if (row_of(c->signer, q->key, q->alg) == NULL || !is_exchange_hash(q->hash))
+		return broke_rules(c, "SIGN with an unknown key, algorithm or hash length");
+	return on_ask(c, q->req, q->key, q->alg, q->hash);
+}
+
 static void on_client_gone(struct link *l, int error, void *ctx)
 {
 	(void)l, (void)error;
 	client_free(ctx);
 }
 
-static int on_authed(struct signer *s, uint64_t conn)
+static int on_authed(struct signer *s, const struct ipc_CONN_AUTHED *m)
 {
-	struct signer_client *c = table_get(&s->by_conn, conn);
+	struct signer_client *c = table_get(&s->by_conn, m->conn);
 
 	if (c == NULL)
 		return SSH_OK;		/* it left meanwhile */
 	c->budget.authed = 1;
+	if (c->id_len == 0 && m->hash.len > 0) {
+		memcpy(c->id, m->hash.p, m->hash.len);
+		c->id_len = m->hash.len;
+	}
 	if (c->ask.open)
 		on_later(-1, 0, c);
 	return SSH_OK;
@@ -273,7 +333,7 @@ static int on_authed(struct signer *s, uint64_t conn)
 
 static int add_client(struct signer *s, int fd, const struct ipc_PEER_LINK *m)
 {
-	static const struct link_ops ops = { on_sign, on_client_gone };
+	static const struct link_ops ops = { on_request, on_client_gone };
 	struct signer_client *c = calloc(1, sizeof *c);
 	int r = SSH_E_NOMEM;
 
@@ -382,7 +442,7 @@ int signer_message(struct child *self, struct ipc_msg *m)
 	if (m->type == IPC_PEER_GONE)
 		return SSH_OK;	/* the socket says so itself */
 	if (m->type == IPC_CONN_AUTHED)
-		return on_authed(s, m->u.CONN_AUTHED.conn);
+		return on_authed(s, &m->u.CONN_AUTHED);
 	if (m->type != IPC_PEER_LINK)
 		return SSH_E_RULE;
 	switch (m->u.PEER_LINK.peer_role) {

@@ -30,6 +30,8 @@ enum memory_kind {
 	BOOK_READ_CLIENT, BOOK_WRITE_CLIENT, BOOK_READ_PROGRAM, BOOK_WRITE_PROGRAM, BOOK_VALUE,
 	/* what the supervisor said (the message as its bytes; which: descriptors that came with it); a deadline of the core; anything else */
 	BOOK_HEARD, BOOK_TIMER, BOOK_TURN,
+	/* a signature of keysign for a proof (which: it is one), as its bytes */
+	BOOK_SIGNED,
 	BOOK_MAX
 };
 
@@ -48,11 +50,11 @@ struct memory_entry {
 	uint32_t chan;
 	uint32_t asked;			/* bytes */
 	int32_t result;			/* of the call, or -errno */
-	uint32_t extent;		/* bytes behind this, a multiple of 8: reads and BOOK_HEARD only. In doubt: as many as there may be */
+	uint32_t extent;		/* bytes behind this, a multiple of 8: reads, BOOK_HEARD and BOOK_SIGNED only. In doubt: as many as there may be */
 	uint32_t era;
 	uint64_t now;			/* CLOCK_MONOTONIC ms */
 	uint64_t chain;			/* struct ssh_mark */
-	/* reads, BOOK_HEARD: result bytes; of much from a program with gaps between them (ssh_chan_fill_from()) */
+	/* reads, BOOK_HEARD, BOOK_SIGNED: result bytes; of much from a program with gaps between them (ssh_chan_fill_from()) */
 };
 
 struct memory_slot {

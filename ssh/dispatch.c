@@ -10,8 +10,6 @@
 
 /* dispatch - takes one line or packet, asks the table whether it may come now, and calls its handler. */
 
-#define EXT_INFO_MAX 64u	/* extensions in one EXT_INFO; there are six in the wild */
-
 static const struct rule {
 	uint16_t legal[2];		/* phases, by role of the receiver */
 	int (*handle)(struct ssh *, struct rd *);
@@ -211,44 +209,4 @@ int ssh_on_service_request(struct ssh *s, struct rd *in)
 
 	TRY(rd_done(in));
 	return userauth_server_service(s, name);
-}
-
-/* ---- EXT_INFO (RFC 8308) ------------------------------------------------------------------------------ */
-
-static int keep_sig_algs(struct ssh *s, struct view list)
-{
-	struct session_more *m = s->more;
-
-	if (s->role != SSH_CLIENT || list.len > SIG_ALGS_MAX)
-		return SSH_OK;
-	mem_free(s->env.mem, m->peer_sig_algs);
-	m->peer_sig_algs = mem_strndup(s->env.mem, (const char *)list.p, list.len);
-	return m->peer_sig_algs != NULL ? SSH_OK : SSH_E_NOMEM;
-}
-
-int ssh_on_ext_info(struct ssh *s, struct rd *in)
-{
-	uint32_t count = rd_u32(in);
-	struct rd all;
-	int r;
-
-	/* 2.4: once after NEWKEYS, and a server may once more before USERAUTH_SUCCESS. */
-	if (count > EXT_INFO_MAX || ++s->more->ext_info_seen > (s->role == SSH_CLIENT ? 2 : 1))
-		return SSH_E_PROTOCOL;
-	all = *in;
-	for (uint32_t i = 0; i < 2 * count; i++)
-		rd_string(in, SSH_PREAUTH_PACKET_MAX);
-	TRY(rd_done(in));
-	for (uint32_t i = 0; i < count; i++) {
-		struct view name = rd_string(&all, SSH_PREAUTH_PACKET_MAX), value = rd_string(&all, SSH_PREAUTH_PACKET_MAX);
-
-		if (view_is(name, "server-sig-algs"))
-			TRY(keep_sig_algs(s, value));
-	}
-	return SSH_OK;
-}
-
-struct view session_peer_sig_algs(const struct ssh *s)
-{
-	return view_str(s->more->peer_sig_algs);
 }

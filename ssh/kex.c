@@ -255,6 +255,8 @@ int ssh_on_kexinit(struct ssh *s, struct rd *in)
 	TRY(kexinit_parse(&theirs, payload));
 	TRY(kexinit_parse(&ours, view_of(buf_head(&k->run->ours), buf_len(&k->run->ours))));
 	TRY(buf_append(&k->run->theirs, payload.p, payload.len));
+	if (s->role == SSH_SERVER)
+		k->peer_rsa = hostkeys_rsa_offer(theirs.list[LIST_HOSTKEY]);
 	if (first)
 		TRY(first_kexinit(s, &theirs));
 	else
@@ -290,18 +292,6 @@ static uint64_t bytes_max(const struct ssh *s, const struct cipher_alg *alg)
 	return packet_bytes_max(alg, s->policy.rekey_bytes);
 }
 
-/* RFC 8308 3.1: which signatures clients may log in with. */
-static int send_ext_info(struct ssh *s)
-{
-	struct wr w;
-
-	msg_begin(s, &w, SSH_MSG_EXT_INFO);
-	wr_u32(&w, 1);
-	wr_cstr(&w, "server-sig-algs");
-	wr_cstr(&w, s->policy.sig_algs);
-	return msg_end(s, &w);
-}
-
 /* Our NEWKEYS, and whatever waited for it, under the new keys. */
 static int send_newkeys(struct ssh *s)
 {
@@ -323,7 +313,7 @@ static int send_newkeys(struct ssh *s)
 	k->tx_closed = 0;
 	kex_enter(k, KEX_WAIT_NEWKEYS);
 	if (first && s->role == SSH_SERVER && k->peer_ext_info)
-		TRY(send_ext_info(s));
+		TRY(ext_info_send(s));
 	s->more->room_again = 1;
 	return held_flush(s);
 }

@@ -26,6 +26,9 @@ enum kex_state {
 
 #define KEX_HOSTKEYS_MAX SSH_HOSTKEYS_MAX
 
+#define KEX_RSA_SHA2_256 1u
+#define KEX_RSA_SHA2_512 2u
+
 struct hostkey { unsigned index; size_t len; uint8_t *blob; };
 
 /* What lives only while an exchange is open. */
@@ -48,6 +51,7 @@ struct kex {
 	enum kex_state state;
 	int tx_closed;			/* between our KEXINIT and our NEWKEYS */
 	int strict, peer_ext_info;	/* what the peer's first KEXINIT said */
+	unsigned peer_rsa;		/* KEX_RSA_*: of the client's host key algorithms */
 	struct kex_choice now, next;	/* in use; agreed on by the open exchange */
 	struct kex_run *run;
 	struct hostkey hostkeys[KEX_HOSTKEYS_MAX];
@@ -104,6 +108,8 @@ int  kex_export(const struct ssh *, struct wr *);
 int  kex_import(struct ssh *, struct rd *);
 void kex_choice_export(const struct kex_choice *, struct wr *);
 int  kex_choice_import(struct kex_choice *, struct rd *);
+/* hostkeys.c: KEX_RSA_* of a list of host key algorithms. */
+unsigned hostkeys_rsa_offer(struct view list);
 
 /* kex_keys.c: H (RFC 4253 8, 8731 3.1) of the open exchange into run->hash. */
 int  kex_hash(struct ssh *, struct view hostkey, struct view client_public, struct view server_public);

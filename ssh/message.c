@@ -143,7 +143,7 @@ static void say_goodbye(struct ssh *s, unsigned reason, const char *text)
 
 int ssh_fail_text(struct ssh *s, int error, const char *text)
 {
-	static const char farewell[] = "Invalid SSH identification string.\r\n";
+	static const char strange[] = "Invalid SSH identification string.\r\n", other[] = "Protocol major versions differ.\r\n";
 
 	if (s->error)
 		return s->error;
@@ -152,10 +152,10 @@ int ssh_fail_text(struct ssh *s, int error, const char *text)
 	events_clear(s);
 	msg_abandon(s);
 	packet_fill_end(s);
-	if (s->error == SSH_E_IDENT) {
-		/* Whoever it is does not speak SSH: a line it can show, as sshd sends. A server gets nothing. */
+	if (s->error == SSH_E_IDENT || s->error == SSH_E_VERSION) {
+		/* Whoever it is does not speak our SSH: a line it can show, as sshd sends. A server gets nothing. */
 		if (s->role == SSH_SERVER)
-			(void)buf_append(&s->out, farewell, sizeof farewell - 1);
+			(void)buf_append(&s->out, s->error == SSH_E_IDENT ? strange : other, (s->error == SSH_E_IDENT ? sizeof strange : sizeof other) - 1);
 	} else if (err_disconnect(s->error) != 0) {
 		say_goodbye(s, err_disconnect(s->error), text);
 	}

@@ -294,11 +294,17 @@ size_t ssh_output_len(const struct ssh *s)
 	return buf_len(&s->out);
 }
 
+/* A peer that makes us talk and does not listen is not heard, neither what it sends nor what is read already. */
+static int output_full(const struct ssh *s)
+{
+	return buf_len(&s->out) >= (s->authenticated ? OUTPUT_STOP : SSH_OUTPUT_PREAUTH);
+}
+
 int ssh_want_read(const struct ssh *s)
 {
 	size_t kept = buf_len(&s->in) - s->in_packet + s->more->lent.len;
 
-	if (s->error || buf_len(&s->out) >= (s->authenticated ? OUTPUT_STOP : SSH_OUTPUT_PREAUTH))
+	if (s->error || output_full(s))
 		return 0;
 	return kept < (s->wait != WAIT_NOTHING ? INPUT_KEPT_MAX : SSH_INPUT_HIGH);
 }
@@ -328,7 +334,7 @@ static int step(struct ssh *s)
 		}
 	}
 	dispatch_forget(s);
-	return dispatch_one(s);
+	return output_full(s) ? 0 : dispatch_one(s);
 }
 
 int ssh_next(struct ssh *s, struct ssh_event *ev)

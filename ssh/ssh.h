@@ -250,6 +250,19 @@ int  ssh_chan_exit_signal(struct ssh *, uint32_t chan, const char *name, int cor
 int  ssh_global_request(struct ssh *, const char *type, int want_reply, struct view rest);
 int  ssh_global_reply(struct ssh *, int ok, struct view rest);
 
+/* ---- host keys, server side (OpenSSH PROTOCOL 2.5) ------------------------------------------ */
+/* Once logged in: hostkeys-00@openssh.com with every key of ssh_add_hostkey() that is no certificate. SSH_E_NOT_NOW before login. */
+int  ssh_announce_hostkeys(struct ssh *);
+/*
+ * How many keys a hostkeys-prove-00@openssh.com asks for, rest as in GLOBAL_REQUEST: strings, each a key of ours, each once. SSH_E_FORMAT,
+ * SSH_E_UNKNOWN_KEY: answer with a failure.
+ */
+int  ssh_prove_check(const struct ssh *, struct view rest);
+/* One of them: its index, and the signature algorithm (static) this client wants of it. SSH_E_UNKNOWN_KEY; SSH_E_NO_ALG: only ssh-rsa, which is off. */
+int  ssh_prove_key(const struct ssh *, struct view blob, unsigned *index, const char **alg);
+/* Appends what that key must sign; session_id as from ssh_session_id(). */
+int  ssh_prove_text(struct buf *, struct view session_id, struct view blob);
+
 /* ---- the end, and looking ----------------------------------------------------------------- */
 /* DISCONNECT with reason (RFC 4253 11.1); then only ssh_output() and ssh_free() make sense. */
 int  ssh_disconnect(struct ssh *, unsigned reason, const char *text);

@@ -48,7 +48,8 @@ static int put_transport(struct ssh *s, struct wr *w)
 	wr_cstr(w, s->peer_version);
 	wr_string(w, s->session_id.v, s->session_id.len);
 	wr_bool(w, s->kex->strict);
-	wr_bool(w, s->kex->peer_ext_info);
+	/* one byte; a reader of before peer_rsa takes it for a bool, which nobody asks any more */
+	wr_u8(w, (uint8_t)((s->kex->peer_ext_info ? 1u : 0u) | s->kex->peer_rsa << 1));
 	kex_choice_export(&s->kex->now, w);
 	TRY(kex_export(s, w));
 	wr_u32(w, s->kex->rekeys);
@@ -158,13 +159,18 @@ static int get_keys(struct ssh *s, struct rd *in, uint32_t version)
 	int in_dir = s->role == SSH_SERVER ? 0 : 1, r;
 	struct view id = rd_string(in, SECRET_MAX);
 	uint64_t age;
+	uint8_t said;
 
 	if (id.len == 0)
 		return SSH_E_STATE;
 	memcpy(s->session_id.v, id.p, id.len);
 	s->session_id.len = id.len;
 	k->strict = rd_bool(in);
-	k->peer_ext_info = rd_bool(in);
+	said = rd_u8(in);
+	k->peer_ext_info = said & 1;
+	k->peer_rsa = said >> 1;
+	if (k->peer_rsa > (KEX_RSA_SHA2_256 | KEX_RSA_SHA2_512))
+		return SSH_E_STATE;
 	TRY(kex_choice_import(&k->now, in));
 	if (version >= 3)
 		TRY(kex_import(s, in));

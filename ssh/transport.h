@@ -13,6 +13,8 @@
 #define IDLE_SHRINK_MS        2000u	/* after this much silence big buffers are given back */
 #define SIG_ALGS_MAX          4096u	/* of the peer's server-sig-algs; real ones stay below 300 */
 
+#define PING_HELD_MAX   (64u * 1024u)	/* what waits for the end of a key exchange before pings go unanswered */
+
 /* A copy that lives until the next packet; see event_keep(). */
 struct keep { struct keep *next; size_t len; uint8_t v[]; };
 
@@ -57,6 +59,8 @@ int  dispatch_one(struct ssh *);
 /* Drops the packet handled last from the input, and the copies made for its events. */
 void dispatch_forget(struct ssh *);
 
+/* ext_info.c: for the server's first NEWKEYS, when the client wants it. */
+int  ext_info_send(struct ssh *);
 /* For userauth_client.c: the server's server-sig-algs, empty when it sent none. Borrowed. */
 struct view session_peer_sig_algs(const struct ssh *);
 

@@ -63,7 +63,8 @@ static int unknown(const struct proc *p)
 
 static void tell_authed(struct proc *keysign, const struct session *s)
 {
-	int r = link_send(keysign->link, IPC_CONN_AUTHED, &(struct ipc_CONN_AUTHED){ .conn = s->conn });
+	struct ipc_CONN_AUTHED m = { .conn = s->conn, .hash = view_of(s->id, s->id_len) };
+	int r = link_send(keysign->link, IPC_CONN_AUTHED, &m);
 
 	if (r < 0)
 		log_ev(LOGL_WARN, "%s: keysign was not told of the login: %s", s->kid->name, err_text(r));

@@ -21,6 +21,7 @@
 #include "supervisor/ends.h"
 #include "supervisor/exits.h"
 #include "supervisor/grant.h"
+#include "supervisor/hail.h"
 #include "supervisor/handoff.h"
 #include "supervisor/introduce.h"
 #include "supervisor/listen.h"
@@ -79,8 +80,7 @@ static void on_grace(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	count(COUNT_GRACE_OVER);
 	log_ev(LOGL_INFO, "Timeout before authentication for %s port %u", addr_ip_text(&s->peer, ip), addr_port(&s->peer));
-	if (s->connection != NULL && s->connection->proc != NULL)
-		proc_kill(s->connection->proc);
+	hail_end(s, "Timeout before authentication", NULL);	/* the session may be gone after it */
 }
 
 int session_start_grace(struct session *s)

@@ -78,6 +78,7 @@ class Raw:
         self.session_id = self.my_kexinit = self.peer_kexinit = None
         self.peer_ident = b""
         self.strict = False
+        self.hostkeys = None
 
     def __enter__(self):
         return self
@@ -162,7 +163,9 @@ class Raw:
             payload = body[1:len(body) - body[0]]
             if payload[0] == DISCONNECT:
                 raise Closed("DISCONNECT %r" % payload[5:100])
-            if payload[0] not in (IGNORE, DEBUG, EXT_INFO):
+            if payload[0] == GLOBAL_REQUEST and payload[5:29] == b"hostkeys-00@openssh.com\0":
+                self.hostkeys = payload[29:]        # said once, by itself, whenever it likes
+            elif payload[0] not in (IGNORE, DEBUG, EXT_INFO):
                 self.payload = payload
                 return payload[0], Reader(payload[1:])
 

@@ -150,6 +150,34 @@ Test(conf_value, addendum_is_the_rest_of_the_line)
 	cr_assert_str_eq(v->VersionAddendum, "=a");
 	conf_values_free(v);
 	refused("VersionAddendum a\x7f\n", "t line 1: VersionAddendum must be printable ASCII");
+	for (size_t i = 0; i < 3; i++) {
+		static const struct { const char *line; unsigned min, max; } rows[] = {
+			{ "VersionString random", 2, 5 }, { "VersionString random 3 8", 3, 8 }, { "VersionString random  1   44  ", 1, 44 },
+		};
+		unsigned min = 0, max = 0;
+
+		v = values(rows[i].line);
+		cr_assert(conf_version_random(v, &min, &max), "%s", rows[i].line);
+		cr_assert(min == rows[i].min && max == rows[i].max, "%s: %u to %u", rows[i].line, min, max);
+		conf_values_free(v);
+	}
+	v = values("VersionString hi there - yes");
+	cr_assert_str_eq(v->VersionString, "hi there - yes");
+	cr_assert_not(conf_version_random(v, &(unsigned){ 0 }, &(unsigned){ 0 }));
+	conf_values_free(v);
+	v = values("VersionString randomly");
+	cr_assert_not(conf_version_random(v, &(unsigned){ 0 }, &(unsigned){ 0 }));
+	conf_values_free(v);
+	for (size_t i = 0; i < 6; i++) {
+		static const char *const rows[] = { "random 5", "random 0 3", "random 4 3", "random 1 45", "random 1 2 3", "random 1000 2" };
+		char line[80];
+
+		snprintf(line, sizeof line, "VersionString %s\n", rows[i]);
+		refused(line, "t line 1: VersionString random takes two numbers, MIN and MAX, from 1 to 44");
+	}
+	refused("VersionString a-b\n", "t line 1: VersionString begins with a name and version without a minus sign (RFC 4253 4.2), not 'a-b'");
+	refused("VersionString x123456789012345678901234567890123456789012345\n", "t line 1: VersionString is longer than 44 bytes");
+	refused("VersionString a\x7f\n", "t line 1: VersionString must be printable ASCII");
 	refused("VersionAddendum a\rb\n", "t line 1: VersionAddendum must be printable ASCII");
 }
 

@@ -63,6 +63,47 @@ static void sign(struct world *w, const struct ipc_SIGN *m)
 	buf_drop(&b);
 }
 
+static void prove(struct world *w, const struct ipc_PROVE *m)
+{
+	struct privkey *key = m->key == 0 ? w->host : w->host2;
+	struct buf text, b;
+	struct wr wr = wr_to(&b);
+
+	HEAR(w->key_heard, "PROVE:%u ", m->key);
+	w->sign_req = m->req;
+	if (!w->sign)
+		return;
+	buf_init(&text, 1 << 16, NULL);
+	buf_init(&b, SSH_SIG_MAX, NULL);
+	cr_assert_eq(ssh_prove_text(&text, ssh_session_id(w->client), privkey_blob(key)), SSH_OK);
+	cr_assert_eq(privkey_sign(key, sig_alg_find(m->alg), view_of(buf_head(&text), buf_len(&text)), &wr), SSH_OK);
+	say(w->key, ROLE_KEY, W_UP, IPC_SIGNED, &(struct ipc_SIGNED){ .req = m->req, .sig = view_of(buf_head(&b), buf_len(&b)) }, NULL, 0);
+	buf_drop(&text);
+	buf_drop(&b);
+}
+
+/* The client asked for proofs of both keys, the second one first. */
+static void look_at_proofs(struct world *w, struct view data)
+{
+	struct privkey *keys[] = { w->host2, w->host };
+	struct rd in = rd_view(data);
+	struct pubkey *pub;
+	struct buf text;
+
+	for (int i = 0; i < 2 && data.len > 0; i++) {
+		struct view sig = rd_string(&in, SSH_SIG_MAX);
+		const struct sig_alg *alg = i == 0 ? sig_alg_find(view_str("ecdsa-sha2-nistp256")) : sig_alg_find(view_str("ssh-ed25519"));
+
+		buf_init(&text, 1 << 16, NULL);
+		cr_assert_eq(ssh_prove_text(&text, ssh_session_id(w->client), privkey_blob(keys[i])), SSH_OK);
+		cr_assert_eq(pubkey_parse(&pub, privkey_blob(keys[i]), NULL), SSH_OK);
+		w->proofs_ok += pubkey_verify(pub, alg, view_of(buf_head(&text), buf_len(&text)), sig) == VERIFY_ACCEPT ? 1 : -1000;
+		pubkey_free(pub);
+		buf_drop(&text);
+	}
+	cr_assert_eq(rd_done(&in), SSH_OK);
+}
+
 void world_verdict(struct world *w, uint8_t verdict, int counted, int last, const char *methods, const char *banner)
 {
 	struct ipc_AUTH_POLICY p = {
@@ -172,7 +213,10 @@ static int hear_link(struct world *w, int fd, enum ipc_role me, enum ipc_when wh
 		w->told += (uint64_t)memory_counts(m.type);
 		on_sup(w, &m, n, storage);
 	} else if (me == ROLE_KEY) {
-		sign(w, &m.u.SIGN);
+		if (m.type == IPC_PROVE)
+			prove(w, &m.u.PROVE);
+		else
+			sign(w, &m.u.SIGN);
 	} else {
 		on_auth(w, &m);
 	}
@@ -248,6 +292,8 @@ static void on_client(struct world *w, const struct ssh_event *ev)
 		break;
 	case SSH_EV_GLOBAL_REPLY:
 		HEAR(w->heard, ev->ok ? "gok " : "gfail ");
+		if (ev->ok)
+			look_at_proofs(w, ev->data);
 		break;
 	case SSH_EV_CHAN_DATA:
 		on_data(w, ev);
@@ -311,6 +357,14 @@ void world_run(struct world *w)
 		    hear_link(w, w->auth, ROLE_AUTH, W_UP) || run_client(w))
 			quiet = -1;
 	}
+}
+
+void world_step(struct world *w)
+{
+	event_base_loop(w->base, EVLOOP_NONBLOCK);
+	hear_link(w, w->sup, ROLE_SUP, w->sup_when);
+	hear_link(w, w->key, ROLE_KEY, W_UP);
+	run_client(w);
 }
 
 void world_until(struct world *w, const char *where, const char *text)
@@ -463,7 +517,10 @@ static void add_hostkey(struct world *w)
 
 	cr_assert_eq(privkey_generate(&w->host, KEY_ED25519, 0), SSH_OK);
 	blob = privkey_blob(w->host);
-	cr_assert_eq(hostkeys_put(&w->keys, &(struct ipc_HOSTKEYS){ .index = 0, .count = 1, .blob = blob }), SSH_OK);
+	cr_assert_eq(hostkeys_put(&w->keys, &(struct ipc_HOSTKEYS){ .index = 0, .count = 2, .blob = blob }), SSH_OK);
+	cr_assert_eq(privkey_generate(&w->host2, KEY_P256, 0), SSH_OK);
+	blob = privkey_blob(w->host2);
+	cr_assert_eq(hostkeys_put(&w->keys, &(struct ipc_HOSTKEYS){ .index = 1, .count = 2, .blob = blob }), SSH_OK);
 }
 
 void world_init(struct world *w)
@@ -506,6 +563,7 @@ void world_drop(struct world *w)
 	world_drop_books(w);
 	ssh_free(w->client);
 	privkey_free(w->host);
+	privkey_free(w->host2);
 	hostkeys_drop(&w->keys);
 	event_base_free(w->base);
 	close(w->sock);

@@ -19,7 +19,7 @@ struct world {
 	struct event_base *base;
 	struct conn conn;
 	struct hostkeys keys;
-	struct privkey *host;
+	struct privkey *host, *host2;	/* Ed25519 and P-256 */
 	struct ssh_policy policy;
 	struct ssh *client;
 	int sock;			/* the client's end */
@@ -36,6 +36,7 @@ struct world {
 	struct ipc_SPAWN spawn;		/* the last one; views point into spawn_bytes */
 	uint8_t spawn_bytes[IPC_MESSAGE_MAX];
 	uint32_t sign_req, auth_req;	/* the last ones */
+	int proofs_ok;			/* signatures of REQUEST_SUCCESS that are right; below 0: one was not */
 	size_t data_in;			/* bytes of channel data the client got */
 	int hold_window;		/* client: data is not consumed */
 	size_t unconsumed;
@@ -62,6 +63,8 @@ void world_init(struct world *);
 void world_drop(struct world *);
 /* Everybody does what there is to do until nobody has anything; never waits. */
 void world_run(struct world *);
+/* One step of it: everybody once. */
+void world_step(struct world *);
 /* The same again and again until text appears in where; fails the test after 10 s. */
 void world_until(struct world *, const char *where, const char *text);
 /* A logged-in world. */

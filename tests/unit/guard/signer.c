@@ -4,10 +4,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "guard/budget.h"
 #include "ipc/values.h"
 #include "ssh/crypto/crypto.h"
+#include "ssh/ssh.h"
 #include "tests/unit/guard/rig.h"
 
 static struct rig rig;
@@ -214,4 +216,89 @@ Test(signer, no_second_signature_before_the_grant)
 	authed(9);
 	cr_assert(signed_ok(c, 2, 0, "ssh-ed25519", 32));
 	authed(12345);		/* nobody: no harm */
+}
+
+/* ---- proofs (OpenSSH PROTOCOL 2.5) ------------------------------------------------------------ */
+
+static void ask_proof(int fd, uint32_t req, uint8_t key, const char *alg)
+{
+	struct ipc_PROVE m = { .req = req, .key = key, .alg = view_str(alg) };
+
+	cr_assert_eq(link_say(fd, ROLE_CONN, ROLE_KEY, W_UP, IPC_PROVE, &m, NULL, 0), SSH_OK);
+}
+
+static int proved(int fd, uint32_t req, unsigned key, const char *alg, struct view id)
+{
+	struct pubkey *p;
+	struct buf text;
+	int ok;
+
+	if (!rig_wait(&rig, fd, ROLE_CONN, ROLE_KEY) || rig.m.type != IPC_SIGNED || rig.m.u.SIGNED.req != req || rig.m.u.SIGNED.status != SIGNED_OK)
+		return 0;
+	buf_init(&text, 1 << 16, NULL);
+	cr_assert_eq(ssh_prove_text(&text, id, privkey_blob(signer.keys.v[key].key)), SSH_OK);
+	cr_assert_eq(pubkey_parse(&p, privkey_blob(signer.keys.v[key].key), NULL), SSH_OK);
+	ok = pubkey_verify(p, sig_alg_find(view_str(alg)), view_of(buf_head(&text), buf_len(&text)), rig.m.u.SIGNED.sig) == VERIFY_ACCEPT;
+	pubkey_free(p);
+	buf_drop(&text);
+	return ok;
+}
+
+/* Over the id that keysign signed itself, whatever the connection would like; and not before the grant. */
+Test(signer, proves_each_key_for_this_session)
+{
+	int c = rig_peer(&rig, ROLE_CONN, 9);
+	uint8_t id[32];
+
+	memcpy(id, hash, 32);
+	ask(c, 1, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(c, 1, 0, "ssh-ed25519", 32));
+	ask_proof(c, 2, 0, "ssh-ed25519");
+	cr_assert(rig_silent(&rig, c, 200), "before the grant");
+	authed(9);
+	cr_assert(proved(c, 2, 0, "ssh-ed25519", view_of(id, 32)));
+	hash[0] ^= 1;		/* a rekey's is another one */
+	ask(c, 3, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(c, 3, 0, "ssh-ed25519", 32));
+	ask_proof(c, 4, 1, "ecdsa-sha2-nistp256");
+	cr_assert(proved(c, 4, 1, "ecdsa-sha2-nistp256", view_of(id, 32)));
+}
+
+/* A connection that moved, or a new keysign: the supervisor's record has the id; without one there is no proof. */
+Test(signer, the_supervisor_knows_the_session)
+{
+	struct ipc_msg m = { .type = IPC_CONN_AUTHED, .u.CONN_AUTHED = { .conn = 5, .hash = view_of(hash, 32) } };
+	int a = rig_peer(&rig, ROLE_AUTH, 0), c = rig_peer(&rig, ROLE_CONN, 5), d = rig_peer(&rig, ROLE_CONN, 6);
+
+	cr_assert_eq(signer_message(&rig.self, &m), SSH_OK);
+	ask_proof(c, 1, 0, "ssh-ed25519");
+	cr_assert(proved(c, 1, 0, "ssh-ed25519", view_of(hash, 32)));
+	cr_assert(rig_silent(&rig, a, 30), "auth was told by the supervisor, too");
+	authed(6);
+	ask_proof(d, 1, 0, "ssh-ed25519");
+	cr_assert(rig_wait(&rig, d, ROLE_CONN, ROLE_KEY));
+	cr_assert_eq(rig.m.u.SIGNED.status, SIGNED_FAILED);
+}
+
+Test(signer, unlawful_proofs_end_the_link)
+{
+	static const struct { uint8_t key; const char *alg; } rows[] = { { 2, "ssh-ed25519" }, { 0, "ecdsa-sha2-nistp256" }, { 1, "ssh-ed25519" }, { 0, "" }, { 3, "x" } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		int c = rig_peer(&rig, ROLE_CONN, i);
+
+		authed(i);
+		ask_proof(c, 1, rows[i].key, rows[i].alg);
+		cr_assert_eq(rig_wait(&rig, c, ROLE_CONN, ROLE_KEY), 0, "row %zu", i);
+		close(c);
+	}
+	signer.keys.v[1].cert = 1;
+	{
+		int c = rig_peer(&rig, ROLE_CONN, 77);
+
+		authed(77);
+		ask_proof(c, 1, 1, "ecdsa-sha2-nistp256");
+		cr_assert_eq(rig_wait(&rig, c, ROLE_CONN, ROLE_KEY), 0, "a certificate");
+		close(c);
+	}
 }

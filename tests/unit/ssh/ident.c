@@ -20,9 +20,18 @@ Test(ident, what_is_one)
 		{ LITERAL("SSH-2.0-x\r\n"), IDENT_FOUND, IDENT_FOUND },
 		{ LITERAL("SSH-2.0-x\n"), IDENT_FOUND, IDENT_FOUND },
 		{ LITERAL("SSH-2.0-x y z\r\n"), IDENT_FOUND, IDENT_FOUND },
-		{ LITERAL("SSH-1.99-x\r\n"), SSH_E_IDENT, IDENT_FOUND },
-		{ LITERAL("SSH-1.5-x\r\n"), SSH_E_IDENT, SSH_E_IDENT },
-		{ LITERAL("SSH-2.1-x\r\n"), SSH_E_IDENT, SSH_E_IDENT },
+		{ LITERAL("SSH-1.99-x\r\n"), IDENT_FOUND, IDENT_FOUND },
+		{ LITERAL("SSH-1.5-x\r\n"), SSH_E_VERSION, SSH_E_VERSION },
+		{ LITERAL("SSH-2.1-x\r\n"), SSH_E_VERSION, SSH_E_VERSION },
+		{ LITERAL("SSH-3-x\r\n"), SSH_E_VERSION, SSH_E_VERSION },
+		{ LITERAL("SSH-10.0-x\r\n"), SSH_E_VERSION, SSH_E_VERSION },
+		{ LITERAL("SSH-\r\n"), SSH_E_IDENT, SSH_E_IDENT },
+		{ LITERAL("SSH-x-y\r\n"), SSH_E_IDENT, SSH_E_IDENT },
+		{ LITERAL("SSH-2.0\r\n"), SSH_E_IDENT, SSH_E_IDENT },
+		{ LITERAL("SSH-1.99-\r\n"), SSH_E_IDENT, SSH_E_IDENT },
+		{ LITERAL("SSH-2.0-x\033[2J\r\n"), SSH_E_IDENT, SSH_E_IDENT },
+		{ LITERAL("SSH-2.0-x\x7f\r\n"), SSH_E_IDENT, SSH_E_IDENT },
+		{ LITERAL("SSH-2.0-x\ty \xc3\xa4\r\n"), IDENT_FOUND, IDENT_FOUND },
 		{ LITERAL("SSH-2.0-\r\n"), SSH_E_IDENT, SSH_E_IDENT },
 		{ LITERAL("ssh-2.0-x\r\n"), SSH_E_IDENT, IDENT_OTHER_LINE },
 		{ LITERAL("\r\n"), SSH_E_IDENT, IDENT_OTHER_LINE },
@@ -74,7 +83,7 @@ Test(ident, own_version)
 
 /* ---- through the whole object ------------------------------------------------------------ */
 
-static void refused(const char *text, size_t n)
+static void refused_with(const char *text, size_t n, int error, const char *farewell)
 {
 	struct pair p;
 	const uint8_t *out;
@@ -83,14 +92,19 @@ static void refused(const char *text, size_t n)
 	pair_init(&p);
 	cr_assert_eq(pair_start(&p), SSH_OK);
 	pair_feed(&p, SSH_SERVER, text, n);
-	cr_assert_eq(ssh_error(p.side[SSH_SERVER]), SSH_E_IDENT);
+	cr_assert_eq(ssh_error(p.side[SSH_SERVER]), error);
 	cr_assert_eq(buf_len(&p.events[SSH_SERVER]), 0u);
 	out = ssh_output(p.side[SSH_SERVER], &len);
-	cr_assert_geq(len, 36u);
-	cr_assert_arr_eq(out + len - 36, "Invalid SSH identification string.\r\n", 36);
+	cr_assert_geq(len, strlen(farewell));
+	cr_assert_arr_eq(out + len - strlen(farewell), farewell, strlen(farewell));
 	cr_assert_not(ssh_want_read(p.side[SSH_SERVER]));
 	cr_assert_eq(ssh_deadline(p.side[SSH_SERVER]), UINT64_MAX);
 	pair_free(&p);
+}
+
+static void refused(const char *text, size_t n)
+{
+	refused_with(text, n, SSH_E_IDENT, "Invalid SSH identification string.\r\n");
 }
 
 Test(ident, server_refuses_strangers_in_plain_text)
@@ -98,7 +112,7 @@ Test(ident, server_refuses_strangers_in_plain_text)
 	static char long_line[70000];
 
 	refused(LITERAL("GET / HTTP/1.1\r\n"));
-	refused(LITERAL("SSH-1.5-old\r\n"));
+	refused_with(LITERAL("SSH-1.5-old\r\n"), SSH_E_VERSION, "Protocol major versions differ.\r\n");
 	refused(LITERAL("\x16\x03\x01\n"));
 	memset(long_line, 'A', sizeof long_line);
 	refused(long_line, sizeof long_line);
