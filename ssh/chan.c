@@ -84,6 +84,7 @@ static int received(struct ssh *s, uint32_t id, uint32_t ext, struct view data)
 		return SSH_E_BUG;
 	e->ext = ext;
 	e->data = data;
+	e->stays = data.p >= s->in.v && data.p < s->in.v + s->in.size;	/* nothing is written there before the next input */
 	return SSH_OK;
 }
 

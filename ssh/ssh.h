@@ -122,7 +122,7 @@ enum ssh_event_type {
 	SSH_EV_CHAN_OPEN,	/* type, data = rest -> ssh_chan_accept() or ssh_chan_refuse(), now or later */
 	SSH_EV_CHAN_OPENED,	/* ours was accepted; data = rest */
 	SSH_EV_CHAN_REFUSED,	/* ours was refused; count = reason, text; the number is free again */
-	SSH_EV_CHAN_DATA,	/* ext (0, or 1 = stderr), data; say ssh_chan_consumed() when it is gone on */
+	SSH_EV_CHAN_DATA,	/* ext (0, or 1 = stderr), data, stays; say ssh_chan_consumed() when it is gone on */
 	SSH_EV_CHAN_ROOM,	/* the peer's window opened from 0 */
 	SSH_EV_CHAN_EOF,
 	SSH_EV_CHAN_CLOSING,	/* the peer closed a channel of ssh_chan_linger(): nothing more comes; ssh_chan_close() is yours to say */
@@ -163,6 +163,7 @@ struct ssh_event {
 	uint32_t chan, ext, count;
 	unsigned key;			/* NEED_SIGN: index given to ssh_add_hostkey() */
 	int want_reply, ok, partial, first;
+	int stays;			/* CHAN_DATA: data outlives this event, until the next input, ssh_tick() or ssh_export() */
 	struct view user, service, alg, text, data, data2, data3;
 	struct view ctype;		/* CHAN_OPEN, GLOBAL_REQUEST: the type's name */
 	struct ssh_req req;
