@@ -40,6 +40,7 @@ static int fill(struct policy *p, char *why, size_t size)
 		snprintf(why, size, "RekeyLimit: not a size and a time");
 		return SSH_E_CONFIG;
 	}
+	p->ssh.window_max = (uint32_t)v->WindowMax;
 	p->ssh.rekey_ms = UINT64_C(1000) * rekey_s;
 	return SSH_OK;
 }

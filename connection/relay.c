@@ -19,7 +19,7 @@
 #define SMALL 4096		/* one pty read; keystrokes should not make the output grow */
 #define OUTPUT_PIPE (256 * 1024)	/* as much as one read takes */
 #define INPUT_PIPE (1024 * 1024)	/* half a window: measured, less has to be copied to pending */
-#define PENDING_MAX (2 * CHAN_WINDOW)
+#define PENDING_MAX (CHAN_WINDOW_LIMIT + CHAN_WINDOW)
 
 static void stream_init(struct stream *s, struct relay *r, uint32_t ext)
 {

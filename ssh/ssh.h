@@ -49,6 +49,7 @@ struct ssh_policy {
 	uint64_t rekey_bytes;		/* per direction; 0: by the cipher (RFC 4344 3.2) */
 	uint64_t rekey_ms;		/* 0: never by time */
 	uint32_t window, max_packet;	/* what we offer per channel; 0: CHAN_WINDOW, CHAN_PACKET */
+	uint32_t window_max;		/* what a window may grow to, and all of a connection together by; 0: CHAN_WINDOW_MAX */
 	unsigned max_auth_tries;	/* server: FAILUREs before disconnect, as MaxAuthTries; 0: 6 */
 	unsigned max_channels;		/* 0: SSH_CHANNELS_MAX */
 	uint64_t alive_ms;		/* keepalive@openssh.com after this much silence once OPEN; 0: never */
