@@ -7,7 +7,6 @@ import collections
 import glob
 import os
 import re
-import shutil
 import signal
 import subprocess
 
@@ -17,6 +16,7 @@ import server
 
 HZ = "5000"
 MOVES = ("read", "readv", "write", "writev")
+BLOCK = figures.BLOCK
 SHOWN = 24
 LEAST = 0.4                                 # per cent; functions below it are summed up
 NOT_OURS = ("perf", "usage", "head", "cat")
@@ -75,14 +75,12 @@ def perf(job, name):
     s = Traced(("perf", "record", "-q", "-e", "cpu-clock", "-F", HZ, "-o", data), "-perf-" + name)
     try:
         s.begin()
-        first = len(s.pids())               # what came before is start-up
-        mark = max(s.pids())
         take(job, s, name)
         s.finish()
     finally:
         s.end()
     per, unit = (job["logins"] / 1e3, "ms a login") if name == "login" else (job["bytes"] / 1e9, "s per GB")
-    rows, lines = [], ["%s under perf, %d processes before" % (name, first)]
+    rows, lines = [], ["%s under perf, start and end of the daemon and one login more included" % name]
     for row in samples(data):
         rows.append(row)
     roles = collections.Counter(r[0] for r in rows)
@@ -90,7 +88,6 @@ def perf(job, name):
         if role in NOT_OURS or n < len(rows) / 200:
             continue
         lines += ["", "  " + role] + by_function((r for r in rows if r[0] == role), per, unit)
-    del mark
     return lines
 
 
@@ -98,7 +95,7 @@ def take(job, s, name):
     if name == "login":
         figures.login(job, [s])
     else:
-        {"down": figures.down, "up": figures.up}[name](job, s, ("Ciphers=" + job["cipher"][0],))
+        {"down": figures.down, "up": figures.up}[name](job, s, ("Ciphers=" + (job["cipher"] or ["aes128-gcm@openssh.com"])[0],))
 
 
 def perf_floor(job, name):
@@ -112,30 +109,56 @@ def perf_floor(job, name):
 
 # ---- strace ------------------------------------------------------------------------------------------
 
+def calls(path):
+    """(call, result) of each line of one process."""
+    with open(path, errors="replace") as f:
+        for line in f:
+            m = re.match(r"(\w+)\(.* = (-?\d+)", line)
+            if m:
+                yield m.group(1), int(m.group(2))
+
+
+def role(path):
+    """The name a process gave itself last, or the program it is."""
+    name = "coppiced"
+    with open(path, errors="replace") as f:
+        for line in f:
+            m = re.match(r'prctl\(PR_SET_NAME, "([^"]*)"', line) or re.match(r'execve(?:at)?\([^"]*"[^"]*?([^/"]*)", .* = 0', line)
+            name = m.group(1) or name if m else name
+    return name
+
+
 def strace(job, name):
+    """Calls by role; of those that move data how many moved how much."""
     where = lab.SCRATCH + "/strace-" + name
     os.mkdir(where)
-    s = Traced(("strace", "-ff", "-qq", "-o", where + "/t", "-e", "signal=none"), "-strace-" + name)
+    s = Traced(("strace", "-ff", "-qq", "-s", "64", "-o", where + "/t", "-e", "signal=none"), "-strace-" + name)
     try:
         s.begin()
-        before = set(glob.glob(where + "/t.*"))
-        sizes = {p: os.path.getsize(p) for p in before}
         take(job, s, name)
         s.finish()
     finally:
         s.end()
-    if os.environ.get("BENCH_KEEP"):
-        shutil.copytree(where, os.environ["BENCH_KEEP"], dirs_exist_ok=True)
-    del sizes
-    return [where]
+    count, sizes = {}, {}
+    for path in glob.glob(where + "/t.*"):
+        who = role(path)
+        for call, result in calls(path):
+            count.setdefault(who, collections.Counter())[call] += 1
+            if who == "connection" and call in MOVES and result > 0:
+                part = next(x for x in (4096, 65536, BLOCK, 1 << 62) if result < x or x == 1 << 62)
+                sizes.setdefault(call, collections.Counter())[part] += result
+    lines = ["%s under strace, start and end of the daemon and one login more included" % name]
+    for who, c in sorted(count.items(), key=lambda x: -sum(x[1].values())):
+        lines.append("  %-12s %6d: %s" % (who, sum(c.values()), ", ".join("%s %d" % x for x in c.most_common(12))))
+    for call, c in sorted(sizes.items()):
+        lines.append("  connection, %s, bytes by the size of the call: < 4 KiB %d, < 64 KiB %d, < 256 KiB %d, 256 KiB and more %d" %
+                     (call, c[4096], c[65536], c[BLOCK], c[1 << 62]))
+    return lines
 
 
 def bench(job):
     lines = []
     for name in job["figures"]:
         if name in ("login", "down", "up"):
-            if job["profile"] == "perf":
-                lines += perf(job, name) + perf_floor(job, name) + [""]
-            else:
-                lines += strace(job, name)
+            lines += perf(job, name) + perf_floor(job, name) + [""] if job["profile"] == "perf" else strace(job, name)
     return "\n".join(lines)
