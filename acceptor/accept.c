@@ -239,10 +239,13 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 static int on_listen(struct acceptor *a, struct ipc_msg *m)
 {
-	struct listener *l = calloc(1, sizeof *l);
+	struct listener *l;
 	char text[ADDR_TEXT_MAX];
 
-	if (l == NULL)
+	LIST_EACH(at, &a->listeners)
+		if (LIST_OF(at, struct listener, link)->id == m->u.LISTEN.listener)
+			return SSH_OK;
+	if ((l = calloc(1, sizeof *l)) == NULL)
 		return SSH_E_NOMEM;
 	l->acceptor = a;
 	l->id = m->u.LISTEN.listener;

@@ -14,13 +14,15 @@
 #define SSH_KEX_PUBLIC_MAX      2048u	/* a DH group18 value is 1,025 bytes, ML-KEM + X25519 1,216 */
 #define SSH_KEX_SHARED_MAX      1032u	/* a DH group18 secret as an mpint is 1,029 bytes */
 #define SSH_DH_BITS_MIN         2048u	/* RFC 8270 */
-#define SSH_DH_BITS_MAX         8192u	/* RFC 4419 3; one exponentiation costs 10 ms */
+#define SSH_DH_BITS_MAX         8192u	/* RFC 4419 3; both exponentiations of an exchange cost 25 ms */
 #define SSH_BLOB_MAX           16384u	/* one public key or certificate; RSA 16384 is 2 KiB */
 #define SSH_SIG_MAX             4096u	/* RSA 16384 is 2 KiB and a name */
 #define SSH_HOSTKEYS_MAX          32u	/* a key and a certificate of each kind, twice (old and new) */
 #define SSH_PREAUTH_BYTES   (1u << 20)	/* what a peer may send before login, as OpenSSH since 10.4 */
 #define SSH_REKEY_PACKETS (1u << 31)	/* RFC 4344 3.1 */
-#define SSH_KEX_DEADLINE_MS    60000u	/* a key exchange that takes longer ends the connection */
+#define SSH_KEY_PACKETS_MAX (UINT64_C(1) << 32)	/* the same: no key sees a sequence number twice */
+#define SSH_KEX_DEADLINE_MS    60000u	/* a key exchange that takes longer ends the connection; a rekey, if nothing moves meanwhile */
+#define SSH_KEX_LONGEST_MS    600000u	/* and a rekey in any case */
 #define SSH_OUTPUT_HIGH   (1024u * 1024u)	/* stop producing above this many unsent bytes */
 #define SSH_OUTPUT_PREAUTH (64u * 1024u)	/* the same before login */
 #define SSH_OUTPUT_MAX   (8u << 20)	/* hard cap; a connection that needs more is broken */

@@ -1,9 +1,9 @@
 #include "base/table.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
 
 void table_init(struct table *t)
 {
@@ -12,8 +12,8 @@ void table_init(struct table *t)
 
 void table_drop(struct table *t)
 {
-	free(t->slots);
-	table_init(t);
+	mem_free(t->mem, t->slots);
+	*t = (struct table){ .mem = t->mem };
 }
 
 static size_t home(const struct table *t, uint64_t key)
@@ -39,14 +39,14 @@ void *table_get(const struct table *t, uint64_t key)
 
 static int grow(struct table *t)
 {
-	struct table bigger = { NULL, t->size ? t->size * 2 : 16, t->used };
+	struct table bigger = { NULL, t->size ? t->size * 2 : 16, t->used, t->mem };
 
-	if ((bigger.slots = calloc(bigger.size, sizeof *bigger.slots)) == NULL)
+	if ((bigger.slots = mem_zalloc(t->mem, bigger.size * sizeof *bigger.slots)) == NULL)
 		return SSH_E_NOMEM;
 	for (size_t i = 0; i < t->size; i++)
 		if (t->slots[i].value != NULL)
 			bigger.slots[probe(&bigger, t->slots[i].key)] = t->slots[i];
-	free(t->slots);
+	mem_free(t->mem, t->slots);
 	*t = bigger;
 	return SSH_OK;
 }
@@ -55,11 +55,15 @@ int table_put(struct table *t, uint64_t key, void *value)
 {
 	size_t i;
 
-	if ((t->used + 1) * 4 > t->size * 3 && grow(t) < 0)
+	/* Without memory to grow it becomes slow; one slot stays empty, where a probe ends. */
+	if ((t->used + 1) * 4 > t->size * 3 && grow(t) < 0 && t->size == 0)
 		return SSH_E_NOMEM;
 	i = probe(t, key);
-	if (t->slots[i].value == NULL)
+	if (t->slots[i].value == NULL) {
+		if (t->used + 1 >= t->size)
+			return SSH_E_NOMEM;
 		t->used++;
+	}
 	t->slots[i] = (struct table_slot){ key, value };
 	return SSH_OK;
 }

@@ -5,13 +5,15 @@
 
 /* table - hash from a 64-bit number to a pointer; open addressing, grows by itself. */
 
+struct mem;
+
 struct table_slot { uint64_t key; void *value; };
-struct table { struct table_slot *slots; size_t size, used; };
+struct table { struct table_slot *slots; size_t size, used; const struct mem *mem; };	/* mem: NULL for the heap; set before the first put */
 
 void  table_init(struct table *);
 void  table_drop(struct table *);		/* frees the slots, not the values */
 void *table_get(const struct table *, uint64_t key);
-/* SSH_OK or SSH_E_NOMEM. value must not be NULL; an old value of the key is replaced. */
+/* SSH_OK, or SSH_E_NOMEM when it is full to the last slot and cannot grow. value must not be NULL; an old value of the key is replaced. */
 int   table_put(struct table *, uint64_t key, void *value);
 /* What was there, or NULL. */
 void *table_remove(struct table *, uint64_t key);

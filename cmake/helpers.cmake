@@ -22,14 +22,18 @@ endfunction()
 
 # coppice_fuzz(TARGET LIBS...): tests/fuzz/TARGET.c; with COPPICE_FUZZ a libFuzzer program, always a replay of its corpus.
 function(coppice_fuzz target)
-  if(NOT EXISTS ${CMAKE_SOURCE_DIR}/tests/fuzz/${target}.c)
-    return()
+  if(EXISTS ${CMAKE_SOURCE_DIR}/tests/fuzz/${target}.c)
+    coppice_fuzz_of(${target} ${target} ${ARGN})
   endif()
+endfunction()
+
+# coppice_fuzz_of(TARGET SOURCE LIBS...): the same of tests/fuzz/SOURCE.c with the corpus of TARGET.
+function(coppice_fuzz_of target source)
   if(COPPICE_FUZZ)
-    add_executable(fuzz_${target} ${CMAKE_SOURCE_DIR}/tests/fuzz/${target}.c)
+    add_executable(fuzz_${target} ${CMAKE_SOURCE_DIR}/tests/fuzz/${source}.c)
     target_link_options(fuzz_${target} PRIVATE -fsanitize=fuzzer)
   else()
-    add_executable(fuzz_${target} ${CMAKE_SOURCE_DIR}/tests/fuzz/${target}.c ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
+    add_executable(fuzz_${target} ${CMAKE_SOURCE_DIR}/tests/fuzz/${source}.c ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
     add_test(NAME fuzz_${target} COMMAND fuzz_${target} ${CMAKE_SOURCE_DIR}/tests/fuzz/corpus/${target})
   endif()
   target_compile_options(fuzz_${target} PRIVATE -Wno-missing-prototypes)

@@ -17,7 +17,7 @@ static const struct alg { unsigned kind; const char *name, *why, *key; } algs[] 
 #define SIG(id, name, state, key, ...) { ALGS_SIG, name, state, key },
 #define CIPHER(id, name, state, ...) { ALGS_CIPHER, name, state, NULL },
 #define MAC(id, name, state, ...) { ALGS_MAC, name, state, NULL },
-#define COMP(id, name, state) { ALGS_COMP, name, state, NULL },
+#define COMP(id, name, state, ...) { ALGS_COMP, name, state, NULL },
 #include "ssh/crypto/algs.def"
 };
 #define ALGS (sizeof algs / sizeof algs[0])
@@ -29,13 +29,13 @@ struct picked { size_t row[ALGS]; size_t n; unsigned char taken[ALGS]; };
 static unsigned kinds_of(enum conf_key key)
 {
 	return key == KEY_Ciphers ? ALGS_CIPHER : key == KEY_MACs ? ALGS_MAC : key == KEY_KexAlgorithms ? ALGS_KEX :
-	    key == KEY_HostKeyAlgorithms ? ALGS_CERT | ALGS_SIG : ALGS_SIG;
+	    key == KEY_CompressionAlgorithms ? ALGS_COMP : key == KEY_HostKeyAlgorithms ? ALGS_CERT | ALGS_SIG : ALGS_SIG;
 }
 
 static int fail(enum conf_key key, const char *item, char *why, size_t size)
 {
 	const char *what = key == KEY_Ciphers ? "SSH2 cipher spec" : key == KEY_MACs ? "SSH2 mac spec" :
-	    key == KEY_KexAlgorithms ? "SSH2 KexAlgorithms" : "key types";
+	    key == KEY_KexAlgorithms ? "SSH2 KexAlgorithms" : key == KEY_CompressionAlgorithms ? "compression method" : "key types";
 
 	snprintf(why, size, "Bad %s '%.120s'.", what, item);
 	return SSH_E_CONFIG;

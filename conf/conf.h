@@ -74,6 +74,7 @@ struct conf_supervise { struct conf_child child[CONF_NODES]; };
 #define CONF_C_FORMAT   enum conf_log_format
 #define CONF_C_STARTUPS struct conf_startups
 #define CONF_C_PROXY    enum conf_proxy
+#define CONF_C_COMPRESSION int
 #define CONF_C_SUPERVISE struct conf_supervise
 
 /* All values for one client; read-only. Unset keywords hold their defaults. */

@@ -138,6 +138,8 @@ static int put_value(struct buf *b, const struct keyword *k, const void *p)
 		return put_line(b, k, names_word(names_format, (int)*(const enum conf_log_format *)p));
 	case TYPE_STARTUPS:
 		return put_startups(b, k, p);
+	case TYPE_COMPRESSION:
+		return put_line(b, k, names_word(names_compression, *(const int *)p));
 	case TYPE_PROXY:
 		return put_line(b, k, names_word(names_proxy, (int)*(const enum conf_proxy *)p));
 	case TYPE_SUPERVISE:

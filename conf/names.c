@@ -20,6 +20,9 @@ const struct name names_family[] = {
 
 const struct name names_proxy[] = { { "no", PROXY_NO }, { "yes", PROXY_YES }, { "required", PROXY_REQUIRED }, { NULL, 0 } };
 
+/* delayed is sshd's word for what yes has meant since it gave up compression before login. */
+const struct name names_compression[] = { { "yes", 1 }, { "delayed", 1 }, { "no", 0 }, { NULL, 0 } };
+
 /* We have fewer levels than sshd: a fatal error is an error, and DEBUG2 and DEBUG3 show the same. */
 const struct name names_level[] = {
 	{ "QUIET", LOGL_QUIET }, { "ERROR", LOGL_ERROR }, { "FATAL", LOGL_ERROR }, { "INFO", LOGL_INFO },

@@ -5,7 +5,8 @@
 
 struct name { const char *word; int value; };
 
-extern const struct name names_bool[], names_root[], names_family[], names_level[], names_facility[], names_format[], names_proxy[];
+extern const struct name names_bool[], names_root[], names_family[], names_level[], names_facility[], names_format[], names_proxy[],
+    names_compression[];
 
 /* SSH_OK or SSH_E_FORMAT; case does not matter. */
 int names_value(const struct name *table, const char *word, int *value);

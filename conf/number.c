@@ -56,22 +56,45 @@ int number_time(const char *word, uint32_t *seconds)
 	return SSH_OK;
 }
 
+/* What the digits behind a point are worth, of 2^shift bytes. */
+static uint64_t fraction(const char *p, unsigned shift)
+{
+	uint64_t v = 0, scale = 1;
+
+	for (; *p >= '0' && *p <= '9'; p++)
+		if (scale < 1000000000) {	/* more of them do not change a byte that counts */
+			v = v * 10 + (uint64_t)(*p - '0');
+			scale *= 10;
+		}
+	return shift > 0 ? v * ((UINT64_C(1) << shift) / scale) + v * ((UINT64_C(1) << shift) % scale) / scale : 0;
+}
+
 int number_size(const char *word, uint64_t *bytes)
 {
-	static const char units[] = "kKmMgGtT";
-	const char *unit;
+	static const char units[] = "bBkKmMgGtTpPeE";
+	const char *unit, *point;
+	uint64_t v, more = 0;
 	unsigned shift = 0;
-	uint64_t v;
 	int r;
 
+	if (*word == '+')
+		word++;
 	TRY(digits(&word, INT64_MAX, &v));
+	point = word;
+	if (*word == '.')
+		for (word++; *word >= '0' && *word <= '9'; word++)
+			;
 	if (*word != '\0') {
 		if ((unit = strchr(units, *word)) == NULL || word[1] != '\0')
 			return SSH_E_FORMAT;
-		shift = (unsigned)((unit - units) / 2 + 1) * 10;
+		shift = (unsigned)((unit - units) / 2) * 10;
 	}
 	if (v > (uint64_t)INT64_MAX >> shift)
 		return SSH_E_TOO_BIG;
-	*bytes = v << shift;
+	if (*point == '.')
+		more = fraction(point + 1, shift);
+	if (more > (uint64_t)INT64_MAX - (v << shift))
+		return SSH_E_TOO_BIG;
+	*bytes = (v << shift) + more;
 	return SSH_OK;
 }

@@ -139,28 +139,31 @@ static int set_list(const struct keyword *k, struct conf_list *l, const struct w
 	return SSH_OK;
 }
 
-static int rekey_parse(const char *size, const char *time, uint64_t *bytes, uint32_t *seconds)
-{
-	int r;
+#define REKEY_BYTES_MIN 16u	/* sshd's: one block */
 
+/* "default" and "none" are 0. The sentence about what is wrong: sshd's. */
+static int rekey_parse(const char *size, const char *time, uint64_t *bytes, uint32_t *seconds, struct why *why)
+{
 	*bytes = 0;
 	*seconds = 0;
-	if (strcasecmp(size, "default") != 0)
-		TRY(number_size(size, bytes));
-	if (*bytes > 0 && *bytes < 16)
-		return SSH_E_FORMAT;
-	if (time != NULL && strcasecmp(time, "none") != 0)
-		TRY(number_time(time, seconds));
+	if (strcasecmp(size, "default") != 0 && number_size(size, bytes) < 0)
+		return bad(why, "Bad RekeyLimit number '%.60s'", size);
+	if (*bytes > 0 && *bytes < REKEY_BYTES_MIN)
+		return bad(why, "RekeyLimit too small");
+	if (time != NULL && strcasecmp(time, "none") != 0 && number_time(time, seconds) < 0)
+		return bad(why, "bad RekeyLimit time '%.60s'", time);
 	return SSH_OK;
 }
 
 int conf_rekey_limit(const struct conf_values *v, uint64_t *bytes, uint32_t *seconds)
 {
+	char text[100];
+	struct why why = { text, sizeof text };
 	struct words w;
 	int r;
 
 	TRY(words_split(&w, v->RekeyLimit, strlen(v->RekeyLimit), NULL, NULL));
-	r = w.n > 0 ? rekey_parse(w.v[0], w.v[1], bytes, seconds) : SSH_E_FORMAT;
+	r = w.n > 0 ? rekey_parse(w.v[0], w.v[1], bytes, seconds, &why) : SSH_E_FORMAT;
 	words_drop(&w);
 	return r;
 }
@@ -171,9 +174,9 @@ static int set_rekey(char **to, const struct words *w, struct why *why)
 	uint64_t bytes;
 	uint32_t seconds;
 	char text[64];
+	int r;
 
-	if (rekey_parse(w->v[0], w->v[1], &bytes, &seconds) < 0)
-		return bad(why, "bad RekeyLimit '%.60s%s%.60s'", w->v[0], w->n > 1 ? " " : "", w->n > 1 ? w->v[1] : "");
+	TRY(rekey_parse(w->v[0], w->v[1], &bytes, &seconds, why));
 	if (bytes > 0)
 		snprintf(text, sizeof text, "%" PRIu64, bytes);
 	else
@@ -349,6 +352,8 @@ static int set_one(const struct keyword *k, void *to, const char *word, struct w
 		return set_time(to, word, why);
 	case TYPE_STARTUPS:
 		return set_startups(to, word, why);
+	case TYPE_COMPRESSION:
+		return set_name(names_compression, word, to, "option", "\"", why);
 	case TYPE_PROXY:
 		TRY(set_name(names_proxy, word, &value, "option", "\"", why));
 		*(enum conf_proxy *)to = (enum conf_proxy)value;

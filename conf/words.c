@@ -69,7 +69,7 @@ static int count(struct cursor c, size_t *words, size_t *bytes)
 int words_split(struct words *w, const char *text, size_t len, size_t *second, size_t *end)
 {
 	struct cursor c = { text, text + len };
-	const char *start;
+	const char *start = text;	/* gcc 14 cannot know that count() has seen all of them */
 	size_t n, bytes, used;
 	char *out;
 	int r;

@@ -300,7 +300,10 @@ static int on_policy(struct conn *c, const struct ipc_AUTH_POLICY *m)
 	c->permits = m->permits;
 	c->alive_ms = m->alive_ms;
 	c->alive_max = m->alive_max;
+	c->rekey_bytes = m->rekey_bytes;
+	c->rekey_ms = m->rekey_ms;
 	ssh_set_alive(c->ssh, m->alive_ms, m->alive_max);
+	ssh_set_rekey(c->ssh, m->rekey_bytes, m->rekey_ms);
 	return SSH_OK;
 }
 

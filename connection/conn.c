@@ -67,10 +67,12 @@ static int on_guard_message(struct link *l, struct ipc_msg *m, void *ctx)
 	struct conn *c = ctx;
 	int r;
 
-	(void)l;
 	if (c->ssh == NULL)
 		return SSH_E_RULE;
-	survive_close(c);
+	if (l == c->key)
+		survive_cause(c, BOOK_TURN, 0, 0);
+	else
+		survive_close(c);
 	r = answers_message(c, m);
 	loop_turn(c);
 	return r;

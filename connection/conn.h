@@ -47,6 +47,7 @@ struct conn {
 	/* AUTH_POLICY */
 	uint32_t max_sessions, permits;
 	uint32_t alive_ms, alive_max;
+	uint64_t rekey_bytes, rekey_ms;
 	char *accept_env;
 	int no_more_sessions;
 	struct table sessions;		/* struct session by channel number */

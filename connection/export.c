@@ -17,6 +17,8 @@ static void put_allowed(const struct conn *c, struct wr *w)
 	wr_u32(w, c->permits);
 	wr_u32(w, c->alive_ms);
 	wr_u32(w, c->alive_max);
+	wr_u64(w, c->rekey_bytes);
+	wr_u64(w, c->rekey_ms);
 	wr_cstr(w, c->accept_env != NULL ? c->accept_env : "");
 }
 

@@ -9,13 +9,13 @@
  */
 
 #define CONN_STATE_MAGIC   0x43434f4eu	/* "CCON" */
-#define CONN_STATE_VERSION 1u		/* another layout gets another number; the reader keeps the ones it can still read */
+#define CONN_STATE_VERSION 2u		/* another layout gets another number; the reader keeps the ones it can still read */
 
 struct conn;
 struct session;
 
 /*
- * Appends to the buf. SSH_E_AUTH: not logged in yet; SSH_E_NOT_NOW: a key exchange is open; SSH_E_FULL, SSH_E_NOMEM; nothing
+ * Appends to the buf. SSH_E_AUTH: not logged in yet; SSH_E_NOT_NOW: an answer is open; SSH_E_FULL, SSH_E_NOMEM; nothing
  * is appended then. The connection is as before. The bytes hold keys: drop the buf, which wipes it.
  */
 int conn_export(struct conn *, struct buf *);

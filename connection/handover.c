@@ -33,10 +33,14 @@ static int export_when_quiet(struct conn *c, struct buf *b)
 
 	for (int i = 0; i < DRAIN_TURNS && !c->over && r == SSH_E_NOT_NOW; i++) {
 		int paused = c->loop.paused;
+		struct ssh_mark mark;
 
 		loop_resume(c);
 		loop_turn(c);
-		if (c->over || ((r = conn_export(c, b)) == SSH_E_NOT_NOW && !paused && !c->loop.paused))
+		if (c->over)
+			break;
+		ssh_get_mark(c->ssh, &mark);	/* a signature comes soon, and of the key that was shown */
+		if ((r = mark.signing ? SSH_E_NOT_NOW : conn_export(c, b)) == SSH_E_NOT_NOW && !paused && !c->loop.paused)
 			break;
 	}
 	return r;

@@ -29,7 +29,7 @@ static int get_user(struct conn *c, struct rd *in)
 	return answers_import(&c->answers, user, service);
 }
 
-static int get_allowed(struct conn *c, struct rd *in)
+static int get_allowed(struct conn *c, struct rd *in, uint32_t version)
 {
 	struct view patterns;
 
@@ -37,6 +37,10 @@ static int get_allowed(struct conn *c, struct rd *in)
 	c->permits = rd_u32(in);
 	c->alive_ms = rd_u32(in);
 	c->alive_max = rd_u32(in);
+	if (version >= 2) {		/* before, RekeyLimit was nobody's own */
+		c->rekey_bytes = rd_u64(in);
+		c->rekey_ms = rd_u64(in);
+	}
 	patterns = rd_string(in, ACCEPT_ENV_MAX);
 	if (in->bad || !is_text(patterns))
 		return SSH_E_STATE;
@@ -202,12 +206,14 @@ static int get_sessions(struct conn *c, struct rd *in, carried_fn *carried, void
 
 /* ---- all -------------------------------------------------------------------------------------- */
 
-static int get_head(struct conn *c, struct rd *in)
+static int get_head(struct conn *c, struct rd *in, uint32_t *version)
 {
-	uint32_t magic = rd_u32(in), version = rd_u32(in);
-	uint64_t id = rd_u64(in);
+	uint32_t magic = rd_u32(in);
+	uint64_t id;
 
-	if (in->bad || magic != CONN_STATE_MAGIC || version != CONN_STATE_VERSION || id != c->id)
+	*version = rd_u32(in);
+	id = rd_u64(in);
+	if (in->bad || magic != CONN_STATE_MAGIC || *version < 1 || *version > CONN_STATE_VERSION || id != c->id)
 		return SSH_E_STATE;
 	c->openssh = rd_bool(in);
 	c->no_more_sessions = rd_bool(in);
@@ -219,32 +225,29 @@ static int get_head(struct conn *c, struct rd *in)
 static int get_core(struct conn *c, struct rd *in)
 {
 	struct view core = rd_string(in, SIZE_MAX);
-	struct ssh_policy policy = *c->policy;
 	uint64_t now = c->survive.import_now;
 	struct ssh_info info;
 	int r;
 
 	if (rd_done(in) < 0)
 		return SSH_E_STATE;
-	if (now != 0) {		/* the predecessor's life goes on, whatever the configuration says now */
-		policy.rekey_bytes = c->survive.rekey_bytes;
-		policy.rekey_ms = c->survive.rekey_ms;
-	}
-	TRY(ssh_import(&c->ssh, conn_env(), &policy, core, now != 0 ? now : clock_ms()));
+	TRY(ssh_import(&c->ssh, conn_env(), c->policy, core, now != 0 ? now : clock_ms()));
 	ssh_get_info(c->ssh, &info);
 	if (!info.open)
 		return SSH_E_STATE;
 	ssh_set_alive(c->ssh, c->alive_ms, c->alive_max);
+	ssh_set_rekey(c->ssh, c->rekey_bytes, c->rekey_ms);
 	return conn_add_hostkeys(c);
 }
 
 static int get_all(struct conn *c, struct rd *in, carried_fn *carried, void *ctx)
 {
+	uint32_t version;
 	int r;
 
-	TRY(get_head(c, in));
+	TRY(get_head(c, in, &version));
 	TRY(get_user(c, in));
-	TRY(get_allowed(c, in));
+	TRY(get_allowed(c, in, version));
 	TRY(get_sessions(c, in, carried, ctx));
 	return get_core(c, in);
 }

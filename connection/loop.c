@@ -188,9 +188,14 @@ void loop_turn(struct conn *c)
 		arm(c->loop.readable, &c->loop.reading, 1);
 		return;
 	}
+	survive_step(c);
 	/* Writing makes room, room lets programs' output in, and that is to be written again. */
 	for (int i = 0; i < 4 && !c->over && !full; i++) {
 		take_events(c);
+		if (survive_step(c)) {
+			i = -1;
+			continue;
+		}
 		session_pump_all(c);
 		if (c->over || ssh_output_len(c->ssh) == 0)
 			break;

@@ -17,7 +17,6 @@ static void choose(const char **list, const char *configured)
 static int fill(struct policy *p, char *why, size_t size)
 {
 	const struct conf_values *v = p->values;
-	uint32_t rekey_s;
 	int n = snprintf(p->version, sizeof p->version, "SSH-2.0-Coppice_" COPPICE_VERSION "%s%s",
 	    v->VersionAddendum != NULL ? " " : "", v->VersionAddendum != NULL ? v->VersionAddendum : "");
 
@@ -33,15 +32,12 @@ static int fill(struct policy *p, char *why, size_t size)
 	for (int i = 0; i < 2; i++) {
 		choose(&p->ssh.ciphers[i], v->Ciphers);
 		choose(&p->ssh.macs[i], v->MACs);
+		choose(&p->ssh.comps[i], v->Compression ? v->CompressionAlgorithms : "none");
 	}
 	/* MaxAuthTries is known to auth only, which says when it is enough (AUTH_VERDICT.last). */
 	p->ssh.max_auth_tries = SSH_AUTH_REQUESTS;
-	if (conf_rekey_limit(v, &p->ssh.rekey_bytes, &rekey_s) < 0) {
-		snprintf(why, size, "RekeyLimit: not a size and a time");
-		return SSH_E_CONFIG;
-	}
 	p->ssh.window_max = (uint32_t)v->WindowMax;
-	p->ssh.rekey_ms = UINT64_C(1000) * rekey_s;
+	/* RekeyLimit comes with AUTH_POLICY, too: no keys but the first are agreed on before. */
 	return SSH_OK;
 }
 

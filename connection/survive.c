@@ -71,7 +71,7 @@ static struct memory_entry *entry_begin(struct conn *c, enum memory_kind kind, u
 	slot = active(s);
 	ssh_get_mark(c->ssh, &mark);
 	/* and the next one's head has to fit behind it */
-	if (mark.kex || PADDED(extent) + 2 * sizeof *e > MEMORY_LOG - slot->log_len) {
+	if (mark.once > 0 || PADDED(extent) + 2 * sizeof *e > MEMORY_LOG - slot->log_len) {
 		survive_close(c);
 		return NULL;
 	}
@@ -125,8 +125,6 @@ static int checkpoint(struct conn *c)
 	slot->rchar = s->rchar;
 	slot->wchar = s->wchar;
 	slot->said = s->said;
-	slot->rekey_bytes = mark.rekey_bytes;
-	slot->rekey_ms = mark.rekey_ms;
 	memcpy(slot->seed, s->seed, sizeof slot->seed);
 	ssh_mark_start(c->ssh);
 	s->m->packets = mark.packets_in;
@@ -136,15 +134,35 @@ static int checkpoint(struct conn *c)
 	return SSH_OK;
 }
 
+int survive_step(struct conn *c)
+{
+	const struct survive *s = &c->survive;
+	struct ssh_mark mark;
+
+	if (s->m == NULL || s->replay != NULL || c->over || c->still)
+		return 0;
+	ssh_get_mark(c->ssh, &mark);
+	if (mark.once == 0)
+		return 0;
+	if (checkpoint(c) < 0) {
+		survive_close(c);
+		return 0;
+	}
+	survive_cause(c, BOOK_TURN, 0, 0);
+	return 1;
+}
+
 void survive_turn(struct conn *c)
 {
 	struct survive *s = &c->survive;
+	struct ssh_mark mark;
 
 	if (s->m == NULL || s->replay != NULL || c->over || c->still)
 		return;
 	if (s->leave_out > 0)
 		survive_die(c, "the history says less");
-	if (s->closed || active(s)->log_len >= LOG_FULL)
+	ssh_get_mark(c->ssh, &mark);
+	if (s->closed || mark.once > 0 || active(s)->log_len >= LOG_FULL)
 		checkpoint(c);		/* when it cannot be now, the log goes on as far as it reaches */
 }
 

@@ -11,7 +11,7 @@
  * survive - keeps a connection's books (ipc/memory.h), so that a fresh process can go on where this one was killed, at whatever
  * instruction that was. Everything that moves bytes or wakes the loop goes through here: live it is written down, in a successor
  * it is read back until the log ends, and there the successor is live, in the middle of whatever its predecessor was doing.
- * A key exchange cannot be done twice: it closes the books until the next checkpoint.
+ * A secret that was just made, or a signature that came, would be another the second time: each begins with a checkpoint (survive_step()).
  */
 
 struct conn;
@@ -23,8 +23,7 @@ struct survive {
 	uint8_t seed[MEMORY_SEED];
 	int closed;			/* the books are not complete until the next checkpoint */
 	struct replay *replay;		/* NULL: live */
-	uint64_t import_now;		/* 0: the clock's, and the policy's limits */
-	uint64_t rekey_bytes, rekey_ms;
+	uint64_t import_now;		/* 0: the clock's */
 	/* survive_words.c */
 	uint64_t said;			/* of memory_counts(), that our link took */
 	uint64_t leave_out;		/* so many the supervisor heard from the predecessor already */
@@ -37,6 +36,11 @@ int  survive_begin(struct conn *, struct ipc_msg *);
 void survive_drop(struct conn *);
 /* Something happens that a successor could not do again: until the next checkpoint there is none. */
 void survive_close(struct conn *);
+/*
+ * In a turn, before anything leaves: something happened that cannot be repeated. Then there is a checkpoint, or the books are closed.
+ * 1: the turn begins anew.
+ */
+int  survive_step(struct conn *);
 /* The end of a turn of the loop: a checkpoint when one is due. */
 void survive_turn(struct conn *);
 

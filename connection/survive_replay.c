@@ -88,7 +88,7 @@ struct memory_entry *replay_next(struct conn *c, enum memory_kind kind, uint32_t
 		return NULL;
 	}
 	ssh_get_mark(c->ssh, &mark);
-	if (e->kind != kind || e->chan != chan || e->which != which || (kind != BOOK_READ_CLIENT && e->asked != asked) || e->chain != mark.chain || mark.kex) {
+	if (e->kind != kind || e->chan != chan || e->which != which || (kind != BOOK_READ_CLIENT && e->asked != asked) || e->chain != mark.chain || mark.once > 0) {
 		log_ev(LOGL_ERROR, "ev=revive conn=%llu at=%u of=%u kind=%u/%u chan=%u/%u which=%u/%u asked=%u/%zu chain=%d", (unsigned long long)c->id,
 		    r->at, r->end, e->kind, kind, e->chan, chan, e->which, which, e->asked, asked, e->chain == mark.chain);
 		replay_differs(c);
@@ -327,8 +327,6 @@ int survive_go(struct conn *c)
 		return SSH_E_RULE;
 	survive_seed(c, y->slot->seed);
 	c->survive.import_now = y->slot->now;
-	c->survive.rekey_bytes = y->slot->rekey_bytes;
-	c->survive.rekey_ms = y->slot->rekey_ms;
 	if (c->survive.leave_out < y->slot->said)
 		survive_die(c, "the supervisor heard less than it was told");
 	c->survive.leave_out -= y->slot->said;

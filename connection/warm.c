@@ -122,12 +122,41 @@ static void one(const struct ssh_policy *policy, const char *cipher, struct priv
 	ssh_free(p.client);
 }
 
+/* Does a comma list have this name? */
+static int listed(const char *list, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (const char *at = list; (at = strstr(at, name)) != NULL; at += n)
+		if ((at == list || at[-1] == ',') && (at[n] == ',' || at[n] == '\0'))
+			return 1;
+	return 0;
+}
+
+/* Tables for the groups that clients may choose or be given. */
+static void groups(const char *kex)
+{
+	static const enum kem_id known[] = { KEM_DH14, KEM_DH16, KEM_DH18 };
+	const char *name;
+
+	for (size_t i = 0; (name = alg_name(ALG_KEX, i, NULL)) != NULL; i++) {
+		enum kem_id kem = kex_alg_find(view_str(name))->kem;
+
+		if (!listed(kex, name))
+			continue;
+		for (size_t k = 0; k < sizeof known / sizeof known[0]; k++)
+			if (kem == known[k] || kem == KEM_DH_GEX)
+				dh_prepare(known[k]);
+	}
+}
+
 void warm_up(const struct ssh_policy *policy)
 {
 	struct privkey *key;
 	const char *name;
 	int is_default;
 
+	groups(policy->kex != NULL ? policy->kex : alg_defaults(ALG_KEX));
 	if (privkey_generate(&key, KEY_ED25519, 0) < 0)
 		return;
 	for (size_t i = 0; (name = alg_name(ALG_CIPHER, i, &is_default)) != NULL; i++)

@@ -71,6 +71,7 @@ static struct view all(const struct buf *b)
 int grant_fill(struct grant *g, uint64_t conn, const struct account *a, const struct conf_values *v, uint32_t permits,
     const char *forced)
 {
+	uint32_t rekey_s;
 	int r;
 
 	memset(g, 0, sizeof *g);
@@ -93,6 +94,8 @@ int grant_fill(struct grant *g, uint64_t conn, const struct account *a, const st
 		.max_sessions = clamp(v->MaxSessions), .permits = permits, .accept_env = all(&g->text.accept_env),
 		.alive_ms = clamp((int64_t)v->ClientAliveInterval * 1000), .alive_max = clamp(v->ClientAliveCountMax),
 	};
+	TRY(conf_rekey_limit(v, &g->policy.rekey_bytes, &rekey_s));
+	g->policy.rekey_ms = UINT64_C(1000) * rekey_s;
 	return SSH_OK;
 }
 

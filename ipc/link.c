@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -12,6 +11,7 @@
 #include "base/err.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "base/secret.h"
 #include "ipc/datagram.h"
 
@@ -41,10 +41,13 @@ struct link {
 	int busy;		/* inside a callback: free later */
 	int freed, ended, paused, finished, draining, hold;
 	int careful;
+	int lost;		/* why a message could not be kept: it ends with the next turn of the loop */
 };
 
 /* One buffer for all links of the process: a message lives only until its handler returns. */
 static uint8_t storage[IPC_MESSAGE_MAX];
+/* And one for what is sent: an answer must not depend on memory. */
+static uint8_t outgoing[IPC_MESSAGE_MAX];
 
 static void drop_queue(struct list *queue)
 {
@@ -54,7 +57,7 @@ static void drop_queue(struct list *queue)
 		for (int i = 0; i < q->nfds; i++)
 			close(q->fds[i]);
 		secret_wipe(q->bytes, q->len);
-		free(q);
+		reserve_free(q);
 	}
 	list_init(queue);
 }
@@ -69,7 +72,7 @@ static void destroy(struct link *l)
 		event_free(l->writable);
 	if (l->fd >= 0)
 		close(l->fd);
-	free(l);
+	reserve_free(l);
 }
 
 void link_free(struct link *l)
@@ -141,11 +144,30 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	l->busy++;
+	if (l->lost < 0)
+		end(l, l->lost);
 	for (int i = 0; i < MESSAGES_PER_WAKE && !l->freed && !l->ended && !l->paused; i++)
 		if (receive_one(l) < 0)
 			break;
 	if (--l->busy == 0 && l->freed)
 		destroy(l);
+}
+
+/*
+ * What was not said leaves the far end waiting for ever, or us with a slot that never comes back. Such a link ends, as if the far end had
+ * died: that is a case everybody is prepared for. Two helpers have nobody who would join them again: there the caller minds the result. Not now: whoever sends is in the middle of something.
+ */
+static void lose(struct link *l, int error)
+{
+	if (l->lost == SSH_OK)
+		l->lost = error;
+	event_active(l->readable, EV_READ, 0);
+}
+
+static void await(struct link *l, struct event *e)
+{
+	if (event_add(e, NULL) < 0)
+		lose(l, SSH_E_NOMEM);
 }
 
 /* Sends from the head of the queue while the socket takes it. */
@@ -163,7 +185,7 @@ static int flush(struct link *l)
 		l->queue_count--;
 		l->queue_bytes -= q->len;
 		secret_wipe(q->bytes, q->len);
-		free(q);
+		reserve_free(q);
 	}
 	return SSH_OK;
 }
@@ -177,7 +199,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 	l->busy++;
 	r = flush(l);
 	if (r == SSH_E_NOT_NOW)
-		event_add(l->writable, NULL);
+		await(l, l->writable);
 	else if (r < 0 && l->paused)
 		end(l, r);	/* else the reader sees the end after what is still queued for it */
 	if (--l->busy == 0 && l->freed)
@@ -187,7 +209,7 @@ static void on_writable(evutil_socket_t fd, short what, void *arg)
 int link_new(struct link **res, struct event_base *base, int fd, enum ipc_role me, enum ipc_role peer,
     const struct link_ops *ops, void *ctx)
 {
-	struct link *l = calloc(1, sizeof *l);
+	struct link *l = reserve_zalloc(sizeof *l);
 
 	*res = NULL;
 	if (l == NULL) {
@@ -215,7 +237,7 @@ int link_new(struct link **res, struct event_base *base, int fd, enum ipc_role m
 /* The descriptors move into it. NULL: no memory. */
 static struct queued *queued_new(const struct buf *b, const int *fds, int nfds)
 {
-	struct queued *q = malloc(sizeof *q + buf_len(b));
+	struct queued *q = reserve_resize(NULL, sizeof *q + buf_len(b));
 
 	if (q == NULL)
 		return NULL;
@@ -232,19 +254,22 @@ static void enqueue(struct link *l, struct queued *q)
 	list_add_tail(&l->queue, &q->link);
 	l->queue_count++;
 	l->queue_bytes += q->len;
-	event_add(l->writable, NULL);
+	await(l, l->writable);
 }
 
-static int keep(struct link *l, const struct buf *b, const int *fds, int nfds)
+/* copies: on failure the descriptors are closed. */
+static int keep(struct link *l, const struct buf *b, const int *fds, int nfds, int copies)
 {
 	unsigned count = l->hold ? l->held_count : l->queue_count;
 	size_t bytes = l->hold ? l->held_bytes : l->queue_bytes;
-	struct queued *q;
+	int full = count >= IPC_QUEUE_MESSAGES || bytes + buf_len(b) > IPC_QUEUE_BYTES;
+	struct queued *q = full ? NULL : queued_new(b, fds, nfds);
 
-	if (count >= IPC_QUEUE_MESSAGES || bytes + buf_len(b) > IPC_QUEUE_BYTES)
-		return SSH_E_FULL;
-	if ((q = queued_new(b, fds, nfds)) == NULL)
-		return SSH_E_NOMEM;
+	if (q == NULL) {
+		for (int i = 0; copies && i < nfds; i++)
+			close(fds[i]);
+		return full ? SSH_E_FULL : SSH_E_NOMEM;
+	}
 	if (l->hold) {
 		list_add_tail(&l->held, &q->link);
 		l->held_count++;
@@ -269,11 +294,10 @@ static int duplicate(const int *from, int *to, int n)
 /* SSH_OK; *queued: the descriptors (duplicates of them when lent) moved into the queue. */
 static int try_send(struct link *l, enum ipc_type type, const void *body, const int *fds, int nfds, int lent, int *queued)
 {
+	struct buf b = { .v = outgoing, .size = sizeof outgoing, .max = sizeof outgoing };
 	int mine[IPC_FDS_MAX], r;
-	struct buf b;
 
 	*queued = 0;
-	buf_init(&b, IPC_MESSAGE_MAX, NULL);
 	if (l->ended || l->freed || l->finished)
 		r = SSH_E_GONE;
 	else if ((r = ipc_check(type, l->me, l->peer, l->when, nfds)) == SSH_OK)
@@ -283,13 +307,14 @@ static int try_send(struct link *l, enum ipc_type type, const void *body, const 
 	if (r == SSH_OK)
 		r = list_empty(&l->queue) && !l->hold ? datagram_send(l->fd, buf_head(&b), buf_len(&b), fds, nfds, MSG_DONTWAIT)
 		    : SSH_E_NOT_NOW;
-	if (r == SSH_E_NOT_NOW && (!lent || (r = duplicate(fds, mine, nfds)) == SSH_OK)) {
-		r = keep(l, &b, lent ? mine : fds, nfds);
+	if (r == SSH_E_NOT_NOW) {
+		if (!lent || (r = duplicate(fds, mine, nfds)) == SSH_OK)
+			r = keep(l, &b, lent ? mine : fds, nfds, lent);
 		*queued = r == SSH_OK;
-		for (int i = 0; lent && r < 0 && i < nfds; i++)
-			close(mine[i]);
+		if (r < 0 && (l->me == ROLE_SUP || l->peer == ROLE_SUP))
+			lose(l, r);
 	}
-	buf_drop(&b);
+	secret_wipe(outgoing, buf_len(&b));
 	return r;
 }
 
@@ -425,5 +450,5 @@ void link_pause(struct link *l, int paused)
 	if (paused)
 		event_del(l->readable);
 	else
-		event_add(l->readable, NULL);
+		await(l, l->readable);
 }

@@ -16,7 +16,7 @@ struct link;
 struct link_ops {
 	/* A legal message. Views and descriptors live until it returns; take what you keep. SSH_OK, or an error that ends the link. */
 	int  (*message)(struct link *, struct ipc_msg *, void *ctx);
-	/* The far end is gone (0) or broke the rules (SSH_E_*), or our queue to it overflowed (SSH_E_FULL). Called once; link_free() it there or later. */
+	/* The far end is gone (0) or broke the rules (SSH_E_*), or something could not be said to it: our queue overflowed (SSH_E_FULL), or there was no memory for it (SSH_E_NOMEM), no descriptor (SSH_E_SYS). Called once; link_free() it there or later. */
 	void (*gone)(struct link *, int error, void *ctx);
 };
 
@@ -25,7 +25,7 @@ int  link_new(struct link **, struct event_base *, int fd, enum ipc_role me, enu
     const struct link_ops *, void *ctx);
 /* Closes; queued messages are lost. NULL is fine. Safe inside its own callbacks. */
 void link_free(struct link *);
-/* fds (nfds of them) are given: closed here once sent, also on failure. SSH_E_RULE: not legal now. SSH_E_FULL. SSH_E_GONE. */
+/* fds (nfds of them) are given: closed here once sent, also on failure. SSH_E_RULE: not legal now. SSH_E_GONE. SSH_E_FULL, SSH_E_NOMEM: it is lost; if one of the two is the supervisor, the link ends soon (gone()), else say it again later. */
 int  link_send_fds(struct link *, enum ipc_type, const void *body, const int *fds, int nfds);
 int  link_send(struct link *, enum ipc_type, const void *body);
 /*

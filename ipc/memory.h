@@ -62,7 +62,6 @@ struct memory_slot {
 	uint64_t now;			/* the core's, when the state was written */
 	uint64_t rchar, wchar;		/* all that read() and write() had returned to that process then (proc_pid_io(5)) */
 	uint64_t said;			/* of memory_counts(), on that process's link: the kernel has them */
-	uint64_t rekey_bytes, rekey_ms;	/* its limits; the successor's configuration may be another */
 	uint8_t seed[MEMORY_SEED];	/* of the padding */
 	uint8_t state[MEMORY_STATE];
 };

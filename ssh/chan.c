@@ -163,11 +163,14 @@ static int may_send(const struct chan *c)
 size_t chan_room(const struct ssh *s, const struct chan *c)
 {
 	size_t queued = buf_len(&s->out), space;
+	uint64_t left = packet_key_room(s);
 
 	if (s->error != SSH_OK || !may_send(c) || msg_held(s) || queued >= SSH_OUTPUT_HIGH)
 		return 0;
-	/* Never so little under the mark that packets become crumbs. */
-	space = SSH_OUTPUT_HIGH - queued < CHAN_PACKET ? CHAN_PACKET : SSH_OUTPUT_HIGH - queued;
+	/* Never so little under the mark, or RekeyLimit, that packets become crumbs. */
+	space = SSH_OUTPUT_HIGH - queued < left ? SSH_OUTPUT_HIGH - queued : (size_t)left;
+	if (space < CHAN_PACKET)
+		space = CHAN_PACKET;
 	return c->peer_room < space ? (size_t)c->peer_room : space;
 }
 

@@ -149,7 +149,7 @@ void dispatch_forget(struct ssh *s)
 	if (s->in_packet == 0)
 		return;
 	if (!s->authenticated)		/* it may have held a password */
-		secret_wipe(buf_head(&s->in), s->in_packet);
+		packet_wipe(s);
 	if (s->more->lent.len > 0)
 		s->in.head += s->in_packet;	/* what is moved here next must not lie on data that stays */
 	else

@@ -66,6 +66,7 @@ static void run_drop(struct ssh *s)
 	buf_drop(&run->ours);
 	buf_drop(&run->theirs);
 	buf_drop(&run->gex);
+	buf_drop(&run->shown);
 	cipher_free(run->next_rx);
 	secret_wipe(run, sizeof *run);
 	mem_free(s->env.mem, run);
@@ -113,8 +114,8 @@ int ssh_add_hostkey(struct ssh *s, unsigned index, struct view blob)
 
 	if (s->error)
 		return s->error;
-	if (s->role != SSH_SERVER || k->tx_closed || k->state != KEX_IDLE)
-		return SSH_E_NOT_NOW;
+	if (s->role != SSH_SERVER || (!s->authenticated && (k->tx_closed || k->state != KEX_IDLE)))
+		return SSH_E_NOT_NOW;		/* once logged in it was imported, perhaps in the middle of an exchange */
 	if (k->hostkey_count == KEX_HOSTKEYS_MAX || blob.len > SSH_BLOB_MAX)
 		return SSH_E_FULL;
 	if (!key_name_known(key_name_of(blob)))
@@ -126,6 +127,24 @@ int ssh_add_hostkey(struct ssh *s, unsigned index, struct view blob)
 	key->index = index;
 	k->hostkey_count++;
 	return SSH_OK;
+}
+
+struct view kex_shown(const struct kex_run *run)
+{
+	const struct hostkey *key = run->hostkey;
+
+	return key != NULL ? view_of(key->blob, key->len) : view_of(buf_len(&run->shown) > 0 ? buf_head(&run->shown) : NULL, buf_len(&run->shown));
+}
+
+/* The key whose signature an exchange waits for, after an import. NULL: it is not there any more. */
+static const struct hostkey *signing_key(const struct ssh *s)
+{
+	const struct kex *k = s->kex;
+
+	for (size_t i = 0; i < k->hostkey_count; i++)
+		if (view_same(view_of(k->hostkeys[i].blob, k->hostkeys[i].len), kex_shown(k->run)))
+			return &k->hostkeys[i];
+	return NULL;
 }
 
 const struct hostkey *kex_hostkey(const struct ssh *s, const struct sig_alg *sig)
@@ -140,21 +159,31 @@ const struct hostkey *kex_hostkey(const struct ssh *s, const struct sig_alg *sig
 
 /* ---- KEXINIT ------------------------------------------------------------------------------------ */
 
+int kex_run_new(struct ssh *s)
+{
+	struct kex_run *run = mem_zalloc(s->env.mem, sizeof *run);
+
+	if (run == NULL)
+		return SSH_E_NOMEM;
+	buf_init(&run->ours, SSH_KEXINIT_MAX, s->env.mem);
+	buf_init(&run->theirs, SSH_KEXINIT_MAX, s->env.mem);
+	buf_init(&run->gex, 3 * 4 + 2 * SSH_KEX_SHARED_MAX, s->env.mem);
+	buf_init(&run->shown, SSH_BLOB_MAX, s->env.mem);
+	s->kex->run = run;
+	return SSH_OK;
+}
+
 int kex_start(struct ssh *s)
 {
 	struct kex *k = s->kex;
 	struct wr w;
 	int r;
 
-	if ((k->run = mem_zalloc(s->env.mem, sizeof *k->run)) == NULL)
-		return SSH_E_NOMEM;
-	buf_init(&k->run->ours, SSH_KEXINIT_MAX, s->env.mem);
-	buf_init(&k->run->theirs, SSH_KEXINIT_MAX, s->env.mem);
-	buf_init(&k->run->gex, 3 * 4 + 2 * SSH_KEX_SHARED_MAX, s->env.mem);
+	TRY(kex_run_new(s));
 	w = wr_to(&k->run->ours);
 	TRY(kexinit_write(s, &w, s->session_id.len == 0));
 	k->tx_closed = 1;
-	k->started_at = s->now;
+	kex_clock(s);
 	kex_enter(k, KEX_WAIT_KEXINIT);
 	return packet_send(s, view_of(buf_head(&k->run->ours), buf_len(&k->run->ours)));
 }
@@ -279,6 +308,7 @@ static int send_newkeys(struct ssh *s)
 		return r;
 	}
 	packet_rekey(s->tx, tx, k->strict, bytes_max(s, k->next.cipher[out]));
+	TRY(packet_compress_keys(s, s->tx, k->next.comp[out]));
 	k->tx_closed = 0;
 	kex_enter(k, KEX_WAIT_NEWKEYS);
 	if (first && s->role == SSH_SERVER && k->peer_ext_info)
@@ -290,14 +320,15 @@ static int send_newkeys(struct ssh *s)
 int ssh_on_newkeys(struct ssh *s, struct rd *in)
 {
 	struct kex *k = s->kex;
-	int first = s->phase != P_REKEY, r;
+	int first = s->phase != P_REKEY, in_dir = s->role == SSH_SERVER ? 0 : 1, r;
 	struct ssh_event *e;
 
 	if (k->state != KEX_WAIT_NEWKEYS)
 		return SSH_E_PROTOCOL;
 	TRY(rd_done(in));
-	packet_rekey(s->rx, k->run->next_rx, k->strict, bytes_max(s, k->next.cipher[s->role == SSH_SERVER ? 0 : 1]));
+	packet_rekey(s->rx, k->run->next_rx, k->strict, bytes_max(s, k->next.cipher[in_dir]));
 	k->run->next_rx = NULL;
+	TRY(packet_compress_keys(s, s->rx, k->next.comp[in_dir]));
 	k->now = k->next;
 	k->done_at = s->now;
 	k->rekeys += first ? 0 : 1;
@@ -315,11 +346,14 @@ int ssh_on_newkeys(struct ssh *s, struct rd *in)
 static int need_sign(struct ssh *s)
 {
 	struct kex *k = s->kex;
-	struct ssh_event *e = ssh_event_new(s, SSH_EV_NEED_SIGN);
+	const struct hostkey *key = signing_key(s);
+	struct ssh_event *e;
 
-	if (e == NULL)
+	if (key == NULL)
+		return ssh_fail(s, SSH_E_NO_SIGNER);
+	if ((e = ssh_event_new(s, SSH_EV_NEED_SIGN)) == NULL)
 		return SSH_E_BUG;
-	e->key = k->run->hostkey->index;
+	e->key = key->index;
 	e->alg = view_str(k->next.sig->name);
 	e->data = view_of(k->run->hash.v, k->run->hash.len);
 	s->wait = WAIT_SIGN;
@@ -337,7 +371,8 @@ int kex_got_init(struct ssh *s, struct rd *in, enum kex_state state, const struc
 	if (k->state != state)
 		return SSH_E_PROTOCOL;
 	if ((run->hostkey = kex_hostkey(s, k->next.sig)) == NULL)
-		return SSH_E_BUG;
+		return SSH_E_NO_SIGNER;		/* it was moved to where there is no such key */
+	s->more->once++;
 	TRY(kem_respond(k->next.kex->kem, group, s->env.random, s->env.ctx, peer, run->public, &run->public_len, &run->k));
 	TRY(kex_hash(s, view_of(run->hostkey->blob, run->hostkey->len), peer, view_of(run->public, run->public_len)));
 	kex_enter(k, KEX_WAIT_SIGN);
@@ -356,7 +391,7 @@ static int send_reply(struct ssh *s, struct view sig)
 	int r;
 
 	msg_begin(s, &w, s->kex->next.kex->kem == KEM_DH_GEX ? SSH_MSG_KEX_DH_GEX_REPLY : SSH_MSG_KEX_31);
-	wr_string(&w, run->hostkey->blob, run->hostkey->len);
+	wr_view(&w, kex_shown(run));
 	wr_string(&w, run->public, run->public_len);
 	wr_view(&w, sig);
 	TRY(msg_end(s, &w));
@@ -371,6 +406,7 @@ int ssh_answer_sign(struct ssh *s, int status, struct view sig)
 		return s->error;
 	if (s->wait != WAIT_SIGN)
 		return SSH_E_NOT_NOW;		/* repeated, or nobody asked */
+	s->more->once++;
 	s->wait = WAIT_NOTHING;
 	if (status < 0 || sig.len == 0 || sig.len > SSH_SIG_MAX)
 		return ssh_fail(s, SSH_E_NO_SIGNER);
@@ -445,64 +481,6 @@ int ssh_answer_hostkey(struct ssh *s, int accept)
 	if (!accept)
 		return ssh_fail(s, SSH_E_HOSTKEY);
 	return (r = send_newkeys(s)) < 0 ? ssh_fail(s, r) : SSH_OK;
-}
-
-/* ---- when to rekey ------------------------------------------------------------------------------------ */
-
-int kex_possible(const struct ssh *s)
-{
-	return !s->error && s->authenticated && s->phase == P_OPEN && s->kex->state == KEX_IDLE &&
-	    s->wait == WAIT_NOTHING && !s->more->fill_open && !s->more->msg_open;
-}
-
-static int used_up(const struct packet_dir *d)
-{
-	return d->bytes >= d->bytes_max || d->packets >= SSH_REKEY_PACKETS;
-}
-
-int kex_check(struct ssh *s)
-{
-	uint64_t ms = s->policy.rekey_ms;
-
-	if (!kex_possible(s))
-		return SSH_OK;
-	if (!used_up(s->rx) && !used_up(s->tx) && (ms == 0 || s->now - s->kex->done_at < ms))
-		return SSH_OK;
-	return kex_start(s);
-}
-
-int ssh_rekey(struct ssh *s)
-{
-	int r;
-
-	if (s->error)
-		return s->error;
-	if (!kex_possible(s))
-		return SSH_E_NOT_NOW;
-	return (r = kex_start(s)) < 0 ? ssh_fail(s, r) : SSH_OK;
-}
-
-uint64_t kex_deadline(const struct ssh *s)
-{
-	const struct kex *k = s->kex;
-
-	if (k->state != KEX_IDLE)
-		return s->more->clock_known ? k->started_at + SSH_KEX_DEADLINE_MS : UINT64_MAX;
-	if (kex_possible(s) && s->policy.rekey_ms != 0)
-		return k->done_at + s->policy.rekey_ms;
-	return UINT64_MAX;
-}
-
-int kex_tick(struct ssh *s)
-{
-	if (s->kex->state != KEX_IDLE && s->now >= kex_deadline(s))
-		return SSH_E_TIMEOUT;
-	return kex_check(s);
-}
-
-void kex_clock(struct ssh *s)
-{
-	s->kex->started_at = s->now;
 }
 
 int msg_held(const struct ssh *s)

@@ -6,7 +6,7 @@
 #include "ssh/kexinit.h"
 #include "ssh/session.h"
 
-/* kex - the key exchange state machine (RFC 4253 7, 8; 4419; strict kex: OpenSSH PROTOCOL 1.9) and when to rekey. */
+/* kex - the key exchange state machine (RFC 4253 7, 8; 4419; strict kex: OpenSSH PROTOCOL 1.9); kex_when.c: when to rekey. */
 
 /* Named by what is waited for. */
 enum kex_state {
@@ -40,6 +40,7 @@ struct kex_run {
 	struct buf gex;			/* RFC 4419 3: min, n, max, p and g as they enter the hash */
 	struct dh_group group;		/* in there */
 	const struct hostkey *hostkey;
+	struct buf shown;		/* its blob, when it was imported: kex_shown() */
 	struct cipher *next_rx;		/* waits for the peer's NEWKEYS */
 };
 
@@ -52,6 +53,7 @@ struct kex {
 	struct hostkey hostkeys[KEX_HOSTKEYS_MAX];
 	size_t hostkey_count;
 	uint64_t started_at, done_at;	/* ms */
+	uint64_t alive_at, moved;	/* the open exchange: when we last looked, and what had moved by then */
 	uint32_t rekeys;		/* exchanges after the first */
 };
 
@@ -63,6 +65,10 @@ unsigned kex_may_become(enum kex_state);
 
 /* Sends our KEXINIT; state must be KEX_IDLE. */
 int  kex_start(struct ssh *);
+/* The exchange that begins has its memory: k->run. */
+int  kex_run_new(struct ssh *);
+/* The host key blob that goes into the hash and the reply. */
+struct view kex_shown(const struct kex_run *);
 /* Starts a rekey when bytes, packets or time say so and nothing forbids it. */
 int  kex_check(struct ssh *);
 /* 1 when ssh_rekey() may start one: logged in and none open. */
@@ -70,7 +76,7 @@ int  kex_possible(const struct ssh *);
 /* When kex_tick() has something to do, ms; UINT64_MAX: never. */
 uint64_t kex_deadline(const struct ssh *);
 int  kex_tick(struct ssh *);
-/* The first real time is known: an exchange that was begun before counts from here. */
+/* The open exchange counts from now: it begins, or the first real time is known. */
 void kex_clock(struct ssh *);
 /* 1 when a message of that number is the packet on a wrong guess: drop it unread. */
 int  kex_drops_guess(struct ssh *, uint8_t type);
@@ -87,6 +93,17 @@ int  kex_got_init(struct ssh *, struct rd *, enum kex_state, const struct dh_gro
 int  kex_got_reply(struct ssh *, struct rd *, enum kex_state);
 /* kex_gex.c: the client asks for a group (RFC 4419). */
 int  kex_gex_start(struct ssh *);
+
+/* kex_gex.c: the group that lies in run->gex, checked. SSH_OK or SSH_E_STATE. */
+int  kex_gex_restore(struct kex_run *);
+
+/* kex_state.c: 1 when the exchange, or that there is none, can be written down. */
+int  kex_exportable(const struct ssh *);
+int  kex_export(const struct ssh *, struct wr *);
+/* s->phase, s->role and s->now are known; host keys are added later. SSH_OK, SSH_E_STATE, SSH_E_NOMEM. */
+int  kex_import(struct ssh *, struct rd *);
+void kex_choice_export(const struct kex_choice *, struct wr *);
+int  kex_choice_import(struct kex_choice *, struct rd *);
 
 /* kex_keys.c: H (RFC 4253 8, 8731 3.1) of the open exchange into run->hash. */
 int  kex_hash(struct ssh *, struct view hostkey, struct view client_public, struct view server_public);

@@ -22,6 +22,18 @@ static int keep_wish(struct kex_run *run, const struct moduli_wish *wish)
 	return wr_done(&w);
 }
 
+int kex_gex_restore(struct kex_run *run)
+{
+	struct rd in = rd_of(buf_head(&run->gex), buf_len(&run->gex));
+
+	if (buf_len(&run->gex) < WISH_LEN)
+		return SSH_E_STATE;
+	rd_raw(&in, WISH_LEN);
+	run->group.p = rd_mpint(&in, SSH_KEX_SHARED_MAX);
+	run->group.g = rd_mpint(&in, SSH_KEX_SHARED_MAX);
+	return rd_done(&in) < 0 || dh_group_check(&run->group, SSH_DH_BITS_MIN, SSH_DH_BITS_MAX) < 0 ? SSH_E_STATE : SSH_OK;
+}
+
 /* Behind the wish; run->group from now on lies in run->gex. */
 static int keep_group(struct kex_run *run, const struct dh_group *group)
 {
@@ -66,6 +78,7 @@ int ssh_on_gex_request(struct ssh *s, struct rd *in)
 	TRY(moduli_wish_check(&wish));
 	if ((r = moduli_choose(s->policy.moduli, &wish, s->env.random, s->env.ctx, &group)) < 0)
 		return ssh_fail_text(s, r, "no matching DH grp found");
+	s->more->once++;
 	TRY(keep_wish(k->run, &wish));
 	TRY(keep_group(k->run, &group));
 	kex_enter(k, KEX_WAIT_GEX_INIT);

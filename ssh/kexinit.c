@@ -4,8 +4,10 @@
 
 #include "base/err.h"
 #include "ssh/kex.h"
+#include "ssh/packet.h"
 
 #define COOKIE_LEN 16u
+#define COOKIES (UINT64_C(1) << 63)	/* apart from the numbers of padding */
 
 /* ---- name lists ---------------------------------------------------------------------------- */
 
@@ -68,7 +70,7 @@ static const void *find_mac(struct view name)
 
 static const void *find_comp(struct view name)
 {
-	return comp_alg_known(name) ? "none" : NULL;
+	return comp_alg_find(name);
 }
 
 typedef const void *find_fn(struct view name);
@@ -112,7 +114,10 @@ int kexinit_write(struct ssh *s, struct wr *w, int first)
 	const struct ssh_policy *p = &s->policy;
 	uint8_t cookie[COOKIE_LEN];
 
-	s->env.random(s->env.ctx, cookie, sizeof cookie);
+	if (s->env.padding != NULL)
+		s->env.padding(s->env.ctx, COOKIES | s->tx->total, cookie, sizeof cookie);
+	else
+		s->env.random(s->env.ctx, cookie, sizeof cookie);
 	wr_u8(w, SSH_MSG_KEXINIT);
 	wr_raw(w, cookie, sizeof cookie);
 	put_list(s, w, p->kex, find_kex, first);
@@ -163,6 +168,24 @@ static const void *choose(const struct kexinit *c, const struct kexinit *s, enum
 	return NULL;
 }
 
+/*
+ * RFC 5647 5.1 wants AES-GCM as cipher and MAC, or as neither; what wins when the lists say otherwise Erlang's manual decides (ssh(6), "RFC 5647"; the
+ * first rule that fits): the cipher AEAD_AES_*_GCM takes the MAC along, the MAC of that name the cipher. aes*-gcm@openssh.com is their first rule by another name
+ * (OpenSSH PROTOCOL 1.6: there need not be a MAC in common).
+ */
+static void choose_cipher(struct kex_choice *to, const struct kexinit *c, const struct kexinit *s, unsigned d)
+{
+	const struct cipher_alg *cipher = choose(c, s, LIST_CIPHER_CS + d, find_cipher);
+	const struct mac_alg *mac = NULL;
+
+	if (cipher == NULL || cipher->mode != MODE_GCM)
+		mac = choose(c, s, LIST_MAC_CS + d, find_mac);
+	if (mac != NULL && mac->hash == HASH_NONE)
+		cipher = cipher_alg_find(view_str(mac->name));
+	to->cipher[d] = cipher;
+	to->mac[d] = cipher != NULL && cipher->tag_len == 0 ? mac : NULL;
+}
+
 int kexinit_choose(struct kex_choice *to, const struct kexinit *c, const struct kexinit *s, const char **why)
 {
 	*why = "no matching key exchange method found";
@@ -174,18 +197,18 @@ int kexinit_choose(struct kex_choice *to, const struct kexinit *c, const struct 
 	if ((to->sig = choose(c, s, LIST_HOSTKEY, find_sig)) == NULL)
 		return SSH_E_NO_ALG;
 	for (unsigned d = 0; d < 2; d++) {
+		choose_cipher(to, c, s, d);
 		*why = "no matching cipher found";
 		to->failed = LIST_CIPHER_CS + d;
-		if ((to->cipher[d] = choose(c, s, LIST_CIPHER_CS + d, find_cipher)) == NULL)
+		if (to->cipher[d] == NULL)
 			return SSH_E_NO_ALG;
 		*why = "no matching MAC found";
 		to->failed = LIST_MAC_CS + d;
-		to->mac[d] = NULL;
-		if (to->cipher[d]->tag_len == 0 && (to->mac[d] = choose(c, s, LIST_MAC_CS + d, find_mac)) == NULL)
+		if (to->cipher[d]->tag_len == 0 && to->mac[d] == NULL)
 			return SSH_E_NO_ALG;
 		*why = "no matching compression method found";
 		to->failed = LIST_COMP_CS + d;
-		if (choose(c, s, LIST_COMP_CS + d, find_comp) == NULL)
+		if ((to->comp[d] = choose(c, s, LIST_COMP_CS + d, find_comp)) == NULL)
 			return SSH_E_NO_ALG;
 	}
 	return SSH_OK;

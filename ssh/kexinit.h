@@ -20,6 +20,7 @@ struct kex_choice {
 	const struct sig_alg *sig;
 	const struct cipher_alg *cipher[2];
 	const struct mac_alg *mac[2];
+	const struct comp_alg *comp[2];
 	enum kexinit_list failed;	/* after SSH_E_NO_ALG: where the two have nothing in common */
 };
 

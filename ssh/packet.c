@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "ssh/compress.h"
 #include "ssh/transport.h"
 
 /* Shape of a direction's packets; what RFC 4253 6 says of the "none" cipher before the first keys. */
@@ -19,11 +20,14 @@ static struct shape shape_of(const struct packet_dir *d)
 
 /* ---- receiving ------------------------------------------------------------------------ */
 
+static uint32_t length_max(const struct ssh *s)
+{
+	return s->authenticated ? SSH_PACKET_MAX : SSH_PREAUTH_PACKET_MAX;
+}
+
 static int length_check(const struct ssh *s, const struct shape *sh, uint32_t n)
 {
-	uint32_t max = s->authenticated ? SSH_PACKET_MAX : SSH_PREAUTH_PACKET_MAX;
-
-	if (n > max)
+	if (n > length_max(s))
 		return SSH_E_TOO_BIG;
 	/* padding_length, one byte of payload, four of padding */
 	if (n < 1 + 1 + 4 || ((sh->apart ? 0u : 4u) + n) % sh->block != 0)
@@ -75,6 +79,8 @@ static int lent_move(struct ssh *s, size_t n)
 
 	if (n > lent->len)
 		n = lent->len;
+	if (n == 0)
+		return SSH_OK;
 	TRY(buf_append(&s->in, lent->p, n));
 	*lent = view_of(lent->p + n, lent->len - n);
 	return SSH_OK;
@@ -119,6 +125,36 @@ static int lent_take(struct ssh *s, const struct shape *sh, size_t *whole)
 	return 1;
 }
 
+static int waste(struct ssh *s)
+{
+	struct packet_dir *d = s->rx;
+	size_t n;
+	int r;
+
+	TRY(packet_lent_keep(s));
+	n = buf_len(&s->in) < d->doomed ? buf_len(&s->in) : d->doomed;
+	if (n > 0)
+		cipher_waste(d->cipher, buf_head(&s->in), n);
+	buf_consume(&s->in, n);
+	d->doomed -= (uint32_t)n;
+	return d->doomed > 0 ? 0 : SSH_E_MAC;
+}
+
+/*
+ * A packet is no good, which shows in its first seen bytes. Where its length is encrypted with the rest, somebody may have moved a block of
+ * cipher text there to learn from our answer what it says (CPNI-957037, Albrecht, Paterson, Watson 2009). So the answer is the
+ * same, and comes at the same byte, whatever came out: the last one of the longest packet there can be. (OpenSSH does
+ * so for CBC; in counter mode the length itself could be learnt.)
+ */
+static int doom(struct ssh *s, const struct shape *sh, size_t seen)
+{
+	if (sh->apart)
+		return SSH_E_MAC;
+	s->rx->doomed = (uint32_t)(4 + length_max(s) + sh->tag - seen);
+	buf_consume(&s->in, seen);
+	return waste(s);
+}
+
 /* A whole packet at the head of s->in, opened: 1. */
 static int take(struct ssh *s, const struct shape *sh, size_t *whole)
 {
@@ -126,16 +162,18 @@ static int take(struct ssh *s, const struct shape *sh, size_t *whole)
 	uint8_t *p;
 	int r;
 
+	if (d->doomed > 0)
+		return waste(s);
 	if (s->more->lent.len > 0 && (r = lent_take(s, sh, whole)) != 0)
 		return r;
 	p = buf_head(&s->in);
 	if ((r = length_learn(s, sh, p, buf_len(&s->in))) <= 0)
-		return r;
+		return r == SSH_E_MAC ? doom(s, sh, sh->head) : r;
 	*whole = 4 + (size_t)d->length + sh->tag;
 	if (buf_len(&s->in) < *whole)
 		return 0;
-	if (d->cipher != NULL)
-		TRY(cipher_open(d->cipher, d->seq, p, p, *whole - sh->tag));
+	if (d->cipher != NULL && (r = cipher_open(d->cipher, d->seq, p, p, *whole - sh->tag)) < 0)
+		return r == SSH_E_MAC ? doom(s, sh, *whole) : r;
 	return 1;
 }
 
@@ -147,6 +185,8 @@ int packet_take(struct ssh *s, struct view *payload)
 	uint32_t n;
 	int r;
 
+	if (s->rx->packets >= SSH_KEY_PACKETS_MAX)
+		return SSH_E_LIMIT;
 	if ((r = take(s, &sh, &whole)) <= 0)
 		return r;
 	p = buf_head(&s->in);
@@ -158,7 +198,7 @@ int packet_take(struct ssh *s, struct view *payload)
 		return SSH_E_FORMAT;
 	s->in_packet = whole;
 	*payload = view_of(p + PACKET_HEAD, n - 1 - p[4]);
-	return 1;
+	return s->rx->inflate == NULL ? 1 : packet_inflate(s, payload);
 }
 
 /* ---- sending -------------------------------------------------------------------------- */
@@ -180,6 +220,11 @@ size_t packet_overhead(const struct ssh *s, size_t payload_len)
 	struct shape sh = shape_of(s->tx);
 
 	return whole_len(&sh, payload_len);
+}
+
+uint64_t packet_key_room(const struct ssh *s)
+{
+	return s->tx->bytes < s->tx->bytes_max ? s->tx->bytes_max - s->tx->bytes : 0;
 }
 
 static void pad_with(struct ssh *s, uint8_t *p, size_t n)
@@ -208,9 +253,10 @@ static int seal(struct ssh *s, const struct shape *sh, uint8_t *from, uint8_t *p
 	size_t pad = padding(sh, payload_len), n = PACKET_HEAD + payload_len + pad;
 	int r;
 
+	if (d->packets >= SSH_KEY_PACKETS_MAX)
+		return SSH_E_LIMIT;
 	put_u32(from, (uint32_t)(n - 4));
 	from[4] = (uint8_t)pad;
-	log_note(NOTE_SSH_OUT, from[PACKET_HEAD], payload_len);
 	if (d->cipher != NULL) {
 		pad_with(s, from + PACKET_HEAD + payload_len, pad);
 		TRY(cipher_seal(d->cipher, d->seq, from, p, n));
@@ -231,9 +277,15 @@ static int seal(struct ssh *s, const struct shape *sh, uint8_t *from, uint8_t *p
 int packet_finish(struct ssh *s, size_t mark)
 {
 	struct shape sh = shape_of(s->tx);
-	size_t payload_len = buf_len(&s->out) - mark - PACKET_HEAD, tail = padding(&sh, payload_len) + sh.tag;
+	size_t payload_len = buf_len(&s->out) - mark - PACKET_HEAD, tail;
 	int r;
 
+	log_note(NOTE_SSH_OUT, buf_head(&s->out)[mark + PACKET_HEAD], payload_len);
+	if (s->tx->deflate != NULL) {
+		TRY(packet_deflate(s, mark));
+		payload_len = buf_len(&s->out) - mark - PACKET_HEAD;
+	}
+	tail = padding(&sh, payload_len) + sh.tag;
 	if (buf_len(&s->out) + tail > s->out.max)
 		return SSH_E_FULL;
 	if (buf_reserve(&s->out, tail) == NULL)
@@ -264,21 +316,25 @@ int packet_send(struct ssh *s, struct view payload)
 int packet_fill_begin(struct ssh *s, int count, size_t head_len, size_t data_len, uint8_t **data)
 {
 	struct shape sh = shape_of(s->tx);
-	size_t each = whole_len(&sh, head_len + data_len);
+	size_t each = whole_len(&sh, head_len + data_len), room = each, sealed = 0;
 	uint8_t *p;
 
 	if (s->error)
 		return s->error;
 	if (s->more->fill_open || s->more->msg_open || count <= 0)
 		return SSH_E_BUG;
-	if (msg_held(s) || each * (size_t)count > s->out.max - buf_len(&s->out))
+	if (s->tx->deflate != NULL) {	/* not in place: the plain text lies behind what it becomes */
+		sealed = whole_len(&sh, deflater_bound(s->tx->deflate, head_len + data_len));
+		room += sealed;
+	}
+	if (msg_held(s) || room * (size_t)count > s->out.max - buf_len(&s->out))
 		return SSH_E_FULL;
-	if ((p = buf_reserve(&s->out, each * (size_t)count)) == NULL)
+	if ((p = buf_reserve(&s->out, room * (size_t)count)) == NULL)
 		return SSH_E_NOMEM;
 	s->more->fill_open = 1;
 	s->more->fill_head = head_len;
 	s->more->fill_data = data_len;
-	packet_fill_from(s, count, p, data);
+	packet_fill_from(s, count, p + sealed * (size_t)count, data);
 	return SSH_OK;
 }
 
@@ -305,14 +361,20 @@ int packet_fill_packet(struct ssh *s, const uint8_t *head, size_t n)
 {
 	struct session_more *m = s->more;
 	struct shape sh = shape_of(s->tx);
-	uint8_t *p = s->out.v + s->out.tail;
+	uint8_t *p = s->out.v + s->out.tail, *from = m->fill_from;
+	size_t len = m->fill_head + n;
 	int r;
 
 	if (!m->fill_open || n > m->fill_data)
 		return SSH_E_BUG;
-	memcpy(m->fill_from + PACKET_HEAD, head, m->fill_head);
-	TRY(seal(s, &sh, m->fill_from, p, m->fill_head + n));
-	buf_commit(&s->out, whole_len(&sh, m->fill_head + n));
+	memcpy(from + PACKET_HEAD, head, m->fill_head);
+	log_note(NOTE_SSH_OUT, head[0], len);
+	if (s->tx->deflate != NULL) {
+		TRY(deflater_put(s->tx->deflate, from + PACKET_HEAD, len, p + PACKET_HEAD, &len));
+		from = p;
+	}
+	TRY(seal(s, &sh, from, p, len));
+	buf_commit(&s->out, whole_len(&sh, len));
 	m->fill_from += whole_len(&sh, m->fill_head + n);
 	if (n < m->fill_data)
 		m->fill_open = 0;	/* the places behind it are off by the difference now */
@@ -337,8 +399,9 @@ void packet_rekey(struct packet_dir *d, struct cipher *c, int reset, uint64_t by
 }
 
 /*
- * RFC 4344 3.2 allows 2^(L/4) blocks of L bits: 64 GiB with AES. For 8-byte blocks, which is
- * how SSH counts the stream cipher ChaCha20, OpenSSH takes 1 GiB.
+ * RFC 4344 3.2 allows 2^(L/4) blocks of L bits: 64 GiB with AES. For shorter blocks it says a gigabyte, as OpenSSH and OTP
+ * take it, and so do they for the stream cipher ChaCha20, which SSH counts as one of them. (Of the 2^27 blocks of
+ * triple DES under one key two are the same with a chance of 2^-11; who wants less has RekeyLimit.)
  */
 uint64_t packet_bytes_max(const struct cipher_alg *alg, uint64_t policy)
 {

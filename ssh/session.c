@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "ssh/compress.h"
 #include "ssh/ident.h"
 #include "ssh/kex.h"
 #include "ssh/packet.h"
@@ -104,8 +105,10 @@ static void more_free(struct ssh *s)
 
 static void dir_free(const struct mem *mem, struct packet_dir *d)
 {
-	if (d != NULL)
+	if (d != NULL) {
 		cipher_free(d->cipher);
+		packet_compress_end(d);
+	}
 	mem_free(mem, d);
 }
 
@@ -146,7 +149,7 @@ void session_now(struct ssh *s, uint64_t now_ms)
 /* Traffic: if it made a buffer big, somebody has to look later whether it can go. */
 static void note_traffic(struct ssh *s)
 {
-	if (s->in.size > INPUT_ROOM_MIN || s->out.size > INPUT_ROOM_MIN)
+	if (s->in.size > INPUT_ROOM_MIN || s->out.size > INPUT_ROOM_MIN || packet_plain_size(s) > INPUT_ROOM_MIN)
 		s->more->shrink_at = s->now + IDLE_SHRINK_MS;
 }
 
@@ -155,8 +158,10 @@ static void shrink(struct ssh *s)
 {
 	s->more->shrink_at = UINT64_MAX;
 	s->more->in_room = INPUT_ROOM_MIN;
-	if (s->wait == WAIT_NOTHING && s->event_count == 0)
+	if (s->wait == WAIT_NOTHING && s->event_count == 0) {
 		dispatch_forget(s);
+		packet_plain_shrink(s);
+	}
 	buf_shrink(&s->in);
 	buf_shrink(&s->out);
 }
@@ -384,6 +389,7 @@ void ssh_get_info(const struct ssh *s, struct ssh_info *i)
 	i->hostkey = c->sig ? c->sig->name : NULL;
 	for (int d = 0; d < 2; d++) {
 		i->cipher[d] = c->cipher[d] ? c->cipher[d]->name : NULL;
+		i->comp[d] = c->comp[d] ? c->comp[d]->name : NULL;
 		i->mac[d] = c->mac[d] ? c->mac[d]->name : c->cipher[d] ? "<implicit>" : NULL;
 	}
 	i->strict = s->kex->strict;
@@ -397,13 +403,16 @@ void ssh_get_info(const struct ssh *s, struct ssh_info *i)
 void ssh_get_mark(const struct ssh *s, struct ssh_mark *m)
 {
 	*m = (struct ssh_mark){
-		.chain = s->more->chain, .packets_in = s->more->packets_in, .now_ms = s->now, .kex = s->kex->state != KEX_IDLE,
-		.rekey_bytes = s->policy.rekey_bytes, .rekey_ms = s->policy.rekey_ms,
+		.chain = s->more->chain, .packets_in = s->more->packets_in, .now_ms = s->now, .once = s->more->once,
+		.signing = s->wait == WAIT_SIGN,
 	};
 }
 
 void ssh_mark_start(struct ssh *s)
 {
 	s->more->chain = 0;
+	if (s->tx->deflate != NULL)
+		deflater_mark(s->tx->deflate);
+	s->more->once = 0;
 	mux_mark(s);
 }

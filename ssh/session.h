@@ -90,6 +90,9 @@ int  msg_end(struct ssh *, struct wr *) __attribute__((warn_unused_result));
 /* 1 while a key exchange keeps messages of the upper layers back. */
 int  msg_held(const struct ssh *);
 
+/* Bytes we may send before our key's limit wants another: whole packets, the last may go beyond it. */
+uint64_t packet_key_room(const struct ssh *);
+
 /*
  * One DATA packet's room without a copy, for mux.c: a place of up to want payload bytes behind head
  * bytes of message header, at the end of the output. packet_fill_* are in packet.c.

@@ -33,7 +33,10 @@ enum ssh_role { SSH_SERVER, SSH_CLIENT };
 
 struct ssh_env {
 	void (*random)(void *ctx, uint8_t *p, size_t n);
-	/* Padding of the number-th packet we send; NULL: random. The same number gives the same bytes where packets must be made again. */
+	/*
+	 * Padding of the number-th packet we send, and from 2^63 on what else need not be secret (cookies); NULL: random. The same number
+	 * gives the same bytes where packets must be made again.
+	 */
 	void (*padding)(void *ctx, uint64_t number, uint8_t *p, size_t n);
 	void *ctx;
 	const struct mem *mem;		/* NULL: heap */
@@ -88,6 +91,8 @@ uint64_t ssh_deadline(const struct ssh *);		/* ms; UINT64_MAX: none */
 int  ssh_tick(struct ssh *, uint64_t now_ms);		/* at or after the deadline */
 /* Keepalive as in the policy, once it is known who logged in; ms 0: never. max 0: ask, but never give up (sshd_config(5)). */
 void ssh_set_alive(struct ssh *, uint64_t alive_ms, unsigned alive_max);
+/* The limits of the policy, once it is known who logged in; they hold for the keys in use, too. */
+void ssh_set_rekey(struct ssh *, uint64_t rekey_bytes, uint64_t rekey_ms);
 /* The error that ended the connection, SSH_OK while it lives. */
 int  ssh_error(const struct ssh *);
 /* After SSH_E_NO_ALG "no matching cipher found" and the like, and the peer's list (borrowed; hostile bytes); else NULL. */
@@ -253,7 +258,7 @@ int  ssh_disconnect(struct ssh *, unsigned reason, const char *text);
 struct view ssh_session_id(const struct ssh *);
 struct ssh_info {
 	struct view peer_version;
-	const char *kex, *hostkey, *cipher[2], *mac[2];	/* [0] client to server */
+	const char *kex, *hostkey, *cipher[2], *mac[2], *comp[2];	/* [0] client to server */
 	int strict, open;
 	uint64_t bytes_in, bytes_out, packets_in, packets_out;
 	uint32_t rekeys, channels;
@@ -267,16 +272,16 @@ int  ssh_chan_get_info(const struct ssh *, uint32_t chan, struct ssh_chan_info *
 struct ssh_mark {
 	uint64_t chain;			/* over the tags of all packets sent since ssh_mark_start() */
 	uint64_t packets_in, now_ms;
-	uint64_t rekey_bytes, rekey_ms;	/* of its policy */
-	int kex;			/* a key exchange is under way */
+	unsigned once;			/* since ssh_mark_start() so many things happened that would come out otherwise a second time: secrets, signatures */
+	int signing;			/* a key exchange waits for ssh_answer_sign() */
 };
 void ssh_get_mark(const struct ssh *, struct ssh_mark *);
-/* From here on the chain is counted, and silence too: as after an import of what an export says now. */
+/* From here on the chain is counted, silence too, and compression knows nothing of what was said before: as after an import of what an export says now. */
 void ssh_mark_start(struct ssh *);
 
 /*
- * Moves a live connection: everything as bytes, between two packets, no key exchange and no
- * answer open; SSH_E_NOT_NOW otherwise. The object stays usable. env and policy are handed in
+ * Moves a live connection: everything as bytes, between two packets, no answer open but that to NEED_SIGN in a rekey
+ * (ssh_repeat_need() then), of a client no key exchange; SSH_E_NOT_NOW otherwise. The object stays usable. env and policy are handed in
  * anew by the importer; host keys must be added again.
  */
 int  ssh_export(struct ssh *, struct buf *);

@@ -13,26 +13,14 @@
  */
 
 #define STATE_MAGIC   0x43535348u	/* "CSSH" */
-#define STATE_VERSION 2u
+#define STATE_VERSION 3u
+#define STATE_VERSION_OLDEST 2u	/* 2: without compression, and without an open key exchange */
 
 /* ---- out --------------------------------------------------------------------------------- */
 
 static int exportable(const struct ssh *s)
 {
-	return !s->error && s->wait == WAIT_NOTHING && s->event_count == 0 && s->kex->state == KEX_IDLE &&
-	    (s->phase & (P_SERVICE | P_AUTH | P_OPEN)) && !s->more->msg_open && !s->more->fill_open;
-}
-
-static void put_algs(const struct ssh *s, struct wr *w)
-{
-	const struct kex_choice *c = &s->kex->now;
-
-	wr_cstr(w, c->kex->name);
-	wr_cstr(w, c->sig->name);
-	for (int d = 0; d < 2; d++) {
-		wr_cstr(w, c->cipher[d]->name);
-		wr_cstr(w, c->mac[d] ? c->mac[d]->name : "");
-	}
+	return !s->error && s->event_count == 0 && kex_exportable(s) && !s->more->msg_open && !s->more->fill_open;
 }
 
 static int put_dir(const struct packet_dir *d, struct wr *w)
@@ -61,7 +49,8 @@ static int put_transport(struct ssh *s, struct wr *w)
 	wr_string(w, s->session_id.v, s->session_id.len);
 	wr_bool(w, s->kex->strict);
 	wr_bool(w, s->kex->peer_ext_info);
-	put_algs(s, w);
+	kex_choice_export(&s->kex->now, w);
+	TRY(kex_export(s, w));
 	wr_u32(w, s->kex->rekeys);
 	wr_u64(w, s->now - s->kex->done_at);
 	TRY(put_dir(s->rx, w));
@@ -73,6 +62,7 @@ static int put_transport(struct ssh *s, struct wr *w)
 	wr_u64(w, m->packets_out);
 	wr_u8(w, (uint8_t)m->ext_info_seen);
 	wr_cstr(w, m->peer_sig_algs);
+	TRY(packet_compress_export(s, w));
 	rd_raw(&rest, s->in_packet);
 	wr_view(w, rd_rest(&rest));
 	wr_string(w, buf_head(&s->out), buf_len(&s->out));
@@ -129,37 +119,21 @@ static int get_phase(struct ssh *s, struct rd *in)
 	uint32_t phase = rd_u32(in);
 	int authenticated = rd_bool(in);
 
-	if (phase != P_SERVICE && phase != P_AUTH && phase != P_OPEN)
+	if (phase != P_SERVICE && phase != P_AUTH && phase != P_OPEN && phase != P_REKEY)
 		return SSH_E_STATE;
-	if (authenticated != (phase == P_OPEN))
+	if (authenticated != (phase == P_OPEN || phase == P_REKEY))
 		return SSH_E_STATE;
 	s->phase = (enum ssh_phase)phase;
 	s->authenticated = authenticated;
 	return SSH_OK;
 }
 
-static int get_algs(struct ssh *s, struct rd *in)
-{
-	struct kex_choice *c = &s->kex->now;
-
-	c->kex = kex_alg_find(rd_string(in, SSH_ALG_NAME_MAX));
-	c->sig = sig_alg_find(rd_string(in, SSH_ALG_NAME_MAX));
-	for (int d = 0; d < 2; d++) {
-		struct view mac;
-
-		c->cipher[d] = cipher_alg_find(rd_string(in, SSH_ALG_NAME_MAX));
-		mac = rd_string(in, SSH_ALG_NAME_MAX);
-		c->mac[d] = mac.len > 0 ? mac_alg_find(mac) : NULL;
-		if (c->cipher[d] == NULL || (c->mac[d] == NULL) != (c->cipher[d]->tag_len != 0))
-			return SSH_E_STATE;
-	}
-	return c->kex != NULL && c->sig != NULL ? SSH_OK : SSH_E_STATE;
-}
-
 /* which: 0 client to server, 1 server to client */
 static int get_dir(struct ssh *s, struct packet_dir *d, int which, struct rd *in)
 {
-	const struct cipher_alg *alg = s->kex->now.cipher[which];
+	/* Between our NEWKEYS and the peer's only ours has changed. */
+	const struct kex_choice *choice = d == s->tx && s->kex->state == KEX_WAIT_NEWKEYS ? &s->kex->next : &s->kex->now;
+	const struct cipher_alg *alg = choice->cipher[which];
 	struct cipher *c;
 	uint32_t length;
 	int r;
@@ -175,10 +149,10 @@ static int get_dir(struct ssh *s, struct packet_dir *d, int which, struct rd *in
 	if ((length != 0) != cipher_head_open(c) || length > SSH_PACKET_MAX)
 		return SSH_E_STATE;
 	d->length = length;
-	return cipher_fits(c, alg, s->kex->now.mac[which], d == s->tx) ? SSH_OK : SSH_E_STATE;
+	return cipher_fits(c, alg, choice->mac[which], d == s->tx) ? SSH_OK : SSH_E_STATE;
 }
 
-static int get_keys(struct ssh *s, struct rd *in)
+static int get_keys(struct ssh *s, struct rd *in, uint32_t version)
 {
 	struct kex *k = s->kex;
 	int in_dir = s->role == SSH_SERVER ? 0 : 1, r;
@@ -191,7 +165,9 @@ static int get_keys(struct ssh *s, struct rd *in)
 	s->session_id.len = id.len;
 	k->strict = rd_bool(in);
 	k->peer_ext_info = rd_bool(in);
-	TRY(get_algs(s, in));
+	TRY(kex_choice_import(&k->now, in));
+	if (version >= 3)
+		TRY(kex_import(s, in));
 	k->rekeys = rd_u32(in);
 	age = rd_u64(in);
 	k->done_at = age < s->now ? s->now - age : 0;
@@ -199,7 +175,7 @@ static int get_keys(struct ssh *s, struct rd *in)
 	return get_dir(s, s->tx, !in_dir, in);
 }
 
-static int get_more(struct ssh *s, struct rd *in)
+static int get_more(struct ssh *s, struct rd *in, uint32_t version)
 {
 	struct session_more *m = s->more;
 	struct view v;
@@ -212,6 +188,10 @@ static int get_more(struct ssh *s, struct rd *in)
 	m->packets_out = rd_u64(in);
 	m->ext_info_seen = rd_u8(in);
 	TRY(get_text(in, SIG_ALGS_MAX, s->env.mem, &m->peer_sig_algs));
+	if (version > 2)
+		TRY(packet_compress_import(s, in));
+	else
+		packet_compress_none(s);
 	v = rd_string(in, s->in.max);
 	TRY(buf_append(&s->in, v.p, v.len));
 	v = rd_string(in, s->out.max);
@@ -230,7 +210,7 @@ static int get_upper(struct ssh *s, struct rd *in)
 	return rd_done(&auth) < 0 || rd_done(&mux) < 0 ? SSH_E_STATE : SSH_OK;
 }
 
-static int get_all(struct ssh *s, struct rd *in)
+static int get_all(struct ssh *s, struct rd *in, uint32_t version)
 {
 	const struct mem *mem = s->env.mem;
 	int r;
@@ -239,8 +219,8 @@ static int get_all(struct ssh *s, struct rd *in)
 	TRY(get_text(in, SSH_IDENT_MAX, mem, &s->more->version));
 	TRY(ident_check_own(s->more->version));
 	TRY(get_text(in, SSH_IDENT_MAX, mem, &s->peer_version));
-	TRY(get_keys(s, in));
-	TRY(get_more(s, in));
+	TRY(get_keys(s, in, version));
+	TRY(get_more(s, in, version));
 	return get_upper(s, in);
 }
 
@@ -254,14 +234,14 @@ int ssh_import(struct ssh **res, const struct ssh_env *env, const struct ssh_pol
 	int r;
 
 	*res = NULL;
-	if (in.bad || magic != STATE_MAGIC || version != STATE_VERSION || role > SSH_CLIENT)
+	if (in.bad || magic != STATE_MAGIC || version < STATE_VERSION_OLDEST || version > STATE_VERSION || role > SSH_CLIENT)
 		return SSH_E_STATE;
 	TRY(session_alloc(&s, (enum ssh_role)role, env, policy));
 	s->now = now_ms;
 	s->more->clock_known = 1;
 	s->more->started = 1;
 	s->more->room_again = 1;
-	if ((r = get_all(s, &in)) < 0) {
+	if ((r = get_all(s, &in, version)) < 0) {
 		ssh_free(s);
 		/* Whatever a field's reader calls it: the state is at fault, or memory is. */
 		return r == SSH_E_NOMEM || r == SSH_E_CRYPTO ? r : SSH_E_STATE;

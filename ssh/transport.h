@@ -33,6 +33,7 @@ struct session_more {
 	uint64_t preauth_bytes;		/* what the peer sent before login */
 	uint64_t bytes_in, bytes_out, packets_in, packets_out;
 	uint64_t chain;			/* ssh_get_mark() */
+	unsigned once;			/* the same */
 	struct view lent;		/* input behind s->in that lies elsewhere: ssh_input_lend() */
 	size_t in_room;			/* what ssh_input_space() aims at */
 	uint64_t shrink_at;		/* when big buffers go; UINT64_MAX: there are none */

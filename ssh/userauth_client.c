@@ -1,5 +1,6 @@
 #include "base/err.h"
 #include "base/mem.h"
+#include "ssh/packet.h"
 #include "ssh/session.h"
 
 /* userauth_client - the client's side of login (RFC 4252, 4256): one request outstanding. */
@@ -92,6 +93,7 @@ int ssh_on_auth_success(struct ssh *s, struct rd *in)
 	s->auth->open = R_NOTHING;
 	buf_drop(&s->auth->key);
 	s->authenticated = 1;
+	TRY(packet_compress_login(s));
 	ssh_enter(s, P_OPEN);
 	return ssh_event_new(s, SSH_EV_OPEN) == NULL ? SSH_E_BUG : SSH_OK;
 }

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "ssh/packet.h"
 #include "ssh/session.h"
 
 /* userauth_server - the server's side of login (RFC 4252, 4256): one request at a time, parsed whole. */
@@ -59,13 +60,6 @@ int userauth_server_service(struct ssh *s, struct view name)
 	return ssh_event_new(s, SSH_EV_AUTH_SERVICE) == NULL ? SSH_E_BUG : SSH_OK;
 }
 
-/* The packet being handled held a password: nothing of it stays behind. */
-static void wipe_packet(struct ssh *s)
-{
-	if (s->in_packet > 0)
-		secret_wipe(buf_head(&s->in), s->in_packet);
-}
-
 static int too_many(struct ssh *s)
 {
 	return ssh_fail_text(s, SSH_E_AUTH, "Too many authentication failures");
@@ -120,7 +114,7 @@ static int method_password(struct ssh *s, struct rd *in)
 		rd_string(in, SSH_PREAUTH_PACKET_MAX);
 	r = rd_done(in);
 	if (r < 0 || change || password.len > SSH_PASSWORD_MAX) {
-		wipe_packet(s);
+		packet_wipe(s);
 		return r < 0 ? r : say_failure(s, 1, 0);
 	}
 	if ((e = ask(s, Q_PASSWORD, SSH_EV_AUTH_PASSWORD)) == NULL)
@@ -266,14 +260,14 @@ int ssh_on_auth_reply(struct ssh *s, struct rd *in)
 	u->prompted = 0;
 	if (!in->bad && count != u->prompts) {
 		rd_rest(in);
-		wipe_packet(s);
+		packet_wipe(s);
 		return say_failure(s, 1, 0);		/* "MUST send a failure message" */
 	}
 	for (uint32_t i = 0; i < count && !in->bad; i++)
 		too_long |= rd_string(in, SSH_PREAUTH_PACKET_MAX).len > SSH_PASSWORD_MAX;
 	r = rd_done(in);
 	if (r < 0 || too_long) {
-		wipe_packet(s);
+		packet_wipe(s);
 		return r < 0 ? r : say_failure(s, 1, 0);
 	}
 	if ((e = ask(s, Q_REPLY, SSH_EV_AUTH_REPLY)) == NULL)
@@ -295,7 +289,7 @@ static enum question close_question(struct ssh *s)
 	enum question q = s->auth->question;
 
 	if (q == Q_PASSWORD || q == Q_REPLY)
-		wipe_packet(s);
+		packet_wipe(s);
 	s->auth->question = Q_NOTHING;
 	s->wait = WAIT_NOTHING;
 	return q;
@@ -318,6 +312,7 @@ static int say_success(struct ssh *s)
 	msg_begin(s, &w, SSH_MSG_USERAUTH_SUCCESS);
 	TRY(msg_end(s, &w));
 	s->authenticated = 1;
+	TRY(packet_compress_login(s));
 	ssh_enter(s, P_OPEN);
 	return ssh_event_new(s, SSH_EV_OPEN) == NULL ? SSH_E_BUG : SSH_OK;
 }

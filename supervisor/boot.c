@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +16,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "ipc/clock.h"
 #include "supervisor/become.h"
 #include "supervisor/activation.h"
@@ -50,6 +52,7 @@
 #include "supervisor/watchdog.h"
 
 #define BAD_CONFIG 255		/* as sshd exits */
+#define RESERVE_SIZE (256u << 10)	/* some thousand messages that wait, or the events of as many connections */
 
 /* ---- before the tree ------------------------------------------------------------------- */
 
@@ -419,6 +422,19 @@ static void forget_start(struct daemon *d)
 		close(d->self);
 }
 
+/*
+ * A supervisor without memory may turn clients away, but what it has begun it goes on with: messages to its children, their records, its
+ * timers. All of it is touched now: pages that are not there cannot be missing later.
+ */
+static void set_memory_aside(void)
+{
+	void *p = mmap(NULL, RESERVE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	if (p != MAP_FAILED)
+		reserve_open(p, RESERVE_SIZE, NULL);
+	event_set_mem_functions(reserve_alloc, reserve_resize, reserve_free);
+}
+
 static void init(struct daemon *d)
 {
 	list_init(&d->procs);
@@ -429,6 +445,7 @@ static void init(struct daemon *d)
 	list_init(&d->nursery.queue);
 	handoffs_init(d);
 	table_init(&d->by_pid);
+	d->by_pid.mem = &mem_reserve;
 	table_init(&d->sessions);
 	d->sink = d->start_pipe = d->socks[0] = d->socks[1] = -1;
 	d->boxes.fd = d->crash_dir = d->metrics = -1;
@@ -529,6 +546,7 @@ int boot_run(struct daemon *d)
 {
 	int status;
 
+	set_memory_aside();
 	init(d);
 	become_raise_limits();
 	remember_start(d);

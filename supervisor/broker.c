@@ -117,6 +117,7 @@ static int first_slice(struct proc *p)
 	if (p->trial && c == NULL)
 		return SSH_E_GONE;	/* it was given up meanwhile */
 	p->generation = c != NULL ? c->generation : d->generation;
+	p->slice = c != NULL ? 0 : config_digest(d, (int)p->role);	/* of one on trial it is known when it holds (reload_switch_all) */
 	return c != NULL ? broker_configure(p, c->slice[p->role], c->slice_len[p->role], p->generation) :
 	    broker_configure(p, d->slice[p->role], d->slice_len[p->role], p->generation);
 }
@@ -146,14 +147,13 @@ static int on_hello(struct proc *p, const struct ipc_HELLO *m)
 	p->greeted = 1;
 	state_proc(p);
 	introduce_newcomer(p);
-	if (p->role == ROLE_ACC)
-		return listen_give(p);
 	return SSH_OK;
 }
 
 static int on_ready(struct proc *p)
 {
 	struct daemon *d = p->d;
+	int r;
 
 	if (!p->greeted)
 		return SSH_E_RULE;
@@ -168,10 +168,8 @@ static int on_ready(struct proc *p)
 		reload_ready(p);
 		return SSH_OK;
 	}
-	if (p->heir_of != NULL) {
-		replace_ready(p);
-		return SSH_OK;
-	}
+	if (p->heir_of != NULL)
+		return replace_ready(p);
 	if (p->role == ROLE_KEEP)
 		keep_ready(p);
 	if (p->role == ROLE_KEY || p->role == ROLE_AUTH)
@@ -184,6 +182,8 @@ static int on_ready(struct proc *p)
 		return SSH_OK;
 	if (p->role == ROLE_NUR)
 		nursery_ready(d);
+	if (p->role == ROLE_ACC)
+		TRY(listen_give(p));
 	reload_newcomer(p);
 	fx_event(p->kid, SUP_EV_READY, SUP_NORMAL);
 	return SSH_OK;

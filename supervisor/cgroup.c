@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
@@ -128,17 +129,17 @@ static int removed(const char *name)
 static void drop_left(struct left *l)
 {
 	list_remove(&l->link);
-	free(l);
+	reserve_free(l);
 }
 
 /* The kernel tells when the last process left. */
 static void remove_later(const char *name)
 {
-	struct left *l = calloc(1, sizeof *l);
+	struct left *l = reserve_zalloc(sizeof *l);
 	char events[PLACE_MAX * 2 + 80];
 
 	if (l == NULL || g.notify < 0) {
-		free(l);
+		reserve_free(l);
 		return;		/* the next start clears it away */
 	}
 	snprintf(l->name, sizeof l->name, "%s", name);

@@ -13,6 +13,7 @@
 #include "supervisor/hail.h"
 #include "supervisor/look.h"
 #include "supervisor/proc.h"
+#include "supervisor/state.h"
 #include "supervisor/stats.h"
 #include "supervisor/worker.h"
 
@@ -420,6 +421,7 @@ void command_tell_level(struct proc *p)
 static void set_for_all(struct daemon *d, int level)
 {
 	d->log_level = level;
+	state_daemon(d);
 	if (level < 0)
 		level = (int)d->values->LogLevel;
 	log_set_level((enum log_level)level);
@@ -434,6 +436,7 @@ static void set_for_all(struct daemon *d, int level)
 static void set_for_one(struct session *s, int level)
 {
 	s->log_level = level;
+	state_session(s);
 	/* To auth a number that is no level means: as the others. */
 	tell_level(proc_of(s->d, KID_AUTH), s->conn, level < 0 ? UINT8_MAX : level);
 	if (level < 0)

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fnv.h"
 #include "base/log.h"
 #include "supervisor/activation.h"
 #include "supervisor/broker.h"
@@ -221,6 +222,11 @@ unsigned config_changed(const struct daemon *d, const struct config *c)
 		if (slice_differs(d, c, role))
 			changed |= 1u << role;
 	return changed;
+}
+
+uint64_t config_digest(const struct daemon *d, int role)
+{
+	return d->slice[role] != NULL ? fnv1a(d->slice[role], d->slice_len[role]) : 0;
 }
 
 void config_swap(struct daemon *d, struct config **c, uint64_t generation)

@@ -27,6 +27,8 @@ int  config_find(struct daemon *, struct conf_error *why);
 /* Takes both, also on failure: what else belongs to them. *c: yours, config_free() it. */
 int  config_make(struct daemon *, struct conf *, struct conf_values *, struct config **c, struct conf_error *why);
 void config_free(struct config *);
+/* Of the slice in force for this role: tells it from another one; nobody forges it. 0: the role has none. */
+uint64_t config_digest(const struct daemon *, int role);
 /* Bits (1 << role) of the roles whose slice differs from the one in force. */
 unsigned config_changed(const struct daemon *, const struct config *);
 /* Puts it in force, as this generation; *c is then what was in force before, or NULL when nothing was. */

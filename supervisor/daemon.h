@@ -49,6 +49,7 @@ struct proc {
 	unsigned ending : 1;		/* asked to */
 	unsigned killed : 1;		/* by us: that it died of a signal is no crash */
 	unsigned broke_rules : 1;
+	unsigned starved : 1;		/* we had not what it takes to serve it: killed, and no crash */
 	unsigned hung : 1;		/* it did not answer PING: killed, and a crash */
 	unsigned suspect : 1;		/* its answer is late */
 	uint64_t heard;			/* connection: messages of memory_counts() (ipc/memory.h) */
@@ -57,6 +58,7 @@ struct proc {
 	unsigned trial : 1;		/* a successor with the configuration that is being tried */
 	unsigned voted : 1;		/* it accepted what it was asked */
 	uint64_t generation;		/* of the configuration it runs with */
+	uint64_t slice;			/* config_digest() of that; 0: not known */
 	uint64_t tried;			/* generation of the CONFIG it was asked about; 0: none */
 	uint64_t keys;			/* keysign: its set of host keys; nursery, connection: the set it shows to clients */
 	uint64_t forked_by;		/* connection: serial of the nursery it was asked of; 0: waits in the queue */
@@ -134,6 +136,7 @@ struct nursery {
 	struct list queue;		/* struct fork_wait */
 	unsigned queued;
 	struct event *again;		/* a successor failed: try later */
+	struct event *serve;		/* it could not be asked: try later */
 	unsigned failed;		/* successors in a row */
 };
 

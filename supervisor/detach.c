@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "ipc/datagram.h"
 #include "supervisor/observe.h"
 #include "supervisor/proc.h"
@@ -128,7 +129,7 @@ static int to_reporter(struct daemon *d, enum log_level level, const char *line)
 	struct buf b;
 	int r;
 
-	buf_init(&b, LOG_LINE_MAX + 64, NULL);
+	buf_init(&b, LOG_LINE_MAX + 64, &mem_reserve);
 	if ((r = ipc_encode(&b, IPC_LOG, &m)) == SSH_OK)
 		r = datagram_send(d->log_trusted.send, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT);
 	buf_drop(&b);
@@ -167,7 +168,7 @@ void detach_tell(struct daemon *d, enum happening kind, enum log_level level, co
 			direct(d, level, shown);
 		return;
 	}
-	buf_init(&b, TELL_MAX, NULL);
+	buf_init(&b, TELL_MAX, &mem_reserve);
 	if (tell_encode(&b, ROLE_SUP, 1, kind, level, shown, fields, box) < 0
 	    || datagram_send(d->log_trusted.send, buf_head(&b), buf_len(&b), NULL, 0, MSG_DONTWAIT) < 0)
 		d->untold++;

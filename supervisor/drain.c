@@ -1,6 +1,5 @@
 #include "supervisor/drain.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -14,6 +13,7 @@
 #include "supervisor/reports.h"
 #include "supervisor/state.h"
 #include "supervisor/state_codec.h"
+#include "supervisor/timer.h"
 
 struct drain {
 	struct daemon *d;
@@ -131,12 +131,10 @@ void drain_watch(struct daemon *d, void (*fn)(struct daemon *))
 
 static void set_next(struct drain *r, uint64_t ms, int wanted)
 {
-	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
-
 	event_del(r->next);
 	r->next_ms = wanted ? clock_ms() + ms : 0;
 	if (wanted)
-		event_add(r->next, &tv);
+		timer_start(r->next, ms);
 }
 
 static void end_sessions(struct drain *r)
@@ -198,7 +196,6 @@ static int reopen(struct drain *r)
 
 static void on_look(evutil_socket_t fd, short what, void *arg)
 {
-	static const struct timeval tv = { LOOK_MS / 1000, LOOK_MS % 1000 * 1000 };
 	struct drain *r = arg;
 
 	(void)fd, (void)what;
@@ -208,15 +205,13 @@ static void on_look(evutil_socket_t fd, short what, void *arg)
 	}
 	look(r);
 	if (r->state != DRAIN_OFF && !r->told)
-		event_add(r->look, &tv);
+		timer_start(r->look, LOOK_MS);
 }
 
 /* From inside the tree's work: afterwards. */
 static void look_soon(struct drain *r)
 {
-	static const struct timeval now = { 0, 0 };
-
-	event_add(r->look, &now);
+	timer_start(r->look, 0);
 }
 
 void drain_look_again(struct daemon *d)

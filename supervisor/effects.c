@@ -1,6 +1,5 @@
 #include "supervisor/effects.h"
 
-#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +23,7 @@
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
 #include "supervisor/supervise.h"
+#include "supervisor/timer.h"
 #include "supervisor/worker.h"
 
 /* ---- kids ------------------------------------------------------------------- */
@@ -34,8 +34,7 @@ static void kid_free(struct kid *k)
 	replace_forget(k);
 	state_forget_node(k);
 	reports_drop(k);
-	if (k->timer != NULL)
-		event_free(k->timer);
+	event_free(k->timer);
 	if (k->proc != NULL)
 		proc_disown(k->proc);
 	if (k->row->count == COUNT_ONE)
@@ -52,12 +51,21 @@ static void kid_free(struct kid *k)
 	free(k);
 }
 
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	fx_event(arg, SUP_EV_TIMEOUT, SUP_NORMAL);
+}
+
 static struct kid *kid_new(struct daemon *d, const struct kid_row *row, const char *name)
 {
 	struct kid *k = calloc(1, sizeof *k);
 
-	if (k == NULL)
+	/* Its timer is there before anything depends on it: a back-off without one would turn for ever. */
+	if (k == NULL || timer_make(&k->timer, d->base, on_timer, k) < 0) {
+		free(k);
 		return NULL;
+	}
 	k->d = d;
 	k->row = row;
 	k->last_status = -1;
@@ -69,6 +77,15 @@ static struct kid *kid_new(struct daemon *d, const struct kid_row *row, const ch
 	return k;
 }
 
+/* It never had a node. */
+static void kid_drop(struct kid *k)
+{
+	if (k->row->count == COUNT_ONE)
+		k->d->kids[k->row->id] = NULL;
+	event_free(k->timer);
+	free(k);
+}
+
 struct kid *fx_add(struct daemon *d, struct kid *parent, enum kid_id id, const char *name, int dynamic)
 {
 	struct kid *k = kid_new(d, kid_row(id), name);
@@ -76,7 +93,7 @@ struct kid *fx_add(struct daemon *d, struct kid *parent, enum kid_id id, const c
 	if (k == NULL)
 		return NULL;
 	if ((k->node = sup_add(parent->node, supervise_spec(d, id), dynamic)) == NULL) {
-		free(k);
+		kid_drop(k);
 		return NULL;
 	}
 	k->node->ctx = k;
@@ -109,9 +126,7 @@ struct kid *fx_restore(struct daemon *d, struct kid *parent, enum kid_id id, con
 	if (parent == NULL || (kid_row(id)->count == COUNT_ONE && d->kids[id] != NULL) || (k = kid_new(d, kid_row(id), name)) == NULL)
 		return NULL;
 	if ((k->node = sup_restore(d->tree, parent->node, supervise_spec(d, id), s)) == NULL) {
-		if (k->row->count == COUNT_ONE)
-			d->kids[id] = NULL;
-		free(k);
+		kid_drop(k);
 		return NULL;
 	}
 	k->node->ctx = k;
@@ -208,26 +223,12 @@ static void end(struct kid *k, int insist)
 		proc_ask_to_end(k->proc);
 }
 
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd, (void)what;
-	fx_event(arg, SUP_EV_TIMEOUT, SUP_NORMAL);
-}
-
 static void set_timer(struct kid *k, uint32_t ms)
 {
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
-
-	if (ms == 0) {
-		if (k->timer != NULL)
-			event_del(k->timer);
-		return;
-	}
-	if (k->timer == NULL)
-		k->timer = evtimer_new(k->d->base, on_timer, k);
-	/* Without memory for a timer there is no patience. */
-	if (k->timer == NULL || event_add(k->timer, &tv) < 0)
-		fx_answer(k, SUP_EV_TIMEOUT);
+	if (ms == 0)
+		event_del(k->timer);
+	else
+		timer_start(k->timer, ms);
 }
 
 static void count_restart(enum ipc_role role)

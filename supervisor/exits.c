@@ -1,7 +1,6 @@
 #include "supervisor/exits.h"
 
-#include <stdlib.h>
-
+#include "base/reserve.h"
 #include "supervisor/proc.h"
 #include "supervisor/state.h"
 
@@ -14,7 +13,7 @@ static struct link *link_of(const struct session *s)
 
 static struct kept_exit *add(struct session *s, uint64_t node, uint64_t worker, int wstatus)
 {
-	struct kept_exit *e = malloc(sizeof *e);
+	struct kept_exit *e = reserve_resize(NULL, sizeof *e);
 
 	if (e == NULL)
 		return NULL;
@@ -47,7 +46,7 @@ void exits_drop(struct session *s)
 
 		s->exits = e->next;
 		state_forget_exited(s, e->node);
-		free(e);
+		reserve_free(e);
 	}
 }
 

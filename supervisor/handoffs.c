@@ -1,8 +1,7 @@
-#include <event2/event.h>
-
 #include "base/log.h"
 #include "supervisor/handoff.h"
 #include "supervisor/state.h"
+#include "supervisor/timer.h"
 
 /* handoffs - which connections are to move, a few at a time, again and again until they have. */
 
@@ -38,13 +37,12 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 static void try_later(struct session *s)
 {
-	static const struct timeval tv = { HANDOFF_AGAIN_MS / 1000, HANDOFF_AGAIN_MS % 1000 * 1000 };
 	struct handoffs *x = &s->d->handoffs;
 
-	if (x->again == NULL)
-		x->again = evtimer_new(s->d->base, on_again, s->d);
-	if (x->again == NULL || (!evtimer_pending(x->again, NULL) && event_add(x->again, &tv) < 0))
+	if (timer_make(&x->again, s->d->base, on_again, s->d) < 0)
 		return;
+	if (!evtimer_pending(x->again, NULL))
+		timer_start(x->again, HANDOFF_AGAIN_MS);
 	unlist(s);
 	list_add_tail(&x->later, &s->wants_move);
 }

@@ -1,6 +1,7 @@
 #include "supervisor/introduce.h"
 
-#include <event2/event.h>
+#include <errno.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -9,27 +10,29 @@
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
+#include "supervisor/timer.h"
 
 /* A link holds 256 messages and then ends: with thousands of clients a guard gets to know them a few at a time. */
 #define QUEUE_ENOUGH 64u
 #define PACE_MS      2
+#define AGAIN_MS     100	/* when something was missing to make a link of */
 
-/* PEER_LINK to both; s: the client it is about, or NULL. */
-static void introduce(struct proc *a, struct proc *b, const struct session *s)
+/* PEER_LINK to both; s: the client it is about, or NULL. SSH_OK: done, or one of them is gone and needs none; an error: try again. */
+static int introduce(struct proc *a, struct proc *b, const struct session *s)
 {
 	struct ipc_PEER_LINK to_a = { .peer_role = (uint8_t)b->role }, to_b = { .peer_role = (uint8_t)a->role };
 	int pair[2], r;
 
 	if (a->link == NULL || b->link == NULL)
-		return;
+		return SSH_OK;
 	if (s != NULL) {
 		to_a.conn = to_b.conn = s->conn;
 		to_a.peer = to_b.peer = s->peer;
 		to_a.local = to_b.local = s->local;
 	}
 	if (link_pair(pair) < 0) {
-		log_ev(LOGL_ERROR, "no link between %s and %s: out of descriptors", ipc_role_name(a->role), ipc_role_name(b->role));
-		return;
+		log_ev(LOGL_ERROR, "no link between %s and %s: %s", ipc_role_name(a->role), ipc_role_name(b->role), strerror(errno));
+		return SSH_E_SYS;
 	}
 	r = link_send_fds(a->link, IPC_PEER_LINK, &to_a, &pair[0], 1);
 	if (r < 0)
@@ -38,6 +41,7 @@ static void introduce(struct proc *a, struct proc *b, const struct session *s)
 		r = link_send_fds(b->link, IPC_PEER_LINK, &to_b, &pair[1], 1);
 	if (r < 0)	/* one that is gone already needs none: a balancer's check, say */
 		log_ev(r == SSH_E_GONE ? LOGL_DEBUG : LOGL_WARN, "no link between %s and %s: %s", ipc_role_name(a->role), ipc_role_name(b->role), err_text(r));
+	return SSH_OK;		/* what could not be kept for one of them ends it */
 }
 
 /* Does a process of this role talk to that guard? */
@@ -142,18 +146,15 @@ static void on_pace(evutil_socket_t fd, short what, void *arg);
 static void acquaint(struct proc *g, struct proc *p)
 {
 	struct daemon *d = g->d;
-	struct timeval tv = { 0, PACE_MS * 1000 };
+	int now = link_queued(g->link) < QUEUE_ENOUGH;
 
 	p->unmet &= ~(1u << g->role);
-	if (link_queued(g->link) < QUEUE_ENOUGH) {
-		introduce(g, p, about(p));
+	if (now && introduce(g, p, about(p)) == SSH_OK) {
 		brief(g, about(p));
 		return;
 	}
-	if (d->introductions == NULL)
-		d->introductions = evtimer_new(d->base, on_pace, d);
-	if (d->introductions == NULL || event_add(d->introductions, &tv) < 0)
-		log_ev(LOGL_ERROR, "no link between %s and %s: out of memory", ipc_role_name(g->role), ipc_role_name(p->role));
+	if (timer_set(&d->introductions, d->base, now ? AGAIN_MS : PACE_MS, on_pace, d) < 0)
+		proc_starve(p);		/* it would wait for ever */
 	else
 		p->unmet |= 1u << g->role;
 	state_proc(p);
@@ -193,14 +194,10 @@ static void forget(struct daemon *d)
 
 void introduce_go_on(struct daemon *d, int anew)
 {
-	struct timeval now = { 0, 0 };
-
 	if (anew)
 		forget(d);
-	if (d->introductions == NULL)
-		d->introductions = evtimer_new(d->base, on_pace, d);
-	if (d->introductions != NULL)
-		event_add(d->introductions, &now);
+	if (timer_set(&d->introductions, d->base, 0, on_pace, d) < 0)
+		log_ev(LOGL_ERROR, "guards and connections are not introduced to each other: %s", err_text(SSH_E_NOMEM));
 }
 
 void introduce_keys(struct proc *connection)

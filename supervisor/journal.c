@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/reserve.h"
 #include "base/table.h"
 
 /* ---- layout --------------------------------------------------------------------------- */
@@ -95,6 +96,7 @@ int journal_new(struct journal **res, size_t half, const struct journal_origin *
 	if (j == NULL)
 		return SSH_E_NOMEM;
 	table_init(&j->index);
+	j->index.mem = &mem_reserve;
 	j->half = half;
 	j->size = PAGE + half * 2;
 	j->h = MAP_FAILED;

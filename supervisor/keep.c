@@ -3,7 +3,6 @@
 #include "supervisor/health.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/reload.h"
 #include "supervisor/session.h"
+#include "supervisor/timer.h"
 
 #define PACE_MS      2
 #define QUEUE_HIGH   128u	/* messages: then the rest is told later, one after the other */
@@ -143,7 +143,7 @@ static void keep(struct daemon *d, struct link *l, enum kept_kind kind, uint64_t
 	if (r < 0 && r != SSH_E_GONE) {
 		/* What it holds now is not what it should hold: a new one is filled from the beginning. */
 		log_ev(LOGL_ERROR, "ev=keeper cannot be told: %s", err_text(r));
-		proc_kill(proc_of(d, KID_KEEPER));
+		proc_starve(proc_of(d, KID_KEEPER));
 	}
 }
 
@@ -163,7 +163,6 @@ static void tell_proc(struct link *l, struct proc *p)
 /* Those it does not know yet, as many as its socket takes; the others in a moment. */
 static void tell_procs(struct keep *k)
 {
-	struct timeval tv = { 0, PACE_MS * 1000 };
 	struct link *l = keeper_link(k->d);
 
 	if (l == NULL)
@@ -174,7 +173,7 @@ static void tell_procs(struct keep *k)
 		if (p->serial <= k->cursor)
 			continue;
 		if (link_queued(l) > 0) {
-			event_add(k->pace, &tv);
+			timer_start(k->pace, PACE_MS);
 			return;
 		}
 		k->cursor = p->serial;
@@ -291,14 +290,13 @@ void keep_leave(struct proc *p, int why)
 void keep_proc(struct proc *p)
 {
 	struct link *l = keeper_link(p->d);
-	struct timeval tv = { 0, PACE_MS * 1000 };
 	struct keep *k = p->d->keep;
 
 	if (l == NULL || p->serial > k->cursor)
 		return;		/* its turn comes */
 	if (link_queued(l) > QUEUE_HIGH && k->cursor == TOLD_ALL) {
 		k->cursor = p->serial - 1;
-		event_add(k->pace, &tv);
+		timer_start(k->pace, PACE_MS);
 		return;
 	}
 	tell_proc(l, p);

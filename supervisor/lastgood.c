@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fnv.h"
 #include "base/limits.h"
 #include "base/log.h"
 #include "supervisor/config.h"
@@ -18,16 +19,12 @@
 
 static const char first[] = "# The last good configuration of ", last[] = "# end\n";
 
-/* FNV-1a: one name per configuration file; the first line says which it is. */
+/* One name per configuration file; the first line says which it is. */
 static int path_of(const struct daemon *d, char path[PLACE_MAX])
 {
-	uint64_t h = UINT64_C(0xcbf29ce484222325);
-
 	if (d->opt.inetd || d->opt.conf == NULL || strcmp(d->opt.conf, "none") == 0)
 		return SSH_E_NOT_NOW;
-	for (const char *p = d->opt.conf; *p != '\0'; p++)
-		h = (h ^ (unsigned char)*p) * UINT64_C(0x100000001b3);
-	return snprintf(path, PLACE_MAX, "%s/last-good-%016" PRIx64 ".conf", d->places.state, h) < (int)PLACE_MAX ? SSH_OK : SSH_E_CONFIG;
+	return snprintf(path, PLACE_MAX, "%s/last-good-%016" PRIx64 ".conf", d->places.state, fnv1a(d->opt.conf, strlen(d->opt.conf))) < (int)PLACE_MAX ? SSH_OK : SSH_E_CONFIG;
 }
 
 static int compose(const struct daemon *d, struct buf *b)

@@ -1,6 +1,5 @@
 #include "supervisor/manager.h"
 
-#include <event2/event.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "ipc/clock.h"
 #include "supervisor/notify.h"
 #include "supervisor/session.h"
+#include "supervisor/timer.h"
 
 #define STATUS_MS   1000u	/* between two STATUS */
 #define STOP_SAY_MS 5000u	/* while sessions end: say so this often ... */
@@ -72,10 +72,8 @@ static void describe(const struct daemon *d, char *s, size_t size)
 
 static void arm(struct event *ev, uint32_t ms)
 {
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
-
 	if (ev != NULL)
-		event_add(ev, &tv);
+		timer_start(ev, ms);
 }
 
 static void on_status(evutil_socket_t fd, short what, void *arg)

@@ -1,7 +1,6 @@
 #include "supervisor/nursery.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -20,6 +19,7 @@
 #include "supervisor/session.h"
 #include "supervisor/state.h"
 #include "supervisor/spawn.h"
+#include "supervisor/timer.h"
 
 static struct proc *forker(struct daemon *d)
 {
@@ -61,6 +61,14 @@ static int try_ask(struct daemon *d, struct proc *n, struct proc *c, uint64_t co
 	return 0;
 }
 
+static void serve_queue(struct daemon *d);
+
+static void on_queue(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	serve_queue(arg);
+}
+
 int nursery_fork(struct daemon *d, struct proc *c, uint64_t conn, int fd)
 {
 	struct nursery *n = &d->nursery;
@@ -69,7 +77,7 @@ int nursery_fork(struct daemon *d, struct proc *c, uint64_t conn, int fd)
 
 	if (now != NULL && list_empty(&n->queue) && try_ask(d, now, c, conn, &fd))
 		return SSH_OK;
-	if (n->queued >= NURSERY_QUEUE_MAX || (w = calloc(1, sizeof *w)) == NULL) {
+	if (n->queued >= NURSERY_QUEUE_MAX || timer_make(&n->serve, d->base, on_queue, d) < 0 || (w = calloc(1, sizeof *w)) == NULL) {
 		close(fd);
 		return SSH_E_FULL;
 	}
@@ -77,6 +85,8 @@ int nursery_fork(struct daemon *d, struct proc *c, uint64_t conn, int fd)
 	w->fd = fd;
 	list_add_tail(&n->queue, &w->link);
 	n->queued++;
+	if (now != NULL)
+		timer_start(n->serve, NURSERY_SERVE_MS);	/* it is idle, maybe: no answer of it will bring us here */
 	return SSH_OK;
 }
 
@@ -108,8 +118,10 @@ static void serve_queue(struct daemon *d)
 
 		if (c == NULL || c->forked_by != 0)
 			close(w->fd);		/* it did not wait for us, or was asked for anew */
-		else if (!try_ask(d, now, c, w->conn, &w->fd))
-			break;			/* the next one serves them */
+		else if (!try_ask(d, now, c, w->conn, &w->fd)) {
+			timer_start(n->serve, NURSERY_SERVE_MS);
+			break;			/* it, or the next one, serves them */
+		}
 		list_remove(&w->link);
 		n->queued--;
 		free(w);
@@ -191,12 +203,8 @@ static void on_again(evutil_socket_t fd, short what, void *arg)
 
 static void look_again(struct daemon *d, unsigned ms)
 {
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
-
-	if (d->nursery.again == NULL)
-		d->nursery.again = evtimer_new(d->base, on_again, d);
-	if (d->nursery.again != NULL)
-		event_add(d->nursery.again, &tv);
+	if (timer_set(&d->nursery.again, d->base, ms, on_again, d) < 0)
+		log_ev(LOGL_ERROR, "ev=nursery nobody will look after its successor: %s", err_text(SSH_E_NOMEM));
 }
 
 static void try_later(struct daemon *d)
@@ -210,6 +218,10 @@ void nursery_replace(struct daemon *d)
 	struct nursery *n = &d->nursery;
 
 	n->forks = 0;
+	if (timer_make(&n->again, d->base, on_again, d) < 0) {
+		n->tainted = 0;		/* a successor nobody looks after could keep everybody waiting for ever */
+		return;
+	}
 	if (n->next != NULL || d->stopping || proc_of(d, KID_NURSERY) == NULL)
 		return;		/* one is on its way, or the tree is about to start one */
 	if ((n->next = spawn_for(d, kid_row(KID_NURSERY), NULL)) == NULL)
@@ -318,5 +330,7 @@ void nursery_drop(struct daemon *d)
 	}
 	if (n->again != NULL)
 		event_free(n->again);
-	n->again = NULL;
+	if (n->serve != NULL)
+		event_free(n->serve);
+	n->again = n->serve = NULL;
 }

@@ -10,6 +10,7 @@
 
 #define NURSERY_QUEUE_MAX 1024u		/* clients that wait for a nursery */
 #define NURSERY_ASKED_MAX 64u		/* forks asked for and not answered: its link must not fill up */
+#define NURSERY_SERVE_MS  50u		/* after one that is up could not be asked */
 #define NURSERY_AGAIN_MS  1000u		/* after a successor failed; doubled each time, up to 32 times that */
 #define NURSERY_READY_MS 10000u	/* a successor that takes longer has not heard all it needs */
 

@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "ipc/clock.h"
 #include "supervisor/adopt.h"
 #include "supervisor/broker.h"
@@ -32,6 +33,7 @@
 #include "supervisor/session.h"
 #include "supervisor/state.h"
 #include "supervisor/store.h"
+#include "supervisor/timer.h"
 #include "supervisor/upgrade.h"
 #include "supervisor/worker.h"
 
@@ -68,7 +70,7 @@ static void proc_free(struct proc *p)
 		close(p->box);
 	boxes_give_back(p->d, p->slot);
 	drop_link(p);
-	free(p);
+	reserve_free(p);
 }
 
 struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t pid, int fd)
@@ -78,7 +80,7 @@ struct proc *proc_new(struct daemon *d, struct kid *k, enum ipc_role role, pid_t
 
 struct proc *proc_restore(struct daemon *d, struct kid *k, enum ipc_role role, pid_t pid, int fd, uint64_t serial)
 {
-	struct proc *p = calloc(1, sizeof *p);
+	struct proc *p = reserve_zalloc(sizeof *p);
 
 	if (p == NULL) {
 		if (fd >= 0)
@@ -112,9 +114,34 @@ struct proc *proc_restore(struct daemon *d, struct kid *k, enum ipc_role role, p
 		k->proc = p;
 		k->last_pid = pid;
 	}
+	if (pid == 0 && role != ROLE_CONN)
+		return p;		/* not forked yet: proc_born() */
 	keep_proc(p);
 	state_proc(p);
 	return p;
+}
+
+void proc_undo(pid_t pid)
+{
+	kill(pid, SIGKILL);
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+int proc_born(struct proc *p, pid_t pid)
+{
+	if (table_put(&p->d->by_pid, (uint64_t)pid, p) < 0) {
+		proc_undo(pid);
+		return SSH_E_NOMEM;
+	}
+	p->pid = pid;
+	if (p->d->keep != NULL)
+		p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (p->kid != NULL)
+		p->kid->last_pid = pid;
+	keep_proc(p);
+	state_proc(p);
+	return SSH_OK;
 }
 
 /* ---- ending -------------------------------------------------------------------- */
@@ -124,7 +151,7 @@ static int has_crashed(const struct proc *p, int wstatus)
 {
 	if (p->hung)
 		return 1;
-	if (p->killed)
+	if (p->killed || p->starved)
 		return 0;
 	return report_crashed(wstatus) || (p->role == ROLE_CONN && WIFEXITED(wstatus) && WEXITSTATUS(wstatus) != 0);
 }
@@ -135,7 +162,7 @@ void proc_ended(struct proc *p, int wstatus, const struct rusage *used)
 	struct daemon *d = p->d;
 	struct kid *k = p->kid;
 	int crashed = has_crashed(p, wstatus);
-	enum sup_reason reason = p->broke_rules || p->killed ? SUP_ABNORMAL : report_reason(wstatus);
+	enum sup_reason reason = p->starved ? SUP_STARVED : p->broke_rules || p->killed ? SUP_ABNORMAL : report_reason(wstatus);
 	uint64_t serial = p->serial, keys = p->keys;
 	enum ipc_role role = p->role;
 	int heir;
@@ -226,6 +253,12 @@ void proc_kill(struct proc *p)
 	}
 }
 
+void proc_starve(struct proc *p)
+{
+	p->starved = 1;
+	proc_kill(p);
+}
+
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
 	struct proc *p = arg;
@@ -237,11 +270,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
 void proc_set_deadline(struct proc *p)
 {
-	struct timeval tv = { PROC_GONE_MS / 1000, 0 };
-
-	if (p->deadline == NULL)
-		p->deadline = evtimer_new(p->d->base, on_deadline, p);
-	if (p->deadline == NULL || event_add(p->deadline, &tv) < 0)
+	if (timer_set(&p->deadline, p->d->base, PROC_GONE_MS, on_deadline, p) < 0)
 		proc_kill(p);
 }
 
@@ -309,7 +338,10 @@ static void on_gone(struct link *l, int error, void *ctx)
 
 	link_free(l);
 	p->link = NULL;
-	if (error != 0) {
+	if (error == SSH_E_NOMEM || error == SSH_E_SYS) {
+		log_ev(LOGL_ERROR, "ev=starved role=%s pid=%d: it cannot be served: %s", ipc_role_name(p->role), (int)p->pid, err_text(error));
+		p->starved = 1;
+	} else if (error != 0) {
 		log_ev(LOGL_ERROR, "ev=broken-rules role=%s pid=%d: %s", ipc_role_name(p->role), (int)p->pid, err_text(error));
 		p->broke_rules = 1;
 		count(COUNT_RULES_BROKEN);

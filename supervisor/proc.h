@@ -10,6 +10,10 @@
 struct proc *proc_new(struct daemon *, struct kid *, enum ipc_role, pid_t, int fd);
 /* The same with a number of its own, from the journal. */
 struct proc *proc_restore(struct daemon *, struct kid *, enum ipc_role, pid_t, int fd, uint64_t serial);
+/* Of one made with pid 0, which we forked just now. SSH_OK, or SSH_E_NOMEM: then it is dead and reaped again, and the record is as before. */
+int  proc_born(struct proc *, pid_t);
+/* A child of ours that has no record and gets none: dead and reaped when this returns, and nobody takes it for a worker that crashed. */
+void proc_undo(pid_t);
 /* It is reaped, or seen dead: tells the tree and the others, and frees it. wstatus: of waitpid, or STATUS_UNKNOWN. */
 struct rusage;
 void proc_ended(struct proc *, int wstatus, const struct rusage *used);
@@ -19,6 +23,8 @@ void proc_signal(struct proc *, int sig);
 /* The nursery said which process it is. SSH_OK, or SSH_E_RULE: that is no child of ours, or somebody else. */
 int  proc_name_pid(struct proc *, pid_t);
 void proc_kill(struct proc *);
+/* The same because we lack what it takes to serve it: no crash of its own. */
+void proc_starve(struct proc *);
 /* Ends its link, which every child takes as the request to end. */
 void proc_ask_to_end(struct proc *);
 /* Whatever happens, it is killed PROC_GONE_MS from now. */

@@ -20,6 +20,7 @@ static const struct question { const char *what; unsigned kinds; int types; } qu
 	{ "Ciphers", ALGS_CIPHER, 0 },
 	{ "MACs", ALGS_MAC, 0 },
 	{ "KexAlgorithms", ALGS_KEX, 0 },
+	{ "CompressionAlgorithms", ALGS_COMP, 0 },
 	{ "HostKeyAlgorithms", ALGS_SIG | ALGS_CERT, 0 },
 	{ "PubkeyAcceptedAlgorithms", ALGS_SIG, 0 },
 };

@@ -1,6 +1,5 @@
 #include "supervisor/reload.h"
 
-#include <event2/event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,10 +17,12 @@
 #include "supervisor/lastgood.h"
 #include "supervisor/listen.h"
 #include "supervisor/lookup.h"
+#include "supervisor/manager.h"
 #include "supervisor/proc.h"
 #include "supervisor/reload_internal.h"
-#include "supervisor/manager.h"
+#include "supervisor/resume_internal.h"
 #include "supervisor/spawn.h"
+#include "supervisor/timer.h"
 #include "supervisor/watchdog.h"
 
 static void begin(struct daemon *, const struct request *);
@@ -29,13 +30,6 @@ static void begin(struct daemon *, const struct request *);
 static void refuse(struct daemon *, const struct proc *culprit, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* ---- timers ---------------------------------------------------------------------------------- */
-
-static void set(struct event *e, uint64_t ms)
-{
-	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
-
-	event_add(e, &tv);
-}
 
 static int is_waited_for(const struct reload *r, const struct proc *p)
 {
@@ -64,7 +58,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	if (spent < RELOAD_START_MS)
-		set(r->deadline, RELOAD_START_MS - spent);
+		timer_start(r->deadline, RELOAD_START_MS - spent);
 	else
 		refuse(d, r->keysign != NULL && !r->keysign->is_ready ? r->keysign : r->nursery, "a new %s did not come up within %d s",
 		    r->keysign != NULL && !r->keysign->is_ready ? "keysign" : "nursery", RELOAD_START_MS / 1000);
@@ -92,7 +86,7 @@ static void on_unconfirmed(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	log_ev(LOGL_ERROR, "Configuration %llu was not confirmed in time: the previous one comes back.", (unsigned long long)d->generation);
-	set(r->confirm, RELOAD_AGAIN_MS);	/* in case that is refused; stopped when it is done */
+	timer_start(r->confirm, RELOAD_AGAIN_MS);	/* in case that is refused; stopped when it is done */
 	if (c != NULL)
 		client_done(c, 1, "the configuration was not confirmed in time and goes back: reload again after that");
 	r->next = back;
@@ -122,14 +116,14 @@ struct reload *reload_state(struct daemon *d)
 
 /* ---- the end of one ----------------------------------------------------------------------------- */
 
-static void over(struct daemon *d)
+static void finish(struct daemon *d)
 {
 	struct reload *r = d->reload;
 
 	event_del(r->deadline);
 	r->keysign = r->nursery = NULL;
 	if (r->has_next)
-		set(r->again, 0);
+		timer_start(r->again, 0);
 }
 
 static void give_up(struct proc **successor)
@@ -174,47 +168,47 @@ static void refuse(struct daemon *d, const struct proc *culprit, const char *for
 	else
 		config_free(c);
 	reload_tell(d, NULL, why);
-	over(d);
+	finish(d);
 }
 
 /* ---- the second half ------------------------------------------------------------------------------ */
 
-/* Which configuration comes back when somebody wants to go back. Takes was. */
-static void remember(struct daemon *d, struct config *was)
+/* Which configuration comes back when somebody wants to go back. Takes was; gives what nobody wants back, to be freed. */
+static struct config *remember(struct daemon *d, struct config *was)
 {
 	struct reload *r = d->reload;
+	struct config *over = was;
 
 	if (r->now.kind == RELOAD_BACK) {
-		config_free(was);
 		r->confirm_by_ms = 0;
 		event_del(r->confirm);
 		if (r->next.kind == RELOAD_BACK && r->next.client == 0)
 			r->has_next = 0;
-	} else if (r->confirm_by_ms != 0) {
-		config_free(was);	/* never confirmed either: the one before all of them is the one to go back to */
-	} else {
-		config_free(r->before);
+	} else if (r->confirm_by_ms == 0) {	/* else was is not confirmed either: the one before all of them is the one to go back to */
+		over = r->before;
 		r->before = was;
 	}
 	if (r->now.confirm_s > 0) {
 		r->confirm_by_ms = clock_ms() + r->now.confirm_s * UINT64_C(1000);
-		set(r->confirm, r->now.confirm_s * UINT64_C(1000));
+		timer_start(r->confirm, r->now.confirm_s * UINT64_C(1000));
 	}
 	reload_keep(d);
 	if (r->confirm_by_ms == 0)
 		lastgood_save(d);
+	return over;
 }
 
 static void commit(struct daemon *d)
 {
 	struct reload *r = d->reload;
-	struct config *c = r->trial;
+	struct config *c = r->trial, *over;
 	char text[200];
 
 	reload_tell_roles(d, NULL, NULL);
 	r->trial = NULL;
 	detach_commit_pid(d);
 	config_swap(d, &c, c->generation);	/* c is now what was in force; Supervise lines hold (supervise_apply) */
+	over = remember(d, c);		/* before anybody hears of it: whoever did may kill us */
 	control_commit(d);
 	reload_switch_all(d);
 	listen_commit(d);
@@ -225,8 +219,8 @@ static void commit(struct daemon *d)
 	r->refused[0] = '\0';
 	snprintf(text, sizeof text, "Configuration %llu in force%s.", (unsigned long long)d->generation, r->now.kind == RELOAD_BACK ? " (the previous one)" : "");
 	reload_tell(d, c, text);
-	remember(d, c);
-	over(d);
+	config_free(over);
+	finish(d);
 }
 
 static void maybe_commit(struct daemon *d)
@@ -304,7 +298,7 @@ static void ask(struct daemon *d)
 		refuse(d, NULL, "a new nursery cannot be started");
 		return;
 	}
-	set(r->deadline, RELOAD_VOTE_MS);
+	timer_start(r->deadline, RELOAD_VOTE_MS);
 	maybe_commit(d);
 }
 
@@ -321,6 +315,23 @@ static void on_places(struct daemon *d, struct addr *a, size_t n, const char *wh
 	r->trial->addrs = n;
 	r->trial->unresolved = 0;
 	ask(d);
+}
+
+/*
+ * Roles with a process that holds something else than what is in force: the supervisor before us was killed in the middle of a commit, or the
+ * file was edited before this one read it.
+ */
+static unsigned differing(const struct daemon *d)
+{
+	unsigned roles = 0;
+
+	LIST_EACH(l, &d->procs) {
+		const struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->kid != NULL && p->is_ready && p->slice != 0 && p->role != ROLE_NUR && p->slice != config_digest(d, (int)p->role))
+			roles |= 1u << p->role;
+	}
+	return roles;
 }
 
 /* What to try: the file as it is now, or what was there before. */
@@ -366,8 +377,8 @@ static void begin(struct daemon *d, const struct request *q)
 		return;
 	}
 	r->trial->generation = ++r->last_generation;
-	r->changed = config_changed(d, r->trial);
-	r->new_keys = other_keys(d->values, r->trial->values);
+	r->changed = config_changed(d, r->trial) | differing(d);
+	r->new_keys = other_keys(d->values, r->trial->values) || (differing(d) & 1u << ROLE_KEY);
 	r->keys = r->new_keys ? ++r->last_keys : d->keys;
 	if (r->trial->values->HostKey.n == 0) {
 		refuse(d, NULL, "no host key is configured, and there is none in %s", d->places.keys);
@@ -380,7 +391,7 @@ static void begin(struct daemon *d, const struct request *q)
 	if ((r->lookup = lookup_start(d, r->trial->values, on_places)) == NULL)
 		refuse(d, NULL, "the names in ListenAddress cannot be looked up");
 	else
-		set(r->deadline, RELOAD_VOTE_MS);
+		timer_start(r->deadline, RELOAD_VOTE_MS);
 }
 
 /* ---- what happens meanwhile ---------------------------------------------------------------------------- */
@@ -519,7 +530,7 @@ void reload_booted(struct daemon *d)
 	if (d->fallback == NULL)
 		lastgood_save(d);
 	if (r->has_next)
-		set(r->again, 0);
+		timer_start(r->again, 0);
 }
 
 void reload_resume(struct daemon *d)
@@ -527,7 +538,13 @@ void reload_resume(struct daemon *d)
 	uint64_t now = clock_ms(), by = reload_confirm_by(d);
 
 	if (by != 0)
-		set(d->reload->confirm, by > now ? by - now : 0);
+		timer_start(d->reload->confirm, by > now ? by - now : 0);
+	if (!d->resume->by_exec && differing(d) != 0 && reload_state(d) != NULL) {
+		log_ev(LOGL_INFO, "ev=config processes have another configuration than the file: it is reloaded");
+		d->reload->next = (struct request){ .kind = RELOAD_FILE };
+		d->reload->has_next = 1;
+		timer_start(d->reload->again, 0);
+	}
 }
 
 void reload_drop(struct daemon *d)

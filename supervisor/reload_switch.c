@@ -34,8 +34,10 @@ void reload_switch(struct proc *p, uint64_t generation)
 	}
 	command_tell_level(p);	/* the slice has a level of its own */
 	p->generation = generation;
+	p->slice = config_digest(p->d, (int)p->role);
 	p->tried = 0;
 	p->voted = 0;
+	state_proc(p);		/* after it was told: a supervisor that is killed between the two tells it again (reload_resume) */
 }
 
 /* The successor is the keysign of now; the old one stays for those who showed its keys. */
@@ -49,6 +51,7 @@ static void take_keys(struct daemon *d, struct proc *p)
 	k->up_ms = p->born_ms;
 	p->kid = k;
 	p->trial = 0;
+	p->slice = config_digest(d, ROLE_KEY);
 	if (old != NULL)
 		old->kid = NULL;
 	d->keys = p->keys;

@@ -1,18 +1,20 @@
 #include "supervisor/replace.h"
 
-#include <event2/event.h>
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "supervisor/introduce.h"
 #include "supervisor/keep.h"
+#include "supervisor/listen.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
+#include "supervisor/timer.h"
 
 #define WAIT_MS 30000		/* for a successor */
+#define AGAIN_MS 20
 
 struct replace {
 	struct daemon *d;
@@ -52,16 +54,13 @@ static void finish(struct replace *r)
 
 static void soon(struct replace *r)
 {
-	struct timeval now = { 0, 0 };
-
 	r->now = 0;
 	event_del(r->patience);
-	event_add(r->next, &now);
+	timer_start(r->next, 0);
 }
 
 static void on_next(evutil_socket_t fd, short what, void *arg)
 {
-	struct timeval patience = { WAIT_MS / 1000, 0 }, again = { 0, 20000 };
 	struct replace *r = arg;
 	struct sup_node *n;
 	struct proc *p;
@@ -69,7 +68,7 @@ static void on_next(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd, (void)what;
 	if (r->at == r->n && r->d->nursery.next != NULL && !r->d->stopping) {	/* what follows wants the new one */
-		event_add(r->next, &again);
+		timer_start(r->next, AGAIN_MS);
 		return;
 	}
 	if (r->d->stopping || r->at == r->n) {
@@ -95,7 +94,7 @@ static void on_next(evutil_socket_t fd, short what, void *arg)
 	}
 	p->heir_of = k;
 	r->now = p->serial;
-	event_add(r->patience, &patience);
+	timer_start(r->patience, WAIT_MS);
 }
 
 static void on_patience_over(evutil_socket_t fd, short what, void *arg)
@@ -137,11 +136,12 @@ int replace_under_way(const struct daemon *d)
 	return d->replace != NULL;
 }
 
-void replace_ready(struct proc *p)
+int replace_ready(struct proc *p)
 {
 	struct daemon *d = p->d;
 	struct kid *k = p->heir_of;
 	struct proc *old = k->proc;
+	int r = SSH_OK;
 
 	p->heir_of = NULL;
 	if (k->node->state != SUP_ST_UP || old == NULL) {	/* it is being restarted or stopped meanwhile: that one counts */
@@ -161,6 +161,8 @@ void replace_ready(struct proc *p)
 			introduce_guard(p);
 		if (p->role == ROLE_KEEP)
 			keep_leave(old, 1);
+		if (p->role == ROLE_ACC)
+			r = listen_give(p);
 		proc_ask_to_end(old);
 		proc_set_deadline(old);
 		if (d->replace != NULL)
@@ -168,6 +170,7 @@ void replace_ready(struct proc *p)
 	}
 	if (d->replace != NULL)
 		soon(d->replace);
+	return r;
 }
 
 void replace_died(struct daemon *d)

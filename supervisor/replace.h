@@ -11,7 +11,7 @@
 int  replace_all(struct daemon *, void (*done)(struct daemon *));
 int  replace_under_way(const struct daemon *);
 /* p is some node's successor (p->heir_of): it is READY, or it died. */
-void replace_ready(struct proc *);
+int  replace_ready(struct proc *);
 void replace_died(struct daemon *);
 /* The node leaves the tree. */
 void replace_forget(struct kid *);

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "ipc/box.h"
 #include "ipc/clock.h"
 #include "supervisor/boxes.h"
@@ -166,7 +167,7 @@ void reports_ended(struct proc *p, int wstatus, const struct rusage *used, int c
 	if (k == NULL)
 		return;
 	reports_drop(k);
-	if ((k->kept = calloc(1, sizeof *k->kept)) == NULL)
+	if ((k->kept = reserve_zalloc(sizeof *k->kept)) == NULL)
 		return;
 	k->kept->used = *used;
 	k->kept->adopted = p->adopted;
@@ -183,7 +184,7 @@ void reports_drop(struct kid *k)
 {
 	if (k->kept != NULL)
 		free(k->kept->box);
-	free(k->kept);
+	reserve_free(k->kept);
 	k->kept = NULL;
 }
 

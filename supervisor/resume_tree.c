@@ -119,7 +119,7 @@ static struct kid *restore_node(struct daemon *d, const struct kid_row *row, con
 	struct sup_saved n = {
 		.id = s->id, .reason = (enum sup_reason)s->u.NODE.reason, .restarts = s->u.NODE.restarts, .window = window,
 		.dynamic = (s->u.NODE.flags & NODE_DYNAMIC) != 0, .fresh = (s->u.NODE.flags & NODE_FRESH) != 0,
-		.removing = 0, .gone = (s->u.NODE.flags & NODE_GONE) != 0, .held = (s->u.NODE.flags & NODE_HELD) != 0,
+		.removing = 0, .gone = (s->u.NODE.flags & NODE_GONE) != 0, .held = (s->u.NODE.flags & (NODE_HELD | NODE_REMOVING)) != 0,
 		.byhand = (s->u.NODE.flags & NODE_BYHAND) != 0, .fails = s->u.NODE.fails, .due_ms = s->u.NODE.due_ms,
 	};
 	struct kid *k;
@@ -294,6 +294,7 @@ static void restore_flags(struct proc *p, const struct saved *s)
 	p->unmet = s->u.PROC.unmet;
 	p->keys = s->u.PROC.keys;
 	p->slot = s->u.PROC.slot > 0 ? boxes_claim(p->d, s->u.PROC.slot) : 0;
+	p->slice = s->u.PROC.slice;
 	p->box = held_take(p->d->held, KEPT_PROC, s->id, PROC_BOX);
 	p->replay = !p->d->resume->by_exec;
 	p->asked_ends = p->role == ROLE_CONN;
@@ -366,6 +367,10 @@ int resume_tree(struct daemon *d)
 	d->upgraded = was->upgraded;
 	d->upgrades = was->upgrades;
 	d->adoptions = was->adoptions + !rs->by_exec;
+	if (was->level > 0 && was->level <= LOGL_TRACE + 1) {
+		d->log_level = was->level - 1;
+		log_set_level((enum log_level)d->log_level);
+	}
 	if (rs->by_exec && !d->opt.back)
 		snprintf(d->came_from, sizeof d->came_from, "%s", rs->im.from.build);
 	else
@@ -381,6 +386,18 @@ int resume_tree(struct daemon *d)
 		drain_restore(d, &s.u.DRAIN);
 	reload_restore(d);
 	return fx_plant(d);
+}
+
+/* Whether they were given their sockets before the kill is not known. */
+static void give_again(struct daemon *d)
+{
+	LIST_EACH_SAFE(l, next, &d->procs) {
+		struct proc *p = LIST_OF(l, struct proc, all);
+
+		if (p->role == ROLE_ACC && p->is_ready && p->kid != NULL && p->link != NULL && !p->ending && p->kid->listener != NULL
+		    && p->kid->listener->halt == LISTEN_ON && listen_give(p) < 0)
+			proc_kill(p);
+	}
 }
 
 /* ---- and on ------------------------------------------------------------------------------------------ */
@@ -408,8 +425,10 @@ void resume_go_on(struct daemon *d)
 	RESUME_EACH(rec, rs, STATE_PARKED, s)
 		if ((se = table_get(&d->sessions, rec->id / 8)) != NULL)
 			worker_restore_parked(se, s.u.PARKED.message);
-	if (!rs->by_exec)
+	if (!rs->by_exec) {
 		nursery_adopted(d);
+		give_again(d);
+	}
 	introduce_go_on(d, !rs->by_exec);
 	start_missing(d);
 	listen_commit(d);

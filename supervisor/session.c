@@ -31,6 +31,7 @@
 #include "supervisor/reports.h"
 #include "supervisor/stats.h"
 #include "supervisor/survive.h"
+#include "supervisor/timer.h"
 #include "supervisor/watchdog.h"
 #include "supervisor/proxy.h"
 #include "supervisor/worker.h"
@@ -82,18 +83,13 @@ static void on_grace(evutil_socket_t fd, short what, void *arg)
 		proc_kill(s->connection->proc);
 }
 
-void session_start_grace(struct session *s)
+int session_start_grace(struct session *s)
 {
-	uint64_t now = clock_ms(), left;
-	struct timeval tv;
+	uint64_t now = clock_ms();
 
 	if (s->deadline_ms == 0 || s->grant != NULL)
-		return;
-	left = s->deadline_ms > now ? s->deadline_ms - now : 0;
-	tv = (struct timeval){ (time_t)(left / 1000), (suseconds_t)(left % 1000 * 1000) };
-	s->grace = evtimer_new(s->d->base, on_grace, s);
-	if (s->grace != NULL)
-		event_add(s->grace, &tv);
+		return SSH_OK;
+	return timer_set(&s->grace, s->d->base, s->deadline_ms > now ? s->deadline_ms - now : 0, on_grace, s);
 }
 
 /* The daemon of -i serves one client. */
@@ -159,14 +155,13 @@ static int session_new(struct daemon *d, const int socks[2], const struct addr *
 		goto fail;
 	}
 	s->kid->session = s;
-	if ((s->connection = fx_add(d, s->kid, KID_CONN, "connection", 0)) == NULL) {
+	if (d->values->LoginGraceTime > 0)
+		s->deadline_ms = clock_ms() + (uint64_t)d->values->LoginGraceTime * 1000;
+	if (session_start_grace(s) < 0 || (s->connection = fx_add(d, s->kid, KID_CONN, "connection", 0)) == NULL) {
 		fx_stop(s->kid);	/* takes the record with it */
 		return SSH_E_NOMEM;
 	}
 	s->connection->session = s;
-	if (d->values->LoginGraceTime > 0)
-		s->deadline_ms = clock_ms() + (uint64_t)d->values->LoginGraceTime * 1000;
-	session_start_grace(s);
 	watchdog_touch(d);
 	*res = s;
 	return SSH_OK;
@@ -220,6 +215,8 @@ struct session *session_restore(struct daemon *d, struct kid *k, struct kid *con
 	s->last_worker = m->last_worker;
 	s->header = m->header;
 	s->via = m->via;
+	s->since = m->since > 0 ? (time_t)m->since : time(NULL);
+	s->log_level = m->level <= LOGL_TRACE + 1 ? m->level - 1 : -1;
 	list_init(&s->parked);
 	list_init(&s->works);
 	list_init(&s->wants_move);

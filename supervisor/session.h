@@ -87,6 +87,6 @@ int  session_granted(struct proc *auth, const struct ipc_AUTH_GRANTED *);
 void session_falls(struct session *);
 void session_forget(struct session *);
 /* The login has to be complete by deadline_ms. */
-void session_start_grace(struct session *);
+int  session_start_grace(struct session *);
 
 #endif

@@ -175,25 +175,21 @@ struct proc *spawn_for(struct daemon *d, const struct kid_row *row, struct kid *
 		cannot(k, row, strerror(errno));
 		return NULL;
 	}
+	/* Its record first: a child we could not keep a record of would be a stranger that was killed. */
+	if ((p = proc_new(d, k, row->role, 0, pair[0])) == NULL) {
+		cannot(k, row, err_text(SSH_E_NOMEM));
+		close(pair[1]);
+		return NULL;
+	}
 	box = boxes_page();
 	if ((pid = spawn_fork_into(cgroup_of_role(row->role))) == 0)
 		become(d, row, pair[1], box, k != NULL ? k->name : row->name);
 	close(pair[1]);
-	if (pid < 0) {
-		cannot(k, row, strerror(errno));
-		close(pair[0]);
-		if (box >= 0)
-			close(box);
+	p->box = box;
+	if (pid < 0 || proc_born(p, pid) < 0) {
+		cannot(k, row, pid < 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
+		proc_forget(p);
 		return NULL;
-	}
-	if ((p = proc_new(d, k, row->role, pid, pair[0])) != NULL) {
-		p->box = box;
-		keep_proc(p);
-	} else {
-		if (box >= 0)
-			close(box);
-		cannot(k, row, err_text(SSH_E_NOMEM));
-		kill(pid, SIGKILL);
 	}
 	return p;
 }

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "supervisor/drain.h"
 #include "supervisor/exits.h"
 #include "supervisor/grant.h"
@@ -35,7 +36,7 @@ static void put(struct pen *pen, const struct saved *s)
 	if (!state_knows(s->kind, pen->format))
 		return;		/* whoever reads it would not know what to do */
 	if (b.max == 0)
-		buf_init(&b, JOURNAL_VALUE_MAX, NULL);
+		buf_init(&b, JOURNAL_VALUE_MAX, &mem_reserve);
 	buf_truncate(&b, 0);
 	if ((r = state_encode(&b, pen->format, s)) == SSH_OK)
 		r = journal_put(pen->j, s->kind, s->id, view_of(buf_head(&b), buf_len(&b)));
@@ -62,7 +63,8 @@ static struct saved of_daemon(const struct daemon *d, unsigned margin)
 		.generation = d->generation, .last_serial = d->last_serial + margin,
 		.last_node = (d->tree != NULL ? d->tree->last_id : 0) + margin, .last_listener = d->last_listener + margin, .keys = d->keys,
 		.stopping = d->stopping || !d->up, .began = d->began, .upgraded = d->upgraded, .upgrades = d->upgrades,
-		.adoptions = d->adoptions, .came_from = view_str(d->came_from), .replacing = (uint8_t)d->renewing } };
+		.adoptions = d->adoptions, .came_from = view_str(d->came_from), .replacing = (uint8_t)d->renewing,
+		.level = (uint8_t)(d->log_level + 1) } };
 }
 
 static struct saved of_listener(const struct listener *l)
@@ -95,7 +97,8 @@ static struct saved of_proc(const struct proc *p)
 {
 	struct saved s = { .kind = STATE_PROC, .id = p->serial, .u.PROC = {
 		.pid = p->pid, .role = (uint8_t)p->role, .node = p->kid != NULL ? p->kid->node->id : 0,
-		.when = p->link != NULL ? (uint8_t)link_state(p->link) : 0, .born_ms = p->born_ms, .forked_by = p->forked_by, .asked = p->asked, .unmet = p->unmet, .keys = p->keys, .slot = p->slot } };
+		.when = p->link != NULL ? (uint8_t)link_state(p->link) : 0, .born_ms = p->born_ms, .forked_by = p->forked_by, .asked = p->asked, .unmet = p->unmet, .keys = p->keys, .slot = p->slot,
+		.slice = p->slice } };
 
 	s.u.PROC.flags = (p->greeted ? PROC_GREETED : 0) | (p->is_ready ? PROC_READY : 0) | (p->ending ? PROC_ENDING : 0)
 	    | (p->killed ? PROC_KILLED : 0) | (p->broke_rules ? PROC_BROKE : 0) | (p->d->nursery.next == p || p->heir_of != NULL || p->trial ? PROC_NEXT : 0)
@@ -109,7 +112,7 @@ static struct saved of_session(const struct session *se)
 		.connection = se->connection != NULL ? se->connection->node->id : 0, .peer = se->peer, .local = se->local,
 		.acceptor = se->acceptor, .slot = se->slot, .fate_told = se->fate_told != 0, .tries = se->tries,
 		.id = view_of(se->id, se->id_len), .phase = se->phase, .deadline_ms = se->deadline_ms, .last_worker = se->last_worker,
-		.header = se->header, .via = se->via } };
+		.header = se->header, .via = se->via, .since = (uint64_t)se->since, .level = (uint8_t)(se->log_level + 1) } };
 }
 
 static struct saved of_grant(const struct session *se, struct buf *groups)
@@ -201,7 +204,7 @@ void state_node(struct kid *k)
 		return;
 	if (k->node->id % MARGIN == 0)
 		state_daemon(k->d);
-	buf_init(&window, 8192, NULL);
+	buf_init(&window, 8192, &mem_reserve);
 	s = of_node(k, &window);
 	note(k->d, &s);
 	buf_drop(&window);
@@ -237,7 +240,7 @@ void state_grant(struct session *se)
 
 	if (se->d->journal == NULL || se->grant == NULL)
 		return;
-	buf_init(&groups, 4096, NULL);
+	buf_init(&groups, 4096, &mem_reserve);
 	s = of_grant(se, &groups);
 	note(se->d, &s);
 	buf_drop(&groups);

@@ -1,6 +1,5 @@
 #include "supervisor/store.h"
 
-#include <event2/event.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/reserve.h"
 #include "ipc/clock.h"
 #include "supervisor/activation.h"
 #include "supervisor/become.h"
@@ -20,6 +20,7 @@
 #include "supervisor/resume_internal.h"
 #include "supervisor/session.h"
 #include "supervisor/store_name.h"
+#include "supervisor/timer.h"
 
 #define AT_ONCE   5u		/* messages; the manager's queue may be as short as 10 */
 #define NEXT_MS   10u
@@ -80,7 +81,7 @@ void store_leave(const char *name)
 	if (store.gone.next == NULL)
 		list_init(&store.gone);
 	last = list_empty(&store.gone) ? NULL : LIST_OF(store.gone.prev, struct gone, link);
-	if ((last != NULL && strcmp(last->name, name) == 0) || (g = malloc(sizeof *g + n)) == NULL)
+	if ((last != NULL && strcmp(last->name, name) == 0) || (g = reserve_resize(NULL, sizeof *g + n)) == NULL)
 		return;			/* without memory it stays until the next start */
 	memcpy(g->name, name, n);
 	list_add_tail(&store.gone, &g->link);
@@ -97,7 +98,7 @@ static int tell_gone(void)
 		TRY(may_say());
 		TRY(notify_unstore(g->name));
 		list_remove(&g->link);
-		free(g);
+		reserve_free(g);
 	}
 	return SSH_OK;
 }
@@ -239,13 +240,12 @@ static int tell_all(struct daemon *d)
 /* In ms from now, if it is not to be sooner. */
 static void arm(unsigned ms)
 {
-	struct timeval tv = { ms / 1000, ms % 1000 * 1000 };
 	uint64_t due = clock_ms() + ms;
 
 	if (store.timer == NULL || (event_pending(store.timer, EV_TIMEOUT, NULL) && store.due_ms <= due))
 		return;
 	store.due_ms = due;
-	event_add(store.timer, &tv);
+	timer_start(store.timer, ms);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *arg)
@@ -366,7 +366,7 @@ void store_close(struct daemon *d)
 		struct gone *g = LIST_OF(store.gone.next, struct gone, link);
 
 		list_remove(&g->link);
-		free(g);
+		reserve_free(g);
 	}
 	if (store.timer != NULL)
 		event_free(store.timer);

@@ -3,6 +3,7 @@
 #include <event2/event.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "ipc/clock.h"
 #include "ipc/memory.h"
 #include "ipc/values.h"
 #include "supervisor/boxes.h"
@@ -41,6 +43,8 @@ struct survival {
 	uint64_t old_rchar, old_wchar, old_heard;	/* of the one whose books are old */
 	pid_t died;
 	uint64_t packets;		/* where the last one died + 1; 0: none has */
+	uint64_t faults[SURVIVE_FAULTS];	/* when, ms; a ring */
+	unsigned nfaults;		/* ever */
 	struct ipc_WORKER_EXIT exits[EXITS_KEPT];
 	unsigned nexits;		/* ever */
 	struct ipc_SPAWNED refusals[REFUSALS_KEPT];
@@ -225,6 +229,20 @@ static int may_go_on(struct survival *v)
 	return 1;
 }
 
+/* A client that can crash its process must not be able to do so for ever, not even with another packet each time. SIGKILL is not its doing. */
+static int too_many_faults(struct survival *v, int wstatus)
+{
+	uint64_t now = clock_ms(), *oldest = &v->faults[v->nfaults % SURVIVE_FAULTS];
+
+	if (WTERMSIG(wstatus) == SIGKILL)
+		return 0;
+	if (v->nfaults >= SURVIVE_FAULTS && now - *oldest < SURVIVE_FAULTS_MS)
+		return 1;
+	*oldest = now;
+	v->nfaults++;
+	return 0;
+}
+
 int survive_revives(struct proc *p, int wstatus)
 {
 	struct session *s = p->role == ROLE_CONN && p->kid != NULL && p->kid->proc == p ? p->kid->session : NULL;
@@ -242,6 +260,8 @@ int survive_revives(struct proc *p, int wstatus)
 		return not_again("it broke the rules");
 	if (s->survival == NULL || s->connection->node->state != SUP_ST_UP || s->kid->node->state != SUP_ST_UP)
 		return 0;	/* what it had said ended it */
+	if (too_many_faults(v, wstatus))
+		return not_again("it crashes again and again");
 	if (v->reviving)	/* killed before it had read anything: it has seen no packet */
 		return books_look(v->old).good || not_again("the successor died, too");
 	return v->books >= 0 && (v->seen || not_again("the kernel does not tell what it read and wrote")) && may_go_on(v);

@@ -5,8 +5,11 @@
 /*
  * survive - SurviveCrash: the process of a connection that is logged in keeps books (ipc/memory.h) in a memfd of ours. When it is killed,
  * or crashes, a fresh worker of the nursery gets them with duplicates of the client's socket and of the channels' ends, and goes on.
- * Not twice at the same packet; not while the books are closed (a key exchange): then the session ends.
+ * Not twice at the same packet; not while the books are closed (a key exchange); not after SURVIVE_FAULTS crashes: then the session ends.
  */
+
+#define SURVIVE_FAULTS     10u		/* of one session, by another signal than SIGKILL, */
+#define SURVIVE_FAULTS_MS 60000u	/* within this time */
 
 /* The connection of s starts to keep books: after the grant, and whenever another process has become it. */
 void survive_begin(struct session *);

@@ -42,8 +42,12 @@ struct sup_spec {
 	uint32_t period_ms;		/* ... within this time */
 };
 
-/* How a process ended. An exit it was asked for is SHUTDOWN; transient and temporary take that as normal. */
-enum sup_reason { SUP_NORMAL, SUP_SHUTDOWN, SUP_ABNORMAL };
+/*
+ * How a process ended. An exit it was asked for is SHUTDOWN; transient and temporary take that as normal. STARVED: it had to go because its
+ * parent lacked something to serve it with: abnormal, but no crash; where there is a back-off it is started again after backoff_min_ms, and
+ * does not count for intensity.
+ */
+enum sup_reason { SUP_NORMAL, SUP_SHUTDOWN, SUP_ABNORMAL, SUP_STARVED };
 
 enum sup_state {
 	SUP_ST_DOWN,		/* no process, none wanted now */

@@ -17,6 +17,18 @@ static struct sup_node *made(struct sup_tree *t, struct sup_node *parent, const 
 	return n;
 }
 
+/*
+ * Down under a supervisor that is up, and meant to run: its end was answered, and then the supervisor of before was killed, having started nobody
+ * yet. It is answered again; whoever gave up over it gives up again, as its window says.
+ */
+static enum sup_state claims(const struct sup_node *n, const struct sup_saved *s)
+{
+	if (s->state == SUP_ST_DOWN && n->spec.restart == SUP_PERMANENT && n->parent != NULL && n->parent->state == SUP_ST_UP
+	    && !s->held && !s->gone && !s->removing)
+		return SUP_ST_RETRY;
+	return s->state;
+}
+
 struct sup_node *sup_restore(struct sup_tree *t, struct sup_node *parent, const struct sup_spec *spec, const struct sup_saved *s)
 {
 	struct sup_node *n = parent != NULL ? made(t, parent, spec, s->id) : s->id == t->root->id ? t->root : NULL;
@@ -36,7 +48,7 @@ struct sup_node *sup_restore(struct sup_tree *t, struct sup_node *parent, const 
 	if (spec->kind == SUP_SUPERVISOR)
 		for (unsigned i = 0; i < s->window_used && n->window_used < n->window_room; i++)
 			n->window[n->window_used++] = s->window[i];
-	n->state = s->state;
+	n->state = claims(n, s);
 	if (n->state == SUP_ST_DEAD || n->state == SUP_ST_RETRY)
 		n->seq = ++t->seq;
 	return n;

@@ -194,13 +194,24 @@ static void restart(struct sup_node *s, struct sup_node *c)
 			SUP_CHILD(l)->held = 0;
 }
 
+/* Not at once: what was missing is missing still. */
+static void restart_later(struct sup_node *c)
+{
+	c->paid = 1;
+	sup_do(c, SUP_DO_REPORT, c->spec.backoff_min_ms, SUP_DID_BACK_OFF);
+	sup_wait(c, c->spec.backoff_min_ms);
+}
+
 static void answer(struct sup_node *s, struct sup_node *c)
 {
 	int again = c->state == SUP_ST_RETRY || c->spec.restart == SUP_PERMANENT
-	    || (c->spec.restart == SUP_TRANSIENT && c->reason == SUP_ABNORMAL);
+	    || (c->spec.restart == SUP_TRANSIENT && (c->reason == SUP_ABNORMAL || c->reason == SUP_STARVED));
 
 	if (again && !c->removing) {
-		restart(s, c);
+		if (c->state == SUP_ST_DEAD && c->reason == SUP_STARVED && c->spec.backoff_max_ms > 0)
+			restart_later(c);
+		else
+			restart(s, c);
 		return;
 	}
 	if (auto_shutdown(s, c)) {

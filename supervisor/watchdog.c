@@ -1,6 +1,5 @@
 #include "supervisor/watchdog.h"
 
-#include <event2/event.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -9,6 +8,7 @@
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
 #include "supervisor/proc.h"
+#include "supervisor/timer.h"
 
 #define IDLE_MS    30000u	/* a round when nobody asks for anything */
 #define SUSPECT_MS 500u		/* for an answer that lies in our socket already */
@@ -55,10 +55,9 @@ static void ping(struct proc *p)
 static void set_tick(struct daemon *d, uint64_t at_ms)
 {
 	uint64_t now = clock_ms(), ms = at_ms > now ? at_ms - now : 0;
-	struct timeval tv = { (time_t)(ms / 1000), (suseconds_t)(ms % 1000 * 1000) };
 
 	d->watchdog.due_ms = now + ms;
-	event_add(d->watchdog.tick, &tv);
+	timer_start(d->watchdog.tick, ms);
 }
 
 /* When somebody's time is up, or the next round is due, whatever comes first. */

@@ -1,7 +1,6 @@
 #include "supervisor/worker.h"
 
 #include <errno.h>
-#include <event2/event.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +27,7 @@
 #include "supervisor/state.h"
 #include "supervisor/store.h"
 #include "supervisor/survive.h"
+#include "supervisor/timer.h"
 
 #define PIDFD_SIGNAL_GROUP (1u << 2)	/* linux/pidfd.h of 6.9 */
 
@@ -98,19 +98,19 @@ static int copy(const struct ipc_SPAWN *m, struct parked **res)
 /* AUTH says GRANTED to us before it tells the connection, but the two sockets have no order between them. */
 static int park(struct session *s, const struct ipc_SPAWN *m)
 {
-	struct timeval tv = { PARK_MS / 1000, PARK_MS % 1000 * 1000 };
 	struct parked *p;
-	int r;
 
 	if (s->nparked >= PARK_MAX)
 		return SSH_E_RULE;
-	TRY(copy(m, &p));
+	if (timer_make(&s->park, s->d->base, on_park_over, s) < 0 || copy(m, &p) < 0) {
+		answer(s, m->req, SPAWNED_FAILED, 0, NULL, 0);
+		return SSH_OK;
+	}
 	list_add_tail(&s->parked, &p->link);
 	state_parked(s, s->nparked, view_of(p->bytes, p->len));
 	s->nparked++;
-	if (s->park == NULL)
-		s->park = evtimer_new(s->d->base, on_park_over, s);
-	return s->park != NULL && event_add(s->park, &tv) == 0 ? SSH_OK : SSH_E_NOMEM;
+	timer_start(s->park, PARK_MS);
+	return SSH_OK;
 }
 
 void worker_serve_parked(struct session *s)
@@ -343,8 +343,10 @@ int worker_start(struct kid *k)
 	if ((n = ends_duplicate(w, fds)) < 0)
 		return SSH_E_SYS;
 	pid = become_user(d, w->s, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], k->name, &order);
-	if (pid > 0 && (p = proc_new(d, k, ROLE_WRK, pid, order)) == NULL)
-		kill(pid, SIGKILL);
+	if (pid > 0 && (p = proc_new(d, k, ROLE_WRK, pid, order)) == NULL) {
+		proc_undo(pid);
+		errno = ENOMEM;
+	}
 	if (p == NULL || give_order(w, p) < 0) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", w->s->kid->name, strerror(errno));
 		for (int i = 0; i < n; i++)

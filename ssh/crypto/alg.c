@@ -34,8 +34,8 @@ static const struct mac_alg macs[] = {
 #include "ssh/crypto/algs.def"
 };
 
-static const struct comp { const char *name; int is_default; } comps[] = {
-#define COMP(id, name, state) { name, state },
+static const struct comp_alg comps[] = {
+#define COMP(id, name, state, method, begin) { name, state, COMP_##method, COMP_AT_##begin },
 #include "ssh/crypto/algs.def"
 };
 
@@ -68,12 +68,9 @@ const struct mac_alg *mac_alg_find(struct view name)
 	FIND(macs, name);
 }
 
-int comp_alg_known(struct view name)
+const struct comp_alg *comp_alg_find(struct view name)
 {
-	for (size_t i = 0; i < COUNT(comps); i++)
-		if (view_is(name, comps[i].name))
-			return 1;
-	return 0;
+	FIND(comps, name);
 }
 
 const struct sig_alg *key_row_of(enum key_kind kind)

@@ -1,20 +1,43 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "ssh/crypto/dh_comb.h"
 #include "ssh/crypto/gcry.h"
 #include "ssh/crypto/kem.h"
 #include "ssh/crypto/peer_input.h"
 
 /* kem_dh - Diffie-Hellman in groups of integers (RFC 4253 8, 8268, 4419); every group is a safe prime's. */
 
-#define EXPONENT 64u		/* bytes: twice the 256 bits that any of our keys asks for (RFC 4419 6.2) */
 #define DH_LEN_MAX (SSH_DH_BITS_MAX / 8)
+
+/*
+ * Bytes of an exponent: twice the strength of a safe prime of so many bits (RFC 7919 5.2 and appendix A, SP 800-56A table 25).
+ * More bits cost time in proportion and make nothing stronger: the group itself is the easier target.
+ */
+static size_t exponent_len(const struct dh_group *group)
+{
+	static const struct { size_t bits, len; } rows[] = { { 2048, 29 }, { 3072, 35 }, { 4096, 41 }, { 6144, 47 } };
+	size_t bits = peer_bits(group->p);
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (bits <= rows[i].bits)
+			return rows[i].len;
+	return 50;
+}
 
 int dh_group_check(const struct dh_group *group, uint32_t min, uint32_t max)
 {
 	size_t bits = peer_bits(group->p);
 
 	return bits >= min && bits <= max ? peer_dh_group(group->p, group->g) : SSH_E_BAD_VALUE;
+}
+
+void dh_prepare(enum kem_id kem)
+{
+	const struct dh_group *group = dh_group_of(kem);
+
+	if (group != NULL)
+		(void)dh_comb_prepare(group, exponent_len(group));	/* without, it only takes longer */
 }
 
 /* out = base^x mod p, p.len bytes */
@@ -44,10 +67,13 @@ static int start(struct kem_secret *s, const struct kem_rng *rng, uint8_t *pub, 
 
 	if (s->group->p.len > DH_LEN_MAX)
 		return SSH_E_BUG;
-	s->len = EXPONENT;
+	s->len = exponent_len(s->group);
 	rng->fn(rng->ctx, s->v, s->len);
 	s->v[0] |= 0x80;		/* all as long, and never 0 */
-	TRY(power(s, s->group->g, v));
+	if ((r = dh_comb_power(s->group, s->v, s->len, v)) == SSH_E_NOT_NOW)
+		r = power(s, s->group->g, v);
+	if (r < 0)
+		return r;
 	kem_put_mpint(&e, v, s->group->p.len);
 	*pub_len = e.len - 4;
 	memcpy(pub, e.v + 4, *pub_len);

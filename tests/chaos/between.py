@@ -90,7 +90,8 @@ class Ground:
     """A daemon with sessions of each kind, alone in its room, and a second one for what must begin from nothing."""
 
     def __init__(self):
-        self.server = Server("LogLevel VERBOSE", "MaxStartups 100:30:200")
+        # Helpers are killed in one phase until their group gives up; the daemon itself must not.
+        self.server = Server("LogLevel VERBOSE", "MaxStartups 100:30:200", "Supervise coppiced intensity=1000 period=1d")
         self.fresh = Server("LogLevel VERBOSE", wait=False)
         self.server.crash_expected = self.fresh.crash_expected = lab.sanitized()
         self.plain = list(self.server.lines)

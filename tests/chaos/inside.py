@@ -13,6 +13,7 @@ sys.path[:0] = [HERE, os.path.join(HERE, "..", "system")]
 import lab  # noqa: E402
 import room  # noqa: E402
 import between  # noqa: E402,F401  its harms
+import crowd  # noqa: E402,F401  its harms
 import network  # noqa: E402,F401  its harms
 import starve  # noqa: E402,F401  its harms
 from harm import HARMS  # noqa: E402
@@ -22,7 +23,8 @@ from watch import Snapshot, Watcher, cpu_seconds, deaths_logged, secrets_in, set
 
 SHORT = ("kill keysign", "kill auth", "kill nursery", "kill reporter", "kill acceptor", "kill connection", "kill shell", "kill exec", "kill sftp",
          "segv connection", "stop supervisor", "stop connection", "descriptors of supervisor", "processes of nursery", "fork fails in supervisor", "disk full",
-         "clock jumps", "reload storm", "signal storm", "second daemon", "binaries removed", "hasty clients", "kill supervisor", "upgrade", "kill supervisor between calls", "out of memory: a program", "bad network: wrong bits")
+         "clock jumps", "reload storm", "signal storm", "second daemon", "binaries removed", "hasty clients", "kill supervisor", "upgrade", "kill supervisor between calls", "out of memory: a program", "bad network: wrong bits",
+         "kill all acceptors", "stop keeper", "state directory read-only", "upload to a full disk", "no more processes", "endless output")
 LIFE = 8            # harms to one daemon: fewer restarts than any intensity of its tree allows within a minute
 SECRET = "s3cret-typed-at-the-prompt"
 
@@ -36,10 +38,13 @@ class Field:
         lab.tmpfs(self.log_dir)
         lab.sh("mount", "-o", "remount,size=64m", self.log_dir)
         self.libexec = lab.BUILD + "/libexec"
-        self.server = lab.Server("ListenAddress " + SECOND, "MaxStartups 300:30:400", "LogLevel VERBOSE",
+        self.server = lab.Server("ListenAddress " + SECOND, "MaxStartups 600:30:800", "LogLevel VERBOSE",
                                  args=["-E", self.log_dir + "/log"], wait=False)
         self.server.log_path, self.stderr = self.log_dir + "/log", self.server.log_path
         self.server.crash_expected = True
+        self.state_dir = self.server.dir + "/crashes"
+        lab.tmpfs(self.state_dir, "700")
+        lab.sh("mount", "-o", "remount,size=16m", self.state_dir)
         self.server.start()
         wait_until(lambda: len([n for n in self.server.tree() if n["name"].startswith("acceptor") and n["state"] == "up"]) == 2, 20, text="two acceptors")
         self.before = Snapshot(self.server)
@@ -83,7 +88,7 @@ class Field:
         findings += ["no single report of the death of %d" % pid for pid in lost]
         findings += ["the secret is in " + path for path in secrets_in(self.server, [SECRET])]
         self.server.stop()
-        lab.sh("umount", "-l", self.log_dir)
+        lab.sh("umount", "-l", self.log_dir, self.state_dir)
         return findings
 
 

@@ -145,8 +145,7 @@ def kill_a_connection(server, victims):
 # ---- connections that go on --------------------------------------------------------------------------------
 
 def connections(n, rng):
-    """Without the sessions that do nothing but exchange keys: killed in that, a session ends (coppiced.conf.5, SurviveCrash)."""
-    stage = Stage("SurviveCrash yes", kinds=[k for k in KINDS if k[0].__name__ != "Rekeyer"])
+    stage = Stage("SurviveCrash yes")
     known = lab.connections(stage.server)
     time.sleep(3)
     known = known.keys() & lab.connections(stage.server).keys()      # those who log in by the way have left

@@ -6,6 +6,7 @@ import threading
 import time
 
 import lab
+from group import Group
 from harm import HELPERS, back, harm, helper_node, session_of, with_limit
 from load import Rekeyer
 from lab import NotHere, alive, check, same, wait_until
@@ -15,61 +16,6 @@ MIB = 1 << 20
 
 
 # ---- control groups -----------------------------------------------------------------------------------
-
-class Group:
-    """A control group with a limit, of whichever version this machine has; room.inside() removes it should we be killed."""
-
-    def __init__(self, limit):
-        v1 = "/sys/fs/cgroup/memory"
-        top = v1 if os.path.isdir(v1) else "/sys/fs/cgroup"
-        self.path = "%s/%s" % (top, os.path.basename(lab.SCRATCH))
-        self.knob, self.kills = ("memory.limit_in_bytes", "memory.oom_control") if top == v1 else ("memory.max", "memory.events")
-        try:
-            os.mkdir(self.path)
-            self.limit(limit)
-        except OSError as e:
-            self.remove()
-            raise NotHere("no control group for memory can be made here: %s" % e)
-
-    def limit(self, n):
-        with open("%s/%s" % (self.path, self.knob), "w") as f:
-            f.write(str(n))
-
-    def take(self, pids):
-        for pid in pids:
-            try:
-                with open(self.path + "/cgroup.procs", "w") as f:
-                    f.write(str(pid))
-            except ProcessLookupError:
-                pass
-
-    def killed(self):
-        with open("%s/%s" % (self.path, self.kills)) as f:
-            return next(int(x.split()[1]) for x in f if x.startswith("oom_kill "))
-
-    def remove(self):
-        if not os.path.isdir(self.path):
-            return
-        with open(self.path + "/cgroup.procs") as f:
-            left = f.read().split()
-        for pid in left:
-            with open(os.path.dirname(self.path) + "/cgroup.procs", "w") as f:
-                f.write(pid)
-        wait_until(lambda: not self.try_rmdir(), 10, text="the control group stays")
-
-    def try_rmdir(self):
-        try:
-            os.rmdir(self.path)
-        except OSError as e:
-            return e
-        return None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *what):
-        self.remove()
-
 
 def hog(field, address):
     """A session that will eat as soon as it is told to: the client, and the nodes of its session."""

@@ -2,7 +2,7 @@
  * record_ssh - writes the seeds of transport_*, payload_*, cut and state from conversations between the two
  * sides. Not built by default; from the source folder, with a build tree made by the preset "dev":
  *   cc -D_GNU_SOURCE -I. -fsanitize=address,undefined tests/fuzz/record_ssh.c build/dev/ssh/libssh.a \
- *     build/dev/ssh/libsshcrypto.a build/dev/base/libbase.a -lgcrypt -lsodium -o build/record_ssh && build/record_ssh tests/fuzz/corpus
+ *     build/dev/ssh/libsshcrypto.a build/dev/base/libbase.a -lgcrypt -lsodium -lz -o build/record_ssh && build/record_ssh tests/fuzz/corpus
  */
 #include <stdio.h>
 #include <sys/stat.h>
@@ -350,6 +350,12 @@ static void record_states(void)
 	fuzz_saved(state, P_OPEN);
 	save("state", "server-open", &state[SSH_SERVER]);
 	save("state", "client-open", &state[SSH_CLIENT]);
+	buf_drop(&state[0]), buf_drop(&state[1]);
+	fuzz_compression = "zlib";
+	fuzz_saved(state, P_OPEN);
+	save("state", "server-zlib", &state[SSH_SERVER]);
+	save("state", "client-zlib", &state[SSH_CLIENT]);
+	fuzz_compression = NULL;
 	buf_drop(&state[0]), buf_drop(&state[1]);
 }
 

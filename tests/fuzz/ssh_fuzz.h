@@ -20,6 +20,7 @@ static const uint8_t fuzz_public[32] = {
 	0x0e, 0xe1, 0x72, 0xf3, 0xda, 0xa6, 0x23, 0x25, 0xaf, 0x02, 0x1a, 0x68, 0xf7, 0x07, 0x51, 0x1a };
 
 static struct privkey *fuzz_key;
+static const char *fuzz_compression;	/* NULL: what the defaults agree on, none */
 
 /* Whatever the target promises and does not keep is a crash. */
 #define FUZZ_MUST(x) do { if (!(x)) abort(); } while (0)
@@ -93,6 +94,8 @@ static inline void fuzz_side_init(struct fuzz_side *f, enum ssh_role role)
 	f->mem = (struct mem){ fuzz_counted, &f->live };
 	f->env = (struct ssh_env){ .random = fuzz_random, .ctx = &f->rng, .mem = &f->mem };
 	ssh_policy_defaults(&f->policy);
+	if (fuzz_compression != NULL)
+		f->policy.comps[0] = f->policy.comps[1] = fuzz_compression;
 }
 
 static inline void fuzz_side_keys(struct fuzz_side *f)
@@ -100,13 +103,19 @@ static inline void fuzz_side_keys(struct fuzz_side *f)
 	FUZZ_MUST(ssh_add_hostkey(f->ssh, 0, privkey_blob(fuzz_key)) == SSH_OK);
 }
 
-static inline void fuzz_side_new(struct fuzz_side *f, enum ssh_role role)
+/* With the policy that it has by now. */
+static inline void fuzz_side_begin(struct fuzz_side *f, enum ssh_role role)
 {
-	fuzz_side_init(f, role);
 	FUZZ_MUST(ssh_new(&f->ssh, role, &f->env, &f->policy) == SSH_OK);
 	FUZZ_MUST(ssh_tick(f->ssh, 1) == SSH_OK);
 	if (role == SSH_SERVER)
 		fuzz_side_keys(f);
+}
+
+static inline void fuzz_side_new(struct fuzz_side *f, enum ssh_role role)
+{
+	fuzz_side_init(f, role);
+	fuzz_side_begin(f, role);
 }
 
 static inline void fuzz_side_free(struct fuzz_side *f)
@@ -248,13 +257,19 @@ static inline int fuzz_raw(enum ssh_role role, const uint8_t *d, size_t n)
 
 /* ---- targets that inject payloads behind the crypto ---- */
 
-/* The peer of the side under test, and a saved state of each for the phases that have keys. */
-static inline void fuzz_saved(struct buf state[2], enum ssh_phase phase)
+/* The peer of the side under test, and a saved state of each for the phases that have keys; NULL: the default cipher and MAC. */
+static inline void fuzz_saved_with(struct buf state[2], enum ssh_phase phase, const char *cipher, const char *mac)
 {
 	struct fuzz_side f[2];
 
-	for (int i = 0; i < 2; i++)
-		fuzz_side_new(&f[i], (enum ssh_role)i);
+	for (int i = 0; i < 2; i++) {
+		fuzz_side_init(&f[i], (enum ssh_role)i);
+		for (int d = 0; d < 2 && cipher != NULL; d++) {
+			f[i].policy.ciphers[d] = cipher;
+			f[i].policy.macs[d] = mac;
+		}
+		fuzz_side_begin(&f[i], (enum ssh_role)i);
+	}
 	while (f[SSH_SERVER].ssh->phase != phase || f[SSH_CLIENT].ssh->phase != phase) {
 		for (int i = 0; i < 2; i++) {
 			struct ssh_event e;
@@ -280,6 +295,11 @@ static inline void fuzz_saved(struct buf state[2], enum ssh_phase phase)
 		FUZZ_MUST(ssh_export(f[i].ssh, &state[i]) == SSH_OK);
 		fuzz_side_free(&f[i]);
 	}
+}
+
+static inline void fuzz_saved(struct buf state[2], enum ssh_phase phase)
+{
+	fuzz_saved_with(state, phase, NULL, NULL);
 }
 
 static inline void fuzz_restored(struct fuzz_side *f, enum ssh_role role, enum ssh_phase phase)

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 
 FORGET = ("SSH_AUTH_SOCK", "SSH_ASKPASS", "DISPLAY", "XDG_RUNTIME_DIR", "NOTIFY_SOCKET", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "WATCHDOG_USEC")
@@ -27,11 +28,27 @@ def inside(script, arguments, build, keep=False, **settings):
                                 "--mount-proc", sys.executable, script] + arguments, env=env, stdin=subprocess.DEVNULL)
     finally:
         for left in glob.glob("/sys/fs/cgroup/{0}".format(os.path.basename(scratch))) + glob.glob("/sys/fs/cgroup/*/{0}".format(os.path.basename(scratch))):
-            os.rmdir(left)      # a test that was killed did not
+            remove_group(left)  # a test that was killed did not
         if keep:
             print("kept: " + scratch)
         else:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def remove_group(path, seconds=10):
+    """Who was in it has been killed, and may need a moment to be gone."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            os.rmdir(path)
+            return
+        except FileNotFoundError:
+            return
+        except OSError as e:
+            if time.monotonic() >= end:
+                print("%s stays: %s" % (path, e), file=sys.stderr)
+                return
+            time.sleep(0.05)
 
 
 def reap_for(runner):

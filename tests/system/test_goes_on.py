@@ -4,6 +4,7 @@ import socket
 import time
 
 from lab import HOST, Server, check, coppiced_only, limit, same, wait_until
+from test_ctl import rows
 from test_fleet import CLIENT, Cat, Proxied, ask, refused, v1, word
 from test_reload import configuration, reload
 from test_resume import kill_supervisor, resume
@@ -164,3 +165,51 @@ def test_a_proxy_header_that_is_still_to_come():
                 time.sleep(0.2)
                 check("broken-rules" not in s.log(), "the header broke the rules", s.log()[-500:])
                 check(c.recv(4096), "the key exchange does not begin")
+
+
+@coppiced_only
+@limit(120)
+def test_a_file_that_was_edited_before_a_kill():
+    """The next supervisor reads the file as it is now; the helpers that it adopts must not go on with another one."""
+    with Server("Banner none") as s:
+        s.crash_expected = True
+        cat = Cat(s)
+        s.write("DenyUsers alice")
+        s.ssh("alice", "true", ok=True)
+        again(s, "kill")
+        s.logged("another configuration than the file")
+        s.logged("in force")
+        s.ssh("alice", "true", ok=False)
+        cat.echo("still here")
+        again(s, "kill")
+        s.ssh("bob", "true", ok=True)
+        same(s.log().count("another configuration than the file"), 1, "reloads")
+        cat.end()
+
+
+@coppiced_only
+@limit(120)
+def test_log_levels_and_who():
+    """What coppicectl loglevel said holds, sessions are logged as before, and who knows when they began."""
+    for how in ("kill", "upgrade"):
+        with Server("LogLevel VERBOSE") as s:
+            s.crash_expected = True
+            cat, other = Cat(s), Cat(s)
+            first, second = sorted(rows(s, "who"), key=lambda r: r["session"])
+            rows(s, "loglevel", str(second["session"]), "debug2")
+            time.sleep(1.1)
+            again(s, how)
+            same([(r["session"], r["since_time"]) for r in sorted(rows(s, "who"), key=lambda r: r["session"])],
+                 [(r["session"], r["since_time"]) for r in (first, second)], "who after " + how)
+            same(rows(s, "loglevel", str(second["session"]))[0]["level"], "DEBUG2", "level of one session after " + how)
+            same(rows(s, "loglevel")[0]["overridden"], False, "level of all")
+            rows(s, "loglevel", "debug")
+            again(s, how)
+            same(rows(s, "loglevel")[0]["level"], "DEBUG", "level of all after " + how)
+            rows(s, "loglevel", "default")
+            again(s, how)
+            same(rows(s, "loglevel")[0]["level"], "VERBOSE", "level of the configuration after " + how)
+            for c in (cat, other):
+                c.echo("here")
+                c.end()
+            s.logged("(?s)Disconnected from user bob.*Disconnected from user bob")

@@ -22,6 +22,7 @@ from test_handoff import PLAIN, Cat, Get, Put, Stopped, children, connections, d
 
 CHACHA = ("Ciphers=chacha20-poly1305@openssh.com",)
 KILLS = max(24, lab.ROUNDS)
+FAULT = signal.SIGTRAP if lab.sanitized() else signal.SIGSEGV       # a sanitizer makes an exit status of the latter
 
 
 def kill(pid, how=signal.SIGKILL):
@@ -55,7 +56,7 @@ def test_an_idle_session_outlives_its_process():
         server.crash_expected = True
         c = Cat(server)
         goes_on(c)
-        goes_on(c, signal.SIGTRAP if lab.sanitized() else signal.SIGSEGV)      # (a sanitizer makes an exit status of the latter)
+        goes_on(c, FAULT)
         c.end()
         wait_until(lambda: not connections(server), 20, text="sessions that do not end")
 
@@ -293,9 +294,9 @@ def test_nothing_is_said_or_heard_twice():
         wait_until(lambda: {k: v for k, v in descriptors(server).items() if v > before[k]} == {}, 20, text="descriptors: %r, %r before" % (descriptors(server), before))
 
 
-def ends(server, c, why):
+def ends(server, c, why, how=signal.SIGKILL):
     """Its process is killed, and the session with it."""
-    kill(c.pid)
+    kill(c.pid, how)
     same(c.p.wait(20), 255, "status of ssh")
     wait_until(lambda: not connections(server), 20, text="sessions that do not end")
     with open(server.log_path) as f:
@@ -315,21 +316,74 @@ def test_not_twice_at_one_packet():
 
 
 @coppiced_only
-def test_not_during_a_key_exchange():
+def test_not_crash_after_crash():
+    with Server("SurviveCrash yes") as server:
+        server.crash_expected = True
+        c = Cat(server)
+        for _ in range(10):
+            goes_on(c, FAULT)
+            goes_on(c)                      # not its own fault
+        ends(server, c, "no successor: it crashes again and again", FAULT)
+
+
+@coppiced_only
+def test_in_the_middle_of_a_key_exchange():
+    """It waits for its host key's signature when it is killed; the successor asks for it again."""
     with Server("SurviveCrash yes") as server:
         server.crash_expected = True
         c = Cat(server)
         c.end()
         c = Cat(server, options=("RekeyLimit=64K",))
-        signer = children(server, "keysign")[0]
-        with Stopped(signer):
-            # Without line ends, so that nothing comes back that nobody reads.
-            threading.Thread(target=lambda: (c.p.stdin.write(b"x" * 300000), c.p.stdin.flush()), daemon=True).start()
-            wait_until(lambda: handoff(server, str(c.session))[0]["why"] == "key exchange under way", 20, text="no key exchange")
-            kill(c.pid)
-            same(c.p.wait(20), 255, "status of ssh")
-        with open(server.log_path) as f:
-            check("no successor: its books were closed" in f.read(), "the log does not say why")
+        for i in range(5):
+            was = c.pid
+            with Stopped(children(server, "keysign")[0]):
+                c.p.stdin.write(b"x" * 200000 + b"\n")
+                c.p.stdin.flush()
+                wait_until(lambda: handoff(server, str(c.session))[0]["why"] == "key exchange under way", 20, text="no key exchange")
+                kill(was)
+                wait_until(lambda: not os.path.exists("/proc/%d" % was), 10)
+            # a fresh nursery needs keysign, too
+            wait_until(lambda: c.pid not in (None, 0, was), 20, text="no successor")
+            same(len(c.p.stdout.readline()), 200001, "what came back")
+            c.line("on %d" % i)
+        c.end()
+        check("no successor" not in server.log(), "a session ended", server.log()[-2000:])
+
+
+class Rekeying(Exec):
+    """Changes its keys all the time."""
+
+    def options(self):
+        return super().options() + ("RekeyLimit=200K",)
+
+
+@coppiced_only
+@limit(900)
+def test_sessions_that_change_keys_outlive_their_processes():
+    for line in ("", "RekeyLimit 150K"):
+        with Server("SurviveCrash yes", "MaxStartups 100:30:100", line) as server:
+            server.crash_expected = True
+            rng = random.Random(lab.SEED)
+            movers = [Rekeying(server, i) for i in range(3)]
+            for m in movers:
+                moving(m)
+            for killed in range(KILLS // 2):
+                ripe = []
+                while not ripe:         # once per packet position
+                    ripe = [(s, p) for s, p in sorted(connections(server).items()) if p and came(p) >= 1000]
+                session, pid = rng.choice(ripe)
+                time.sleep(rng.random() * 0.01)
+                kill(pid)
+                wait_until(lambda: connections(server).get(session) not in (None, 0, pid), 10, text="no successor after %d kills" % (killed + 1))
+                faults = [m.fault for m in movers if m.fault]
+                check(not faults, "after kill %d: %s" % (killed + 1, "; ".join(faults)))
+            was = {m: m.progress for m in movers}
+            wait_until(lambda: all(m.progress > was[m] or m.fault for m in movers), 20, text="some stand still")
+            for m in movers:
+                m.finish()
+            check(not any(m.fault for m in movers), "; ".join(m.fault for m in movers if m.fault))
+            check(sum(r["value"] for r in rows(server, "stats") if r["counter"] == "rekeys") > KILLS // 2, "few keys were exchanged")
+            wait_until(lambda: not connections(server), 20, text="sessions that do not end")
 
 
 @coppiced_only

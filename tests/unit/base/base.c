@@ -5,6 +5,8 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "base/mem.h"
+#include "base/reserve.h"
 #include "base/secret.h"
 #include "base/table.h"
 #include "base/wire.h"
@@ -180,4 +182,102 @@ Test(err, every_number_has_a_text_and_a_blame)
 	cr_assert_eq(err_disconnect(SSH_E_MAC), 5);
 	cr_assert_eq(err_blame(SSH_E_NOMEM), ERR_US);
 	cr_assert_str_eq(err_text(-999), "unknown error");
+}
+
+struct moody { unsigned left; };	/* so many requests are granted */
+
+static void *moody(void *ctx, void *p, size_t n)
+{
+	struct moody *m = ctx;
+
+	if (n > 0 && m->left == 0)
+		return NULL;
+	m->left -= n > 0;
+	return mem_heap.fn(NULL, p, n);
+}
+
+/* What is half done needs its place more than the table its speed. */
+Test(table, takes_more_than_it_likes_when_it_cannot_grow)
+{
+	static int values[64];
+	struct moody m = { 1 };
+	const struct mem mem = { moody, &m };
+	struct table t = { .mem = &mem };
+	uint64_t n = 0;
+
+	while (table_put(&t, n * 7, &values[n]) == SSH_OK)
+		n++;
+	cr_assert_eq(n, t.size - 1, "%zu", (size_t)n);
+	for (uint64_t i = 0; i < n; i++)
+		cr_assert_eq(table_get(&t, i * 7), &values[i]);
+	cr_assert_null(table_get(&t, n * 7), "a search ends");
+	cr_assert_eq(table_put(&t, 0, &values[60]), SSH_OK, "one that is there needs no room");
+	m.left = 1;
+	cr_assert_eq(table_put(&t, n * 7, &values[n]), SSH_OK);
+	cr_assert_eq(table_get(&t, 0), &values[60]);
+	table_drop(&t);
+}
+
+/* ---- reserve ---- */
+
+static uint8_t arena[4096 + 3];
+
+static int is_in_arena(const void *p)
+{
+	return (const uint8_t *)p >= arena && (const uint8_t *)p < arena + sizeof arena;
+}
+
+Test(reserve, is_the_heap_while_there_is_one)
+{
+	char *p;
+
+	reserve_open(arena + 3, 4096, NULL);
+	p = reserve_resize(NULL, 100);
+	cr_assert(p != NULL && !is_in_arena(p));
+	p = reserve_resize(p, 5000);
+	cr_assert(p != NULL && !is_in_arena(p));
+	cr_assert_eq(reserve_used(), 0);
+	reserve_free(p);
+	reserve_free(NULL);
+	reserve_open(NULL, 0, NULL);
+}
+
+Test(reserve, helps_out_and_is_whole_again)
+{
+	struct moody m = { 1 };
+	const struct mem mem = { moody, &m };
+	char *heap, *p[64] = { NULL };
+	int n = 0;
+
+	reserve_open(arena + 3, 4096, &mem);
+	heap = reserve_resize(NULL, 8);
+	memcpy(heap, "1234567", 8);
+	cr_assert(!is_in_arena(heap));
+	heap = reserve_resize(heap, 40);
+	cr_assert(is_in_arena(heap));
+	cr_assert_str_eq(heap, "1234567");
+	while (n < 64 && (p[n] = reserve_zalloc(100)) != NULL) {
+		cr_assert(is_in_arena(p[n]) && (uintptr_t)p[n] % 16 == 0);
+		for (int i = 0; i < 100; i++)
+			cr_assert_eq(p[n][i], 0);
+		memset(p[n++], 0xee, 100);
+	}
+	cr_assert(n > 20 && n < 41, "%d", n);
+	for (int i = 0; i < n; i += 2)
+		reserve_free(p[i]);
+	cr_assert_null(reserve_resize(NULL, 300), "in pieces");
+	for (int i = 1; i < n; i += 2)
+		reserve_free(p[i]);
+	cr_assert_str_eq(heap, "1234567");
+	m.left = 1;
+	heap = reserve_resize(heap, 3000);
+	cr_assert(!is_in_arena(heap), "back to where it belongs");
+	cr_assert_str_eq(heap, "1234567");
+	reserve_free(heap);
+	cr_assert_eq(reserve_used(), 0);
+	p[0] = reserve_resize(NULL, 3900);
+	cr_assert_not_null(p[0], "one piece again");
+	reserve_free(p[0]);
+	cr_assert_null(reserve_resize(NULL, SIZE_MAX / 2));
+	reserve_open(NULL, 0, NULL);
 }

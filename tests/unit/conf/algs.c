@@ -58,6 +58,26 @@ Test(conf_algs, sentences)
 	refused("PubkeyAcceptedAlgorithms aes128-ctr\n", "t line 1: Bad key types 'aes128-ctr'.");
 }
 
+static void compression(const char *lines, int on, const char *list)
+{
+	struct conf_values *v = values(lines);
+
+	cr_assert_eq(v->Compression, on, "%s", lines);
+	cr_assert_str_eq(v->CompressionAlgorithms, list);
+	conf_values_free(v);
+}
+
+Test(conf_algs, compression)
+{
+	compression("", 1, "none,zlib@openssh.com");
+	compression("Compression delayed\n", 1, "none,zlib@openssh.com");
+	compression("compression YES\nCompressionAlgorithms +zlib\n", 1, "none,zlib@openssh.com,zlib");
+	compression("Compression no\nCompressionAlgorithms -none\n", 0, "zlib@openssh.com");
+	refused("Compression zlib\n", "t line 1: unsupported option \"zlib\".");
+	refused("CompressionAlgorithms lzma\n", "t line 1: Bad compression method 'lzma'.");
+	refused("CompressionAlgorithms -*\n", "t line 1: '-*' leaves no algorithm");
+}
+
 /* Files for sshd name certificates everywhere; users have none here, hosts do. */
 Test(conf_algs, certificates)
 {
@@ -83,6 +103,9 @@ Test(conf_algs, rows)
 	cr_assert_gt(n, off);
 	cr_assert_str_eq(algs_row(ALGS_COMP, 0, &why, &key), "none");
 	cr_assert_null(why);
+	cr_assert_str_eq(algs_row(ALGS_COMP, 2, &why, &key), "zlib");
+	cr_assert_not_null(strstr(why, "before login"));
+	cr_assert_not_null(algs_row(ALGS_COMP, 0, &why, &key));
 	cr_assert_null(key);
 	cr_assert_null(algs_row(0, 0, &why, &key));
 }

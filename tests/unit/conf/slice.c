@@ -8,7 +8,7 @@ static const char whole[] =
     "PermitRootLogin no\nAuthorizedKeysFile \"/keys/%u file\" two\nAllowUsers \"a b\" c@10.0.0.0/8\nLoginGraceTime 1m\n"
     "MaxStartups 3:4:5\nAcceptEnv LANG LC_*\nSubsystem sftp /x \"y z\"  w\nSubsystem t =u\nCiphers ^aes256-ctr\nMACs -*etm*\n"
     "RekeyLimit 1G\nBanner \"/etc/issue net\"\nVersionAddendum = =x \"y\" # z\n"
-    "Match User \"bo b,!x\" Address 10.0.0.0/8\nBanner none\nMaxAuthTries 2\nAcceptEnv X\n"
+    "Match User \"bo b,!x\" Address 10.0.0.0/8\nBanner none\nMaxAuthTries 2\nRekeyLimit 2M\nAcceptEnv X\n"
     "Match Group wheel LocalPort 22 LocalAddress 1.2.3.4\nPasswordAuthentication no\nMatch all\nMaxSessions 4\n";
 
 static const enum conf_reader readers[] = { CONF_SUP, CONF_ACC, CONF_KEY, CONF_AUTH, CONF_CONN, CONF_REP, CONF_KEEP };
@@ -45,11 +45,11 @@ Test(conf_slice, text)
 	cr_assert_str_eq(s, "LogLevel VERBOSE\nMaxStartups 3:4:5\n");	/* no Match line without a keyword */
 	free(s);
 	s = sliced(c, CONF_CONN);
-	cr_assert_str_eq(s, "LogLevel VERBOSE\nCiphers ^aes256-ctr\nMACs -*etm*\nRekeyLimit 1G\n"
+	cr_assert_str_eq(s, "LogLevel VERBOSE\nCiphers ^aes256-ctr\nMACs -*etm*\n"
 	    "VersionAddendum = =x \"y\" # z\n");
 	free(s);
 	s = sliced(c, CONF_AUTH);
-	cr_assert_not_null(strstr(s, "Match User \"bo b,!x\" Address 10.0.0.0/8\nBanner none\nMaxAuthTries 2\nAcceptEnv X\n"
+	cr_assert_not_null(strstr(s, "Match User \"bo b,!x\" Address 10.0.0.0/8\nBanner none\nMaxAuthTries 2\nRekeyLimit 2M\nAcceptEnv X\n"
 	    "Match Group wheel LocalPort 22 LocalAddress 1.2.3.4\nPasswordAuthentication no\nMatch all\nMaxSessions 4\n"));
 	cr_assert_null(strstr(s, "HostKey"));
 	cr_assert_null(strstr(s, "2200"));

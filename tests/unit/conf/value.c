@@ -157,7 +157,9 @@ Test(conf_value, rekey_limit)
 {
 	static const struct { const char *text; uint64_t bytes; uint32_t seconds; } good[] = {
 		{ "default none", 0, 0 }, { "default", 0, 0 }, { "1G 1h", 1u << 30, 3600 }, { "64k", 65536, 0 },
-		{ "0 0", 0, 0 }, { "16", 16, 0 }, { "default 90", 0, 90 },
+		{ "0 0", 0, 0 }, { "16", 16, 0 }, { "default 90", 0, 90 }, { "1.5G 1h30m", 1610612736, 5400 }, { "100.5", 100, 0 },
+		{ "0.001m", 1048, 0 }, { "+20", 20, 0 }, { "16b", 16, 0 }, { "1t", UINT64_C(1) << 40, 0 }, { "1P", UINT64_C(1) << 50, 0 },
+		{ "7E 2w", UINT64_C(7) << 60, 1209600 }, { "1.999999999999K", 2047, 0 },
 	};
 	uint64_t bytes;
 	uint32_t seconds;
@@ -178,9 +180,15 @@ Test(conf_value, rekey_limit)
 	v = values("RekeyLimit 0\n");
 	cr_assert_str_eq(v->RekeyLimit, "default none");
 	conf_values_free(v);
-	refused("RekeyLimit 15\n", "t line 1: bad RekeyLimit '15'");
-	refused("RekeyLimit 1X\n", "t line 1: bad RekeyLimit '1X'");
-	refused("RekeyLimit 9999999999G\n", "t line 1: bad RekeyLimit '9999999999G'");
-	refused("RekeyLimit 1G never\n", "t line 1: bad RekeyLimit '1G never'");
+	refused("RekeyLimit 15\n", "t line 1: RekeyLimit too small");
+	refused("RekeyLimit 0.01K\n", "t line 1: RekeyLimit too small");
+	refused("RekeyLimit 1X\n", "t line 1: Bad RekeyLimit number '1X'");
+	refused("RekeyLimit 1Gb\n", "t line 1: Bad RekeyLimit number '1Gb'");
+	refused("RekeyLimit -1\n", "t line 1: Bad RekeyLimit number '-1'");
+	refused("RekeyLimit 0x10\n", "t line 1: Bad RekeyLimit number '0x10'");
+	refused("RekeyLimit none\n", "t line 1: Bad RekeyLimit number 'none'");
+	refused("RekeyLimit 8E\n", "t line 1: Bad RekeyLimit number '8E'");
+	refused("RekeyLimit 9999999999G\n", "t line 1: Bad RekeyLimit number '9999999999G'");
+	refused("RekeyLimit 1G never\n", "t line 1: bad RekeyLimit time 'never'");
 	refused("RekeyLimit 1G 1h x\n", "t line 1: keyword RekeyLimit extra arguments at end of line");
 }

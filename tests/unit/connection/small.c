@@ -120,7 +120,7 @@ Test(farewell, invalid_users_and_quiet_checks)
 
 Test(policy, slice)
 {
-	static const char slice[] = "Ciphers aes128-ctr\nVersionAddendum Debian\nRekeyLimit 1M 1m\n";
+	static const char slice[] = "Ciphers aes128-ctr\nVersionAddendum Debian\n";
 	struct policy p;
 	char why[400];
 
@@ -129,25 +129,10 @@ Test(policy, slice)
 	cr_assert_str_eq(p.ssh.ciphers[1], "aes128-ctr");
 	cr_assert_eq(strncmp(p.ssh.version, "SSH-2.0-Coppice_", 16), 0);
 	cr_assert_not_null(strstr(p.ssh.version, " Debian"));
-	cr_assert_eq(p.ssh.rekey_bytes, 1u << 20);
-	cr_assert_eq(p.ssh.rekey_ms, 60000);
 	cr_assert_not_null(strstr(p.ssh.kex, "curve25519-sha256"));
 	conn_policy_drop(&p);
 	cr_assert_eq(conn_policy_read(&p, "Ciphers nonsense\n", 17, why, sizeof why), SSH_E_CONFIG);
 	cr_assert_neq(why[0], '\0');
-}
-
-Test(policy, a_bad_rekey_limit_is_refused)
-{
-	static const char *const bad[] = { "x", "1X", "1G 1x", "1G 1h none", "1G -1", "G", "99999999999999999999" };
-	struct policy p;
-	char why[400], slice[64];
-
-	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-		int n = snprintf(slice, sizeof slice, "RekeyLimit %s\n", bad[i]);
-
-		cr_assert_eq(conn_policy_read(&p, slice, (size_t)n, why, sizeof why), SSH_E_CONFIG, "%s", bad[i]);
-	}
 }
 
 Test(hostkeys, half_a_set_is_never_in_force)

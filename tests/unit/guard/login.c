@@ -169,7 +169,7 @@ Test(login, by_key)
 
 	put("banner", "welcome\n", 8);
 	authorise("command=\"only this\",restrict,pty ", key);
-	start("MaxSessions 3\nClientAliveInterval 7\nAcceptEnv LANG LC_*\n");
+	start("MaxSessions 3\nClientAliveInterval 7\nAcceptEnv LANG LC_*\nRekeyLimit 1M 1m\n");
 	k = rig_peer(&rig, ROLE_KEY, 0);
 	c = rig_peer(&rig, ROLE_CONN, 42);
 	session_id(k, 42, "the id");
@@ -191,6 +191,8 @@ Test(login, by_key)
 	cr_assert_eq(rig.m.type, IPC_AUTH_POLICY);
 	cr_assert_eq(rig.m.u.AUTH_POLICY.max_sessions, 3);
 	cr_assert_eq(rig.m.u.AUTH_POLICY.alive_ms, 7000);
+	cr_assert_eq(rig.m.u.AUTH_POLICY.rekey_bytes, 1u << 20);
+	cr_assert_eq(rig.m.u.AUTH_POLICY.rekey_ms, 60000);
 	cr_assert_eq(rig.m.u.AUTH_POLICY.permits, PERMIT_PTY);
 	cr_assert(view_is(rig.m.u.AUTH_POLICY.accept_env, "LANG LC_*"));
 	/* The supervisor had its word first. */

@@ -6,6 +6,8 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/mem.h"
+#include "base/reserve.h"
 #include "ipc/link.h"
 
 struct seen { unsigned messages, gone; int error; uint32_t last; int fd; struct link *free_me; };
@@ -141,6 +143,80 @@ Test(link, the_queue_has_an_end)
 		r = link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = i });
 	cr_assert_eq(r, SSH_E_FULL);
 	cr_assert_eq(link_queued(e.acc), IPC_QUEUE_MESSAGES);
+	cr_assert_eq(e.at_acc.gone, 0, "not in the middle of a send");
+	spin(&e);
+	cr_assert_eq(e.at_acc.gone, 1, "what was lost cannot be asked for again on this link");
+	cr_assert_eq(e.at_acc.error, SSH_E_FULL);
+	leave(&e);
+}
+
+static void *nothing(void *ctx, void *p, size_t n)
+{
+	(void)ctx;
+	return n > 0 ? NULL : mem_heap.fn(NULL, p, n);
+}
+
+/* An answer does not depend on memory while the far end reads. */
+Test(link, says_what_it_has_to_say_without_memory)
+{
+	const struct mem none = { nothing, NULL };
+	struct ends e;
+
+	join(&e);
+	reserve_open(NULL, 0, &none);
+	for (uint32_t i = 1; i <= 40; i++) {
+		cr_assert_eq(link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = i }), SSH_OK);
+		spin(&e);
+	}
+	cr_assert(e.at_sup.messages == 40 && e.at_acc.gone == 0);
+	reserve_open(NULL, 0, NULL);
+	leave(&e);
+}
+
+/* Between two helpers a full queue is the caller's to mind: keysign tells auth again. */
+Test(link, between_helpers_a_full_queue_ends_nothing)
+{
+	struct ends e = { .base = event_base_new() };
+	static const uint8_t id[32];
+	struct ipc_SESSION_ID m = { .conn = 1, .hash = view_of(id, sizeof id) };
+	int r = SSH_OK;
+
+	cr_assert_eq(link_pair(e.fd), SSH_OK);
+	cr_assert_eq(link_new(&e.sup, e.base, e.fd[0], ROLE_KEY, ROLE_AUTH, &ops, &e.at_sup), SSH_OK);
+	cr_assert_eq(link_new(&e.acc, e.base, e.fd[1], ROLE_AUTH, ROLE_KEY, &ops, &e.at_acc), SSH_OK);
+	link_enter(e.sup, W_UP);
+	link_enter(e.acc, W_UP);
+	for (uint32_t i = 0; i < 100000 && r == SSH_OK; i++)
+		r = link_send(e.sup, IPC_SESSION_ID, &m);
+	cr_assert_eq(r, SSH_E_FULL);
+	spin(&e);
+	cr_assert(e.at_sup.gone == 0 && e.at_acc.gone == 0);
+	cr_assert_eq(link_send(e.sup, IPC_SESSION_ID, &m), SSH_OK);
+	leave(&e);
+}
+
+/* What cannot be kept is not lost in silence: both ends see the end of the link. */
+Test(link, ends_when_a_message_is_lost)
+{
+	const struct mem none = { nothing, NULL };
+	struct ends e;
+	int r = SSH_OK, p[2];
+
+	join(&e);
+	cr_assert_eq(pipe(p), 0);
+	reserve_open(NULL, 0, &none);
+	for (uint32_t i = 0; i < 100000 && r == SSH_OK; i++)
+		r = link_send(e.acc, IPC_PONG, &(struct ipc_PONG){ .seq = i });
+	cr_assert_eq(r, SSH_E_NOMEM);
+	cr_assert_eq(link_lend_fds(e.acc, IPC_CONN_NEW, &(struct ipc_CONN_NEW){ .slot = 1 }, &p[0], 1), SSH_E_NOMEM);
+	cr_assert_neq(fcntl(p[0], F_GETFD), -1, "lent");
+	cr_assert_eq(link_send_fds(e.acc, IPC_CONN_NEW, &(struct ipc_CONN_NEW){ .slot = 1 }, &p[0], 1), SSH_E_NOMEM);
+	cr_assert_eq(fcntl(p[0], F_GETFD), -1, "given");
+	cr_assert_eq(e.at_acc.gone, 0);
+	spin(&e);
+	cr_assert(e.at_acc.gone == 1 && e.at_acc.error == SSH_E_NOMEM);
+	reserve_open(NULL, 0, NULL);
+	close(p[1]);
 	leave(&e);
 }
 

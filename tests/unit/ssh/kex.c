@@ -439,9 +439,9 @@ Test(kex, takes_a_minute_at_most)
 	for (int i = 0; i < 2; i++) {
 		cr_assert_eq(ssh_deadline(p.side[i]), p.now + SSH_KEX_DEADLINE_MS);
 		cr_assert_eq(ssh_tick(p.side[i], p.now + SSH_KEX_DEADLINE_MS - 1), SSH_OK);
-		cr_assert_eq(ssh_tick(p.side[i], p.now + SSH_KEX_DEADLINE_MS), SSH_E_TIMEOUT);
+		cr_assert_eq(ssh_tick(p.side[i], p.now + SSH_KEX_DEADLINE_MS), SSH_E_KEX_TIME);
 		cr_assert_eq(ssh_deadline(p.side[i]), UINT64_MAX);
-		cr_assert(pair_said(&p, (enum ssh_role)i, err_text(SSH_E_TIMEOUT)));
+		cr_assert(pair_said(&p, (enum ssh_role)i, err_text(SSH_E_KEX_TIME)));
 	}
 	pair_free(&p);
 }

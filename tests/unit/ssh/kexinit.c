@@ -92,6 +92,47 @@ Test(kexinit, what_is_missing_is_named)
 	cr_assert_str_eq(why, "no matching compression method found");
 }
 
+/* RFC 5647 5.1, by the rules of Erlang's manual. */
+Test(kexinit, aes_gcm_as_cipher_and_mac)
+{
+	static const struct { const char *ciphers, *macs, *mine, *my_macs, *cipher, *mac; } rows[] = {
+#define A "AEAD_AES_128_GCM"
+#define B "AEAD_AES_256_GCM"
+		{ A, A, A, A, A, NULL },
+		{ A, "hmac-sha2-256", A, "hmac-sha2-256", A, NULL },		/* 1: the cipher takes the MAC along */
+		{ A, "hmac-md5", A, "hmac-sha2-256", A, NULL },			/* and nothing in common is enough */
+		{ B "," A, A "," B, A "," B, A "," B, B, NULL },		/* 2 before 3 */
+		{ "aes128-ctr," A, A, A ",aes128-ctr", A, A, NULL },		/* 3: the MAC takes the cipher along */
+		{ "aes128-ctr", B "," A, "aes128-ctr", A "," B, B, NULL },	/* 4, though nobody has it as a cipher */
+		{ "3des-cbc", A, "aes128-ctr", A, A, NULL },
+		{ "chacha20-poly1305@openssh.com", A, "chacha20-poly1305@openssh.com", A, A, NULL },
+		{ "aes256-gcm@openssh.com", A, "aes256-gcm@openssh.com", A, "aes256-gcm@openssh.com", NULL },
+		{ "aes128-ctr", "hmac-sha2-256," A, "aes128-ctr", A ",hmac-sha2-256", "aes128-ctr", "hmac-sha2-256" },
+		{ "aes128-ctr", A, "aes128-ctr", B, NULL, "no matching MAC found" },
+		{ A, A, B, B, NULL, "no matching cipher found" },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct kexinit c = offer(C25519, "ssh-ed25519", rows[i].ciphers, rows[i].macs);
+		struct kexinit s = offer(C25519, "ssh-ed25519", rows[i].mine, rows[i].my_macs);
+		struct kex_choice to;
+		const char *why;
+
+		if (rows[i].cipher == NULL) {
+			cr_assert_eq(kexinit_choose(&to, &c, &s, &why), SSH_E_NO_ALG, "row %zu", i);
+			cr_assert_str_eq(why, rows[i].mac);
+			continue;
+		}
+		cr_assert_eq(kexinit_choose(&to, &c, &s, &why), SSH_OK, "row %zu: %s", i, why);
+		for (int d = 0; d < 2; d++) {
+			cr_assert_str_eq(to.cipher[d]->name, rows[i].cipher, "row %zu", i);
+			cr_assert_eq(to.mac[d], rows[i].mac ? mac_alg_find(view_str(rows[i].mac)) : NULL, "row %zu", i);
+		}
+#undef A
+#undef B
+	}
+}
+
 Test(kexinit, odd_lists)
 {
 	static const char *const kex[] = { "", ",", ",,,", "curve25519", "curve25519-sha256 ", "Curve25519-sha256",

@@ -1,8 +1,9 @@
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
-#include "ssh/session.h"
+#include "ssh/kex.h"
 #include "tests/unit/ssh/pair.h"
 #include "tests/unit/ssh/talk.h"
 
@@ -116,6 +117,10 @@ Test(state, inside_a_packet)
 
 	cr_assert_lt(inside, apart + apart / 4, "%u refused, %u with the length apart", inside, apart);
 	moved_with("aes256-ctr", "hmac-sha2-512", by_97);
+	inside = moved_with("aes128-cbc", "hmac-sha2-256", bytewise);
+	cr_assert_lt(inside, apart + apart / 4, "%u refused, %u with the length apart", inside, apart);
+	moved_with("3des-cbc", "hmac-sha1-96", bytewise);
+	moved_with("aes256-cbc", "hmac-sha1", by_97);
 }
 
 Test(state, not_now)
@@ -216,6 +221,104 @@ Test(state, the_old_version_goes_on_in_rekeys)
 	pair_run(&p);
 	cr_assert_eq(ssh_error(p.side[SSH_CLIENT]), SSH_OK, "the exchange hash has the version that was sent");
 	cr_assert_eq(p.kex_done[SSH_CLIENT], 2u);
+	pair_free(&p);
+}
+
+/* ---- in the middle of a rekey -------------------------------------------------------------------- */
+
+static int hold(struct pair *p, enum ssh_role side, struct ssh_event *e)
+{
+	(void)p, (void)side;
+	return e->type == SSH_EV_NEED_SIGN;
+}
+
+/*
+ * The server moves at each step of an exchange, and once more where it stands; what was held back is said afterwards. begun: by whom, 2: both.
+ * Bit k of seen: it stood in state k.
+ */
+static unsigned moved_in_rekey(const char *kex, int begun, int asked)
+{
+	unsigned seen = 0;
+	int said = 0;
+	struct ssh_event e;
+	struct pair p;
+	char request[20];
+
+	snprintf(request, sizeof request, "%d chan=", SSH_EV_CHAN_REQUEST);
+	pair_init(&p);
+	pair_hostkey(&p, KEY_ED448);
+	p.policy[0].kex = p.policy[1].kex = kex;
+	pair_login(&p);
+	pair_channel(&p);
+	for (int side = 0; side < 2; side++)
+		if (begun == side || begun == 2)
+			cr_assert_eq(ssh_rekey(p.side[side]), SSH_OK);
+	p.hook = hold;
+	for (int round = 0; round < 400 && p.kex_done[SSH_SERVER] < 2; round++) {
+		pair_drain(&p, SSH_SERVER);
+		seen |= 1u << p.side[SSH_SERVER]->kex->state;
+		cr_assert_eq(replace(&p, SSH_SERVER), SSH_OK, "state %d", p.side[SSH_SERVER]->kex->state);
+		if (round == asked) {
+			cr_assert_eq(ssh_chan_request(p.side[SSH_SERVER], p.chan[SSH_SERVER], "held@test", 0, view_of(NULL, 0)), SSH_OK);
+			said = 1;
+		}
+		cr_assert_eq(replace(&p, SSH_SERVER), SSH_OK);
+		if (ssh_repeat_need(p.side[SSH_SERVER], &e))
+			pair_answer(&p, SSH_SERVER, &e);
+		pair_move(&p, SSH_SERVER);
+		pair_drain(&p, SSH_CLIENT);
+		pair_move(&p, SSH_CLIENT);
+	}
+	p.hook = NULL;
+	pair_run(&p);
+	for (int i = 0; i < 2; i++)
+		cr_assert_eq(ssh_error(p.side[i]), SSH_OK, "%s", err_name(ssh_error(p.side[i])));
+	cr_assert_eq(p.kex_done[SSH_CLIENT], 2u);
+	cr_assert(said || asked > 0);
+	if (said)
+		cr_assert_not_null(memmem(buf_head(&p.events[SSH_CLIENT]), buf_len(&p.events[SSH_CLIENT]), request, strlen(request)), "the request that was held");
+	pair_send(&p, SSH_SERVER, (const uint8_t *)"after", 5);
+	pair_send(&p, SSH_CLIENT, (const uint8_t *)"after", 5);
+	pair_free(&p);
+	return seen;
+}
+
+Test(state, every_step_of_a_rekey)
+{
+	const char *kex;
+	unsigned seen = 0;
+	int on;
+
+	for (size_t i = 0; (kex = alg_name(ALG_KEX, i, &on)) != NULL; i++)
+		for (int begun = 0; begun < 3; begun++)
+			for (int asked = 0; asked < (on ? 4 : 1); asked++)
+				seen |= moved_in_rekey(kex, begun, asked);
+	for (int k = KEX_IDLE; k < KEX_MAX; k++)
+		if (k != KEX_WAIT_GEX_GROUP && k != KEX_WAIT_GEX_REPLY && k != KEX_WAIT_REPLY && k != KEX_WAIT_HOSTKEY_OK)
+			cr_assert(seen & 1u << k, "never in %s", kex_state_name((enum kex_state)k));
+}
+
+/* Where the key that was shown is not there any more, nothing is signed with another. */
+Test(state, the_key_that_was_shown)
+{
+	struct ssh_event e;
+	struct privkey *was;
+	struct pair p;
+
+	pair_init(&p);
+	pair_login(&p);
+	pair_hostkey(&p, KEY_ED25519);
+	p.hook = hold;
+	cr_assert_eq(ssh_rekey(p.side[SSH_CLIENT]), SSH_OK);
+	pair_run(&p);
+	was = p.hostkeys[0];
+	p.hostkeys[0] = p.hostkeys[1];
+	p.hostkeys[1] = was;
+	p.hostkey_count = 1;
+	cr_assert_eq(replace(&p, SSH_SERVER), SSH_OK);
+	cr_assert_eq(ssh_repeat_need(p.side[SSH_SERVER], &e), 0);
+	cr_assert_eq(ssh_error(p.side[SSH_SERVER]), SSH_E_NO_SIGNER);
+	p.hostkey_count = 2;
 	pair_free(&p);
 }
 

@@ -253,3 +253,56 @@ Test(tree_backoff, temporary_children_have_no_pace)
 	start_child(&w, root_of(&w), "y", &spec);
 	HAPPENED(&w, "start y");
 }
+
+/* A child that was ended because we had no memory to serve it with is no crash, however often. */
+Test(tree_backoff, our_own_want_is_nobodys_crash)
+{
+	three(SUP_REST_FOR_ONE, 1);
+	for (int i = 0; i < 1000; i++) {
+		w.used = 0;
+		die(&w, b, SUP_STARVED);
+		HAPPENED(&w, "report b back-off");
+		cr_assert_eq(b->state, SUP_ST_WAITING);
+		cr_assert_eq(w.timer[b->id], 100);
+		cr_assert_eq(c->state, SUP_ST_UP, "its neighbours serve on meanwhile");
+		timeout(&w, b);
+		HAPPENED(&w, "term c; report c stop; start b; start c");
+		cr_assert_eq(count_up(root_of(&w)), 3);
+	}
+	cr_assert_eq(sup_window(root_of(&w), w.now), 0);
+	cr_assert_eq(w.exited, -1);
+	w.used = 0;
+	die(&w, b, SUP_ABNORMAL);
+	cr_assert_eq(count_up(root_of(&w)), 3);
+	cr_assert_eq(sup_window(root_of(&w), w.now), 1, "a crash is one as ever");
+}
+
+Test(tree_backoff, our_own_want_counts_where_there_is_no_back_off)
+{
+	struct sup_spec spec = worker(SUP_PERMANENT);
+
+	world_new(&w, SUP_ONE_FOR_ONE, 1, 5000);
+	a = add(root_of(&w), "a", &spec);
+	boot(&w);
+	die(&w, a, SUP_STARVED);
+	HAPPENED(&w, "report a restart; start a");
+	die(&w, a, SUP_STARVED);
+	cr_assert_eq(w.exited, 1);
+}
+
+Test(tree_backoff, our_own_want_brings_a_transient_child_back_and_a_temporary_one_not)
+{
+	struct sup_spec t = worker(SUP_TRANSIENT), once = worker(SUP_TEMPORARY);
+
+	t.backoff_min_ms = 100;
+	t.backoff_max_ms = 30000;
+	world_new(&w, SUP_ONE_FOR_ONE, 1, 5000);
+	a = add(root_of(&w), "a", &t);
+	b = add(root_of(&w), "b", &once);
+	boot(&w);
+	die(&w, a, SUP_STARVED);
+	die(&w, b, SUP_STARVED);
+	timeout(&w, a);
+	cr_assert_eq(a->state, SUP_ST_UP);
+	cr_assert_eq(b->state, SUP_ST_DOWN);
+}

@@ -19,8 +19,8 @@ Test(alg, finds_rows_by_exact_name_only)
 	cr_assert_null(cipher_alg_find(view_of("aes256-ctr\0", 11)));
 	cr_assert_eq(kex_alg_find(view_str("curve25519-sha256"))->hash, HASH_SHA256);
 	cr_assert_eq(mac_alg_find(view_str("hmac-sha2-512-etm@openssh.com"))->etm, 1);
-	cr_assert(comp_alg_known(view_str("none")));
-	cr_assert(!comp_alg_known(view_str("zlib")));
+	cr_assert_not_null(comp_alg_find(view_str("none")));
+	cr_assert_null(comp_alg_find(view_str("zlib@")));
 }
 
 Test(alg, old_algorithms_are_off)
@@ -35,9 +35,40 @@ Test(alg, old_algorithms_are_off)
 		cr_assert_eq(row->hash, HASH_SHA1);
 	}
 	cr_assert_null(sig_alg_find(view_str("rsa-sha2-1")));
-	cr_assert_null(cipher_alg_find(view_str("aes128-cbc")));
-	cr_assert_null(mac_alg_find(view_str("hmac-sha1")));
+	cr_assert_null(cipher_alg_find(view_str("blowfish-cbc")));
+	cr_assert_null(mac_alg_find(view_str("hmac-md5")));
 	cr_assert_null(kex_alg_find(view_str("gss-gex-sha1-")));
+}
+
+Test(alg, old_ciphers_and_macs_are_off)
+{
+	static const char *const ciphers[] = { "aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc", "AEAD_AES_128_GCM", "AEAD_AES_256_GCM" };
+	static const char *const macs[] = { "hmac-sha1", "hmac-sha1-96", "hmac-sha1-etm@openssh.com", "hmac-sha1-96-etm@openssh.com",
+	    "AEAD_AES_128_GCM", "AEAD_AES_256_GCM" };
+
+	for (size_t i = 0; i < sizeof ciphers / sizeof ciphers[0]; i++)
+		cr_assert_eq(cipher_alg_find(view_str(ciphers[i]))->is_default, 0, "%s", ciphers[i]);
+	for (size_t i = 0; i < sizeof macs / sizeof macs[0]; i++)
+		cr_assert_eq(mac_alg_find(view_str(macs[i]))->is_default, 0, "%s", macs[i]);
+}
+
+/* A MAC row without a hash is an AEAD cipher's name, and no other is. */
+Test(alg, macs_that_are_ciphers)
+{
+	const char *name;
+	unsigned n = 0;
+
+	for (size_t i = 0; (name = alg_name(ALG_MAC, i, NULL)) != NULL; i++) {
+		const struct cipher_alg *cipher = cipher_alg_find(view_str(name));
+
+		cr_assert_eq(mac_alg_find(view_str(name))->hash == HASH_NONE, cipher != NULL, "%s", name);
+		if (cipher == NULL)
+			continue;
+		cr_assert_gt(cipher->tag_len, 0u);
+		cr_assert_eq(mac_alg_find(view_str(name))->mac_len, cipher->tag_len);
+		n++;
+	}
+	cr_assert_eq(n, 2u);
 }
 
 /* Negotiated name, blob name and signature name are one row's: no two rows may contradict each other. */
@@ -85,7 +116,7 @@ Test(alg, defaults_are_the_default_rows_in_order)
 	    "aes256-gcm@openssh.com,aes128-ctr,aes192-ctr,aes256-ctr");
 	cr_assert_str_eq(alg_defaults(ALG_MAC), "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,"
 	    "hmac-sha2-256,hmac-sha2-512");
-	cr_assert_str_eq(alg_defaults(ALG_COMP), "none");
+	cr_assert_str_eq(alg_defaults(ALG_COMP), "none,zlib@openssh.com");
 }
 
 Test(alg, sha1_exchanges_are_known_and_off)
@@ -111,6 +142,6 @@ Test(alg, every_name_is_found_again)
 			cr_assert_leq(v.len, SSH_ALG_NAME_MAX);
 			cr_assert(k == ALG_KEX ? kex_alg_find(v) != NULL : k == ALG_SIG || k == ALG_HOSTKEY ? sig_alg_find(v) != NULL :
 			    k == ALG_CIPHER ? cipher_alg_find(v) != NULL : k == ALG_MAC ? mac_alg_find(v) != NULL :
-			    comp_alg_known(v), "%s", name);
+			    comp_alg_find(v) != NULL, "%s", name);
 		}
 }

@@ -320,6 +320,66 @@ Test(kem_all, dh_values_at_the_edges)
 	}
 }
 
+/* Random bytes, or bytes that are all the same: the exponents that a table is most likely to get wrong. */
+static void patterned(void *ctx, uint8_t *p, size_t n)
+{
+	int round = *(int *)ctx;
+
+	if (round < 4)
+		memset(p, round == 0 ? 0 : round == 1 ? 0xff : round == 2 ? 0x55 : 1, n);
+	else
+		for (size_t i = 0; i < n; i++)
+			p[i] = (uint8_t)(i * (size_t)round * 37 + (i >> 3) * 11 + (size_t)round);
+}
+
+/* RFC 7919 5.2: twice the strength of the group, and no bit of it is 0 by accident. */
+Test(kem_all, exponents)
+{
+	static const struct { enum kem_id kem; size_t bits; } rows[] = { { KEM_DH14, 225 }, { KEM_DH16, 325 }, { KEM_DH18, 400 } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		uint8_t pub[SSH_KEX_PUBLIC_MAX];
+		struct kem_secret s;
+		size_t n;
+		int round = 0;		/* random bytes of zeros */
+
+		cr_assert_eq(kem_start(rows[i].kem, NULL, patterned, &round, &s, pub, &n), SSH_OK);
+		cr_assert_geq(s.len * 8, rows[i].bits);
+		cr_assert_lt(s.len * 8, rows[i].bits + 8);
+		cr_assert(s.v[0] & 0x80);
+	}
+}
+
+/* With tables comes out what comes out without. */
+Test(kem_all, prepared_groups)
+{
+	static const enum kem_id all[] = { KEM_DH14, KEM_DH16, KEM_DH18 };
+	enum { ROUNDS = 8 };
+	static uint8_t without[ROUNDS][SSH_KEX_PUBLIC_MAX], with[SSH_KEX_PUBLIC_MAX];
+
+	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+		struct kem_secret s;
+		size_t n[ROUNDS], len;
+		struct kem_shared k;
+
+		for (int round = 0; round < ROUNDS; round++)
+			cr_assert_eq(kem_start(all[i], NULL, patterned, &round, &s, without[round], &n[round]), SSH_OK);
+		dh_prepare(all[i]);
+		dh_prepare(all[i]);
+		for (int round = 0; round < ROUNDS; round++) {
+			cr_assert_eq(kem_start(all[i], NULL, patterned, &round, &s, with, &len), SSH_OK);
+			cr_assert_eq(len, n[round]);
+			cr_assert_arr_eq(with, without[round], len);
+			/* the same group in numbers of its own, as a group exchange has it */
+			cr_assert_eq(kem_start(KEM_DH_GEX, dh_group_of(all[i]), patterned, &round, &s, with, &len), SSH_OK);
+			cr_assert_arr_eq(with, without[round], len);
+		}
+		agree(all[i], &k);
+	}
+	dh_prepare(KEM_X25519);		/* nothing */
+	dh_prepare(KEM_DH_GEX);
+}
+
 Test(kem_all, groups_that_are_none)
 {
 	const struct dh_group *good = dh_group_of(KEM_DH14);
