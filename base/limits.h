@@ -40,6 +40,11 @@
 #define SSH_CHANNELS_MAX         256u	/* per connection; OpenSSH clients stay far below */
 #define SSH_GLOBAL_REQUESTS_MAX   64u	/* our own unanswered global requests */
 #define CHAN_WINDOW      (2u << 20)	/* bytes we offer per channel, as OpenSSH */
+#define CHAN_WINDOW_MAX (16u << 20)	/* what it may grow to: 150 MB/s over 100 ms */
+#define CHAN_WINDOW_LIMIT (32u << 20)	/* what WindowMax may say: so much a program that stops reading can leave with us */
+#define CHAN_GRANT_MAX   (1u << 20)	/* given back at the latest: a quarter of a grown window would be too much at a time */
+#define CHAN_RTT_MAX      5000u	/* ms; who answers later than this is slow, not far away */
+#define CHAN_MEASURE_MS       10u	/* the clock's ticks are 1 ms: shorter measurements say nothing */
 #define CHAN_PACKET        (32u * 1024u)	/* largest DATA we ask for, as OpenSSH */
 #define CHAN_PACKET_MIN         1024u	/* a peer that wants smaller packets is refused (CVE-2026-59843 class) */
 #define CHAN_SEND_MAX          65536u	/* data in one packet of ours, whatever the peer would take */

@@ -325,6 +325,8 @@ static int set_int(const struct keyword *k, int64_t *to, const char *word, struc
 
 	if (r < 0)
 		return bad(why, "%s integer value %s.", k->name, r == SSH_E_TOO_BIG ? "too large" : "invalid");
+	if (k->key == KEY_WindowMax && (value < CHAN_WINDOW || value > CHAN_WINDOW_LIMIT))
+		return bad(why, "%s is %u to %u bytes, not %.20s", k->name, CHAN_WINDOW, CHAN_WINDOW_LIMIT, word);
 	*to = (int64_t)value;
 	return SSH_OK;
 }

@@ -338,7 +338,7 @@ void session_event(struct conn *c, const struct ssh_event *ev)
 		if (s->state == SES_WAIT_CLOSE || ev->ext != 0)
 			ssh_chan_consumed(c->ssh, s->chan, ev->data.len);
 		else
-			relay_input(&s->relay, ev->data);
+			relay_input(&s->relay, ev->data, ev->stays);
 		break;
 	case SSH_EV_CHAN_EOF:
 		relay_input_eof(&s->relay);

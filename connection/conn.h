@@ -8,6 +8,7 @@
 #include "connection/loop.h"
 #include "connection/prove.h"
 #include "connection/proxy.h"
+#include "connection/relay.h"
 #include "connection/survive.h"
 #include "ipc/link.h"
 #include "ssh/ssh.h"
@@ -39,6 +40,7 @@ struct conn {
 	struct link *sup, *key, *auth;	/* key, auth: NULL while that guard is being replaced */
 	struct ssh *ssh;		/* NULL before CONN_START */
 	struct loop loop;
+	struct gather gather;
 	struct survive survive;
 	struct proxy proxy;
 	struct answers answers;

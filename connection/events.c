@@ -65,6 +65,8 @@ static void on_debug(const struct ssh_event *ev)
 
 void events_take(struct conn *c, const struct ssh_event *ev)
 {
+	if (c->gather.relay != NULL && (ev->type != SSH_EV_CHAN_DATA || ev->chan != c->gather.relay->chan))
+		relay_flush(c);
 	switch (ev->type) {
 	case SSH_EV_IDENT:
 		on_ident(c, ev);

@@ -100,6 +100,7 @@ static void take_events(struct conn *c)
 
 	while (!c->over && !c->loop.paused && ssh_next(c->ssh, &ev) > 0)
 		events_take(c, &ev);
+	relay_flush(c);
 	if (c->over || ssh_error(c->ssh) == SSH_OK)
 		return;
 	reason = ssh_disconnect_reason(c->ssh, &text);

@@ -72,6 +72,7 @@ static int fill(struct policy *p, char *why, size_t size)
 		choose(&p->ssh.comps[i], v->Compression ? v->CompressionAlgorithms : "none");
 	/* MaxAuthTries is known to auth only, which says when it is enough (AUTH_VERDICT.last). */
 	p->ssh.max_auth_tries = SSH_AUTH_REQUESTS;
+	p->ssh.window_max = (uint32_t)v->WindowMax;
 	/* RekeyLimit comes with AUTH_POLICY, too: no keys but the first are agreed on before. */
 	return SSH_OK;
 }

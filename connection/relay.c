@@ -19,7 +19,7 @@
 #define SMALL 4096		/* one pty read; keystrokes should not make the output grow */
 #define OUTPUT_PIPE (256 * 1024)	/* as much as one read takes */
 #define INPUT_PIPE (1024 * 1024)	/* half a window: measured, less has to be copied to pending */
-#define PENDING_MAX (2 * CHAN_WINDOW)
+#define PENDING_MAX (CHAN_WINDOW_LIMIT + CHAN_WINDOW)
 
 static void stream_init(struct stream *s, struct relay *r, uint32_t ext)
 {
@@ -96,16 +96,32 @@ static int widen(struct relay *r)
 	return worth;
 }
 
-/* How many of the n bytes went; the rest has to wait. All of them when stdin is closed. */
-static size_t put(struct relay *r, const uint8_t *p, size_t n)
+/* Some places with bytes, n together. */
+struct pieces { struct iovec *iov; int count; size_t n; };
+
+/* Without the first k bytes. */
+static void advance(struct pieces *p, size_t k)
 {
-	size_t done = 0;
+	p->n -= k;
+	for (; p->count > 0 && k >= p->iov->iov_len; p->count--)
+		k -= p->iov++->iov_len;
+	if (p->count > 0) {
+		p->iov->iov_base = (uint8_t *)p->iov->iov_base + k;
+		p->iov->iov_len -= k;
+	}
+}
+
+/* How many bytes went; the rest is left in *p and has to wait. All of them when stdin is closed. */
+static size_t put(struct relay *r, struct pieces *p)
+{
+	size_t n = p->n, done = 0;
 
 	while (done < n && r->in.fd >= 0) {
-		ssize_t k = survive_write(r->c, BOOK_WRITE_PROGRAM, r->chan, r->in.fd, p + done, n - done);
+		ssize_t k = survive_writev(r->c, r->chan, r->in.fd, p->iov, p->count);
 
 		if (k >= 0) {
 			done += (size_t)k;
+			advance(p, (size_t)k);
 		} else if (errno == EAGAIN) {
 			if (!widen(r))
 				return done;
@@ -123,25 +139,60 @@ static void finish_input(struct relay *r)
 		stream_close(&r->in);
 }
 
-void relay_input(struct relay *r, struct view data)
+/* What does not go now is copied, and the client has to wait for it. */
+static void take_in(struct relay *r, struct pieces p)
 {
-	size_t done = 0;
+	size_t n = p.n, done = 0;
+
+	if (r->started && buf_len(&r->pending) == 0) {
+		done = put(r, &p);
+		if (done < n)
+			loop_pause(r->c);
+	}
+	if (r->started && r->in.fd < 0)
+		done = n;
+	if (done > 0)
+		ssh_chan_consumed(r->c->ssh, r->chan, done);
+	for (; done < n && p.count > 0; p.count--, p.iov++)
+		if (buf_append(&r->pending, p.iov->iov_base, p.iov->iov_len) < 0) {
+			conn_disconnect(r->c, 2, "out of memory");
+			return;
+		}
+}
+
+void relay_flush(struct conn *c)
+{
+	struct gather *g = &c->gather;
+	struct relay *r = g->relay;
+
+	if (r == NULL)
+		return;
+	g->relay = NULL;
+	take_in(r, (struct pieces){ g->iov, g->count, g->bytes });
+	session_settle(r->session);
+}
+
+void relay_input(struct relay *r, struct view data, int stays)
+{
+	struct iovec iov = { (void *)(uintptr_t)data.p, data.len };
+	struct gather *g = &r->c->gather;
 
 	r->bytes_in += data.len;
 	r->c->input_ms = clock_ms();
-
-	if (r->started && buf_len(&r->pending) == 0)
-		done = put(r, data.p, data.len);
-	if (r->started && r->in.fd < 0)
-		done = data.len;
-	if (done > 0)
-		ssh_chan_consumed(r->c->ssh, r->chan, done);
-	if (done == data.len)
+	if (!stays || !r->started || r->in.fd < 0 || buf_len(&r->pending) > 0) {
+		relay_flush(r->c);
+		take_in(r, (struct pieces){ &iov, 1, data.len });
 		return;
-	if (r->started && buf_len(&r->pending) == 0)
-		loop_pause(r->c);
-	if (buf_append(&r->pending, data.p + done, data.len - done) < 0)
-		conn_disconnect(r->c, 2, "out of memory");
+	}
+	if (g->relay == NULL) {
+		g->relay = r;
+		g->count = 0;
+		g->bytes = 0;
+	}
+	g->iov[g->count++] = iov;
+	g->bytes += data.len;
+	if (g->count == RELAY_GATHER_MAX)
+		relay_flush(r->c);
 }
 
 void relay_input_eof(struct relay *r)
@@ -153,10 +204,11 @@ void relay_input_eof(struct relay *r)
 static void write_pending(struct relay *r)
 {
 	size_t n = buf_len(&r->pending), done;
+	struct iovec iov = { buf_head(&r->pending), n };
 
 	if (n == 0)
 		return;
-	done = put(r, buf_head(&r->pending), n);
+	done = put(r, &(struct pieces){ &iov, 1, n });
 	if (r->in.fd < 0)
 		return;		/* closed meanwhile; the window has been told */
 	buf_consume(&r->pending, done);

@@ -2,6 +2,7 @@
 #define CONNECTION_RELAY_H
 #include <event2/event_struct.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "base/buf.h"
 #include "base/wire.h"
@@ -19,6 +20,7 @@ struct conn;
 struct session;
 
 #define RELAY_IOVECS_MAX 8	/* 256 KiB of 32 KiB packets */
+#define RELAY_GATHER_MAX 32	/* a read of 256 KiB is 8 of OpenSSH's packets, 16 of PuTTY's */
 
 struct stream {
 	struct relay *relay;
@@ -27,6 +29,14 @@ struct stream {
 	int armed, ready;	/* ready: its event is assigned */
 	int iovecs;		/* packets to ask for at a time; 0: less than one, see small_read() */
 	struct event event;
+};
+
+/* One channel's DATA of one read of the client's socket, where the core decrypted it, to be written at once; there is one of a connection. */
+struct gather {
+	struct relay *relay;	/* NULL: nothing is gathered */
+	int count;
+	size_t bytes;
+	struct iovec iov[RELAY_GATHER_MAX];
 };
 
 struct relay {
@@ -49,8 +59,10 @@ int  relay_start(struct relay *, const int *fds, int n);
 int  relay_adopt(struct relay *, const int fds[3]);
 /* Waits for nothing any more, until relay_rearm(). */
 void relay_still(struct relay *);
-/* CHAN_DATA; also before relay_start(). */
-void relay_input(struct relay *, struct view);
+/* CHAN_DATA; also before relay_start(). stays: as in the event; then it may be written later, by relay_flush(). */
+void relay_input(struct relay *, struct view, int stays);
+/* Writes what was gathered; before any event but more DATA of the same channel, and before the core gets input. */
+void relay_flush(struct conn *);
 void relay_input_eof(struct relay *);
 /* Nobody reads stdin any more: what is pending and what comes is dropped, the window stays open. */
 void relay_close_input(struct relay *);

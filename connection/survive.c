@@ -313,17 +313,21 @@ ssize_t survive_fill(struct conn *c, uint32_t chan, unsigned which, int fd, stru
 	return told(n);
 }
 
-ssize_t survive_write(struct conn *c, enum memory_kind kind, uint32_t chan, int fd, const uint8_t *p, size_t len)
+/* writev(2) where there is more than one place: write(2) costs the kernel less. */
+static ssize_t write_booked(struct conn *c, enum memory_kind kind, uint32_t chan, int fd, const struct iovec *iov, int count)
 {
 	const struct memory_entry *known;
 	struct memory_entry *e;
+	size_t len = 0;
 	ssize_t n;
 
+	for (int i = 0; i < count; i++)
+		len += iov[i].iov_len;
 	if (c->survive.replay != NULL && (known = replay_next(c, kind, chan, 0, len)) != NULL)
 		return told(known->result);
 	replay_check(c, fd);
 	e = entry_begin(c, kind, chan, 0, len, 0);
-	n = write(fd, p, len);
+	n = count == 1 ? write(fd, iov->iov_base, len) : writev(fd, iov, count);
 	if (n > 0)
 		c->survive.wchar += (size_t)n;
 	else if (n < 0)
@@ -331,6 +335,18 @@ ssize_t survive_write(struct conn *c, enum memory_kind kind, uint32_t chan, int 
 	if (e != NULL)
 		entry_end(&c->survive, e, n, 0);
 	return told(n);
+}
+
+ssize_t survive_write(struct conn *c, enum memory_kind kind, uint32_t chan, int fd, const uint8_t *p, size_t len)
+{
+	struct iovec iov = { (void *)(uintptr_t)p, len };
+
+	return write_booked(c, kind, chan, fd, &iov, 1);
+}
+
+ssize_t survive_writev(struct conn *c, uint32_t chan, int fd, const struct iovec *iov, int count)
+{
+	return write_booked(c, BOOK_WRITE_PROGRAM, chan, fd, iov, count);
 }
 
 ssize_t survive_read_client(struct conn *c)

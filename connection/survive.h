@@ -49,6 +49,8 @@ uint64_t survive_cause(struct conn *, enum memory_kind, uint32_t chan, unsigned 
 /* As read(2) on the program's stream, and write(2). */
 ssize_t survive_read(struct conn *, uint32_t chan, unsigned which, int fd, uint8_t *, size_t n);
 ssize_t survive_write(struct conn *, enum memory_kind, uint32_t chan, int fd, const uint8_t *, size_t n);
+/* As writev(2), to a program. */
+ssize_t survive_writev(struct conn *, uint32_t chan, int fd, const struct iovec *, int count);
 /* As readv(2) into what ssh_chan_fill() gave, and ssh_chan_fill_done(). */
 ssize_t survive_fill(struct conn *, uint32_t chan, unsigned which, int fd, struct iovec *, int n);
 /* Reads what the client sent into the core; as read(2). */

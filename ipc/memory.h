@@ -18,7 +18,7 @@
 #define MEMORY_MAGIC   0x4353424bu	/* "CSBK" */
 #define MEMORY_VERSION 3u
 #define MEMORY_LOG     (1u << 20)
-#define MEMORY_STATE   (16u << 20)
+#define MEMORY_STATE   (48u << 20)	/* it takes memory as far as it is written: a whole window may wait for a program */
 #define MEMORY_SEED    32u
 #define MEMORY_LOCKED  (1u << 20)	/* of each slot: its head and the keys in its state; with the log they fit the usual RLIMIT_MEMLOCK of 8 MiB */
 

@@ -53,7 +53,7 @@ static const struct seccomp_check checks_loop[] = { CHECKS_LOOP, { .call = -1 } 
 	SYS_open, SYS_openat, SYS_openat2, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_stat, SYS_lstat, SYS_statx, \
 	SYS_readlink, SYS_readlinkat, SYS_socket, SYS_getcwd, SYS_ioctl, SYS_sysinfo, SYS_uname, SYS_prlimit64
 
-#define CALLS_CONNECTION CALLS_BASE, SYS_setsockopt, SYS_ioctl, SYS_mlock2
+#define CALLS_CONNECTION CALLS_BASE, SYS_writev, SYS_setsockopt, SYS_ioctl, SYS_mlock2
 
 /* fcntl could aim signals, setsockopt(SO_LINGER) could make the supervisor wait in its close(), ioctl could do anything. */
 static const struct seccomp_check checks_connection[] = {

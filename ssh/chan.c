@@ -4,6 +4,8 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/limits.h"
+#include "base/log.h"
 #include "ssh/mux.h"
 
 /* What RFC 4254 5.2 keeps count of; whoever breaks this would hand out windows that nobody has room for. */
@@ -23,13 +25,54 @@ static struct ssh_event *tell(struct ssh *s, enum ssh_event_type type, const str
 
 /* ---- receiving */
 
+void chan_answered(struct ssh *s, struct chan *c)
+{
+	uint64_t took = s->now - c->asked_at;
+
+	if (c->asked_at == 0)
+		return;
+	c->asked_at = 0;
+	if (took < s->mux->rtt)		/* a busy line or peer only makes it longer */
+		s->mux->rtt = took;
+}
+
+/*
+ * n bytes were consumed. After a round trip or more: with a window of twice what one round trip consumes the peer never waits for it.
+ * What is larger already stays: it costs nothing while it is consumed.
+ */
+static void measure(struct ssh *s, struct chan *c, size_t n)
+{
+	struct mux *m = s->mux;
+	uint64_t took = s->now - c->measured_at, window, most;
+
+	if (m->rtt > CHAN_RTT_MAX || c->eof_got || c->close_got)
+		return;
+	c->drained += n;
+	if (took < m->rtt || took < CHAN_MEASURE_MS)
+		return;
+	window = 2 * c->drained * m->rtt / took;
+	c->measured_at = s->now;
+	c->drained = 0;
+	most = m->window_max - m->grown;	/* all of them together */
+	if (c->window + most > m->window_max)
+		most = m->window_max > c->window ? m->window_max - c->window : 0;
+	if (window <= c->window || most == 0)
+		return;
+	n = window - c->window < most ? window - c->window : most;
+	c->window += (uint32_t)n;
+	c->grown += (uint32_t)n;
+	m->grown += (uint32_t)n;
+	c->credit += n;
+	log_ev(LOGL_DEBUG, "ev=window chan=%u window=%u rtt=%u", c->id, c->window, (unsigned)m->rtt);
+}
+
 /*
  * Gives consumed bytes back to the peer, not in driblets: a quarter of the window at a time, so the peer always
  * has three quarters while nothing is unread. Each WINDOW_ADJUST is a packet, a write and a turn of the peer's loop.
  */
 static int grant(struct ssh *s, struct chan *c)
 {
-	uint64_t enough = c->window / 4;
+	uint64_t enough = c->window / 4 < CHAN_GRANT_MAX ? c->window / 4 : CHAN_GRANT_MAX;
 	struct wr w;
 	int r;
 
@@ -55,6 +98,7 @@ int ssh_chan_consumed(struct ssh *s, uint32_t chan, size_t n)
 		return SSH_E_NOT_NOW;
 	c->unread -= n;
 	c->credit += n;
+	measure(s, c, n);
 	r = grant(s, c);
 	return r < 0 ? ssh_fail(s, r) : SSH_OK;
 }
@@ -84,6 +128,7 @@ static int received(struct ssh *s, uint32_t id, uint32_t ext, struct view data)
 		return SSH_E_BUG;
 	e->ext = ext;
 	e->data = data;
+	e->stays = data.p >= s->in.v && data.p < s->in.v + s->in.size;	/* nothing is written there before the next input */
 	return SSH_OK;
 }
 
@@ -450,4 +495,33 @@ int chan_import(struct chan *c, struct rd *in)
 	if (c->state != CHAN_OPENING && c->peer_packet < CHAN_PACKET_MIN)
 		return SSH_E_STATE;
 	return SSH_OK;
+}
+
+static void put_since(const struct ssh *s, struct wr *w, uint64_t at)
+{
+	wr_u64(w, at == 0 ? 0 : s->now - at + 1);
+}
+
+static uint64_t get_since(const struct ssh *s, struct rd *in)
+{
+	uint64_t age = rd_u64(in);
+
+	return age == 0 || age > s->now ? 0 : s->now - age + 1;
+}
+
+void chan_export_growth(const struct ssh *s, const struct chan *c, struct wr *w)
+{
+	wr_u32(w, c->grown);
+	wr_u64(w, c->drained);
+	put_since(s, w, c->measured_at);
+	put_since(s, w, c->asked_at);
+}
+
+int chan_import_growth(const struct ssh *s, struct chan *c, struct rd *in)
+{
+	c->grown = rd_u32(in);
+	c->drained = rd_u64(in);
+	c->measured_at = get_since(s, in);
+	c->asked_at = get_since(s, in);
+	return in->bad || c->grown > c->window || c->drained > UINT64_C(1) << 40 ? SSH_E_STATE : SSH_OK;
 }

@@ -148,7 +148,10 @@ void dispatch_forget(struct ssh *s)
 		return;
 	if (!s->authenticated)		/* it may have held a password */
 		packet_wipe(s);
-	buf_consume(&s->in, s->in_packet);
+	if (s->more->lent.len > 0)
+		s->in.head += s->in_packet;	/* what is moved here next must not lie on data that stays */
+	else
+		buf_consume(&s->in, s->in_packet);
 	s->in_packet = 0;
 }
 

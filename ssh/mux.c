@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/mem.h"
 
 _Static_assert(SSH_GLOBAL_REQUESTS_MAX <= 64, "mux.probes has a bit for each");
@@ -23,6 +24,8 @@ int mux_new(struct ssh *s)
 	if (m->max > CHAN_SLOTS_MAX)
 		m->max = CHAN_SLOTS_MAX;
 	m->heard = s->now;
+	m->rtt = UINT64_MAX;
+	m->window_max = s->policy.window_max ? s->policy.window_max : CHAN_WINDOW_MAX;
 	s->mux = m;
 	return SSH_OK;
 }
@@ -66,6 +69,7 @@ int mux_peer_chan(struct ssh *s, uint32_t id, struct chan **c)
 	*c = mux_find(s, id);
 	if (*c == NULL || (*c)->state != CHAN_OPEN || (*c)->close_got)
 		return ssh_fail_text(s, SSH_E_PROTOCOL, "nonexistent channel");
+	chan_answered(s, *c);
 	return SSH_OK;
 }
 
@@ -117,6 +121,7 @@ static int take(struct ssh *s, enum chan_state state, struct chan **res)
 
 void mux_forget(struct ssh *s, struct chan *c)
 {
+	s->mux->grown -= c->grown;
 	c->state = CHAN_FREE;
 	c->id = (c->id + CHAN_SLOTS_MAX) & CHAN_ID_MASK;
 	s->mux->used--;
@@ -184,6 +189,7 @@ int ssh_on_chan_opened(struct ssh *s, struct rd *in)
 	if (packet < CHAN_PACKET_MIN)
 		return ssh_fail_text(s, SSH_E_PROTOCOL, "maximum packet size too small");
 	c->state = CHAN_OPEN;
+	chan_answered(s, c);
 	c->peer = peer;
 	c->peer_room = window;
 	c->peer_packet = packet;
@@ -231,6 +237,7 @@ int ssh_chan_open(struct ssh *s, const char *type, struct view rest, uint32_t *c
 	wr_raw(&w, rest.p, rest.len);
 	if ((r = msg_end(s, &w)) < 0)
 		return ssh_fail(s, r);
+	c->asked_at = s->now;
 	*chan = c->id;
 	return SSH_OK;
 }
@@ -250,6 +257,7 @@ int ssh_chan_accept(struct ssh *s, uint32_t chan)
 	wr_u32(&w, c->packet);
 	if ((r = msg_end(s, &w)) < 0)
 		return ssh_fail(s, r);
+	c->asked_at = s->now;
 	c->state = CHAN_OPEN;
 	return SSH_OK;
 }
@@ -450,7 +458,34 @@ int mux_export(const struct ssh *s, struct wr *w)
 	wr_u32(w, m->size);
 	for (uint32_t i = 0; i < m->size; i++)
 		chan_export(&m->slots[i], w);
+	wr_u64(w, m->rtt);
+	wr_u32(w, m->window_max);
+	for (uint32_t i = 0; i < m->size; i++)
+		if (m->slots[i].state != CHAN_FREE)
+			chan_export_growth(s, &m->slots[i], w);
 	return wr_done(w);
+}
+
+/* What was not there before windows grew: then they begin to. */
+static int import_growth(struct ssh *s, struct rd *in)
+{
+	struct mux *m = s->mux;
+	uint64_t grown = 0;
+	int r;
+
+	if (rd_left(in) == 0)
+		return SSH_OK;
+	m->rtt = rd_u64(in);
+	m->window_max = rd_u32(in);
+	if (in->bad || m->window_max > CHAN_WINDOW_LIMIT)
+		return SSH_E_STATE;
+	for (uint32_t i = 0; i < m->size; i++)
+		if (m->slots[i].state != CHAN_FREE) {
+			TRY(chan_import_growth(s, &m->slots[i], in));
+			grown += m->slots[i].grown;
+		}
+	m->grown = (uint32_t)grown;
+	return grown > m->window_max ? SSH_E_STATE : SSH_OK;
 }
 
 int mux_import(struct ssh *s, struct rd *in)
@@ -482,5 +517,5 @@ int mux_import(struct ssh *s, struct rd *in)
 			return SSH_E_STATE;
 		m->used += m->slots[i].state != CHAN_FREE;
 	}
-	return SSH_OK;
+	return import_growth(s, in);
 }

@@ -22,6 +22,10 @@ struct mux {
 	int fill_count;
 	size_t fill_each;
 	uint32_t room_next;		/* whose turn it is to hear of room */
+	/* windows grow */
+	uint64_t rtt;			/* ms, the shortest that was seen; UINT64_MAX: none yet */
+	uint32_t window_max;		/* of one channel, and of what all grew by */
+	uint32_t grown;			/* all channels */
 };
 
 /* The channel of our number id in any state but free, or NULL; borrowed until a channel is opened. */

@@ -213,8 +213,9 @@ size_t ssh_input_room(struct ssh *s)
 
 	if (ssh_input_keep(s) < 0 || (have = buf_len(&s->in)) >= s->in.max)
 		return 0;
-	/* One storage size for all reads: what is left of the last packet takes from the room. */
-	want = want >= 2 * have ? want - have : want / 2;
+	/* One storage size for all small reads: what is left of the last packet takes from the room. Large ones are always whole. */
+	if (want < INPUT_ROOM_MAX)
+		want = want >= 2 * have ? want - have : want / 2;
 	return want < s->in.max - have ? want : s->in.max - have;
 }
 
@@ -261,6 +262,8 @@ int ssh_input_lend(struct ssh *s, const uint8_t *p, size_t n, uint64_t now_ms)
 		return s->error;
 	if (s->more->lent.len > 0 || !s->authenticated || n > s->in.max - buf_len(&s->in))
 		return ssh_fail(s, SSH_E_BUG);
+	if (buf_reserve(&s->in, n) == NULL)	/* all of it at once: it does not move then while its packets are opened */
+		return ssh_fail(s, SSH_E_NOMEM);
 	s->more->lent = view_of(p, n);
 	note_read(s, n);
 	return SSH_OK;

@@ -52,6 +52,7 @@ struct ssh_policy {
 	uint64_t rekey_bytes;		/* per direction; 0: by the cipher (RFC 4344 3.2) */
 	uint64_t rekey_ms;		/* 0: never by time */
 	uint32_t window, max_packet;	/* what we offer per channel; 0: CHAN_WINDOW, CHAN_PACKET */
+	uint32_t window_max;		/* what a window may grow to, and all of a connection together by; 0: CHAN_WINDOW_MAX */
 	unsigned max_auth_tries;	/* server: FAILUREs before disconnect, as MaxAuthTries; 0: 6 */
 	unsigned max_channels;		/* 0: SSH_CHANNELS_MAX */
 	uint64_t alive_ms;		/* keepalive@openssh.com after this much silence once OPEN; 0: never */
@@ -127,7 +128,7 @@ enum ssh_event_type {
 	SSH_EV_CHAN_OPEN,	/* type, data = rest -> ssh_chan_accept() or ssh_chan_refuse(), now or later */
 	SSH_EV_CHAN_OPENED,	/* ours was accepted; data = rest */
 	SSH_EV_CHAN_REFUSED,	/* ours was refused; count = reason, text; the number is free again */
-	SSH_EV_CHAN_DATA,	/* ext (0, or 1 = stderr), data; say ssh_chan_consumed() when it is gone on */
+	SSH_EV_CHAN_DATA,	/* ext (0, or 1 = stderr), data, stays; say ssh_chan_consumed() when it is gone on */
 	SSH_EV_CHAN_ROOM,	/* the peer's window opened from 0 */
 	SSH_EV_CHAN_EOF,
 	SSH_EV_CHAN_CLOSING,	/* the peer closed a channel of ssh_chan_linger(): nothing more comes; ssh_chan_close() is yours to say */
@@ -168,6 +169,7 @@ struct ssh_event {
 	uint32_t chan, ext, count;
 	unsigned key;			/* NEED_SIGN: index given to ssh_add_hostkey() */
 	int want_reply, ok, partial, first;
+	int stays;			/* CHAN_DATA: data outlives this event, until the next input, ssh_tick() or ssh_export() */
 	struct view user, service, alg, text, data, data2, data3;
 	struct view ctype;		/* CHAN_OPEN, GLOBAL_REQUEST: the type's name */
 	struct ssh_req req;

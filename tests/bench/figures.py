@@ -189,7 +189,8 @@ def by_turns(figure):
 
 def take(job, servers):
     """{server or "floor": {figure: [value of each repetition]}}, servers in turn so that a slow minute meets all."""
-    samples, every = {}, {"login": login, "memory": by_turns(memory), "down": by_turns(down), "up": by_turns(up), "echo": echo}
+    import far                              # which measures with this module's clients
+    samples, every = {}, {"login": login, "memory": by_turns(memory), "down": by_turns(down), "up": by_turns(up), "echo": echo, "far": far.figure}
     for s in servers:
         s.begin()
     for rep in range(job["reps"]):

@@ -19,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -229,6 +230,7 @@ static void bulk(int sending, size_t bytes, size_t packet)
 	for (int end = 0; end < 2; end++) {
 		if (fork() != 0)
 			continue;
+		prctl(PR_SET_NAME, end == 0 ? "feeder" : "swallow");	/* for a profile */
 		close(tcp[1]);
 		close(p[sending ? 0 : 1]);
 		if (sending && end == 0)

@@ -13,14 +13,18 @@ import room  # noqa: E402
 def bench():
     import figures
     import lab
+    import profiles
     import server
     import survive
     import table
     job = json.loads(os.environ["BENCH_JOB"])
     lab.furnish()
     server.furnish(job)
-    if job["survive"]:
+    if job["survive"] or job["other"]:
         print(survive.bench(job))
+        return 0
+    if job["profile"]:
+        print(profiles.bench(job))
         return 0
     began, load = time.strftime("%Y-%m-%d %H:%M"), os.getloadavg()[0]
     servers = [server.Measured(name) for name in job["servers"]]

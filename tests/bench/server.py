@@ -34,8 +34,8 @@ def _enter(group):
 class Measured(lab.Server):
     """coppiced or sshd, with the same configuration; more: lines for this one only, called variant."""
 
-    def __init__(self, name, variant="", more=()):
-        self.name = name
+    def __init__(self, name, variant="", more=(), build=lab.BUILD):
+        self.name, self.build = name, build
         self.variant = variant
         self.group = "%s/%s-%s%s" % (_home, _tag, name, variant)
         os.mkdir(self.group)
@@ -48,7 +48,7 @@ class Measured(lab.Server):
         return "\n".join(lines) + "\n"
 
     def program(self):
-        return lab.BUILD + "/sbin/coppiced" if self.name == "coppiced" else "/usr/sbin/sshd"
+        return self.build + "/sbin/coppiced" if self.name == "coppiced" else "/usr/sbin/sshd"
 
     def ours(self, pid):
         """Is it a process of the server, not the user's shell or command?"""
@@ -56,7 +56,7 @@ class Measured(lab.Server):
             exe = os.readlink("/proc/%d/exe" % pid)
         except OSError:
             return False
-        return exe.startswith(lab.BUILD + "/") if self.name == "coppiced" else exe.split(" ")[0] == "/usr/sbin/sshd"
+        return exe.startswith(self.build + "/") if self.name == "coppiced" else exe.split(" ")[0] == "/usr/sbin/sshd"
 
     def begin(self):
         """Starts it inside its group: what it forks at once is then in it too."""

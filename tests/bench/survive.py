@@ -1,4 +1,4 @@
-"""What SurviveCrash costs: the same daemon without and with it, in turn, so that a slow minute meets both."""
+"""What SurviveCrash costs: the same daemon without and with it, in turn, so that a slow minute meets both. Or what a change does: two builds."""
 import os
 import statistics
 import sys
@@ -29,7 +29,10 @@ def row(way, cipher, pairs):
 
 def bench(job):
     began, load = time.strftime("%Y-%m-%d %H:%M"), os.getloadavg()[0]
-    servers = [server.Measured("coppiced", "-survive-" + x, ("SurviveCrash " + x,)) for x in ("no", "yes")]
+    if job["other"]:
+        what, servers = ("other build", "this one"), [server.Measured("coppiced", "-other", build=os.path.abspath(job["other"])), server.Measured("coppiced")]
+    else:
+        what, servers = ("SurviveCrash no", "yes"), [server.Measured("coppiced", "-survive-" + x, ("SurviveCrash " + x,)) for x in ("no", "yes")]
     pairs = {}
     try:
         for s in servers:
@@ -45,7 +48,7 @@ def bench(job):
         for s in servers:
             s.end()
     lab.check(pairs, "no figure of down and up was asked for")
-    lines = ["| CPU, s per GB | SurviveCrash no | yes | yes/no | half of the pairs within |", "|---|---:|---:|---:|---:|"]
+    lines = ["| CPU, s per GB | %s | %s | ratio | half of the pairs within |" % what, "|---|---:|---:|---:|---:|"]
     lines += [row(way, cipher, got) for (way, cipher), got in pairs.items()]
     return "%s, %s, %d CPUs; medians of %d pairs of %g GB. Load average at the start: %.1f.\n\n%s" % (
         began, table.cpu_model(), os.cpu_count(), job["reps"], job["bytes"] / 1e9, load, "\n".join(lines))

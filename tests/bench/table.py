@@ -14,6 +14,8 @@ ROWS = (
     ("down_mb_s", "exec down: MB/s", 0, "≥ 1.00", "down_mb_s"),
     ("up_cpu_s", "exec up: CPU, s per GB", 3, "≤ 0.70", "up_cpu_s"),
     ("up_mb_s", "exec up: MB/s", 0, "≥ 1.00", "up_mb_s"),
+    ("far_up_mb_s", "exec up, far away: MB/s", 1, "≥ 3", None),
+    ("far_down_mb_s", "exec down, far away: MB/s", 1, "≥ 1.00", None),
     ("echo_median_us", "keystroke echo: median, µs", 0, "≤ 1.00", None),
     ("echo_p95_us", "keystroke echo: 95 of 100 within, µs", 0, "", None),
 )
@@ -22,7 +24,7 @@ NOTES = """\
 CPU is the kernel's account of the server's whole process tree (a control group), the dead included. Login: everything the server started, the
 user's `sh -c true` too; %(logins)d logins, one here, one there. Memory: the server's processes without the user's shell, with %(sessions)d sessions on terminals, less
 those with none, for each. Bulk: %(gb)g GB with aes128-gcm@openssh.com, one login included, without the CPU of the user's `head` or `cat`; the wall clock is the
-client's. Echo: %(keys)d keystrokes to a remote terminal, one here, one there. Floor: the bare work without a server, pipe, AES-128-GCM and loopback TCP in blocks of
+client's. Far away: %(far)d MB through a relay that hands every byte on later, %(far_ms)d ms there and back, less the time of a login through it. Echo: %(keys)d keystrokes to a remote terminal, one here, one there. Floor: the bare work without a server, pipe, AES-128-GCM and loopback TCP in blocks of
 256 KiB; fork and exec of `sh -c true` with the arithmetic of one handshake and login. Medians of %(reps)d repetitions in turn."""
 
 
@@ -50,10 +52,10 @@ def make(job, servers, samples, began, load):
         ratio = a / b if a is not None and b else None
         lines.append("| %s | %s | %s | %s | %s | %s |" % (text, number(a, digits), number(b, digits), number(ratio, 2), aim, number(c, digits)))
     where = "%s, %s, %d CPUs, Linux %s" % (began, cpu_model(), os.cpu_count(), platform.release())
-    notes = NOTES % dict(job, gb=job["bytes"] / 1e9)
+    notes = NOTES % dict(job, gb=job["bytes"] / 1e9, far=job["far_bytes"] // 10**6)
     said = ", ".join("%s is %s" % x for x in sorted(idents.items()))
     text = "%s; %s. Load average at the start: %.1f.\n\n%s\n\n%s\n" % (where, said, load, "\n".join(lines), notes)
     data = {"date": began, "ended": time.strftime("%Y-%m-%d %H:%M"), "cpu": cpu_model(), "cpus": os.cpu_count(), "kernel": platform.release(),
-            "load": load, "servers": idents, "options": {k: job[k] for k in ("reps", "logins", "sessions", "bytes", "keys")},
+            "load": load, "servers": idents, "options": {k: job[k] for k in ("reps", "logins", "sessions", "bytes", "far_bytes", "far_ms", "keys")},
             "medians": medians, "samples": samples}
     return text, data
