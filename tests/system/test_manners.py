@@ -3,6 +3,7 @@ import hashlib
 import os
 import re
 import signal
+import socket
 import struct
 import subprocess
 import time
@@ -34,6 +35,19 @@ class Talker(Raw):
 
 def extensions(r):
     return [(r.string(), r.string()) for _ in range(r.u32())]
+
+
+@limit(30)
+def test_the_first_flight_waits_for_nobody():
+    """Identification and KEXINIT are there before the client has said a byte (RFC 4253 4.2, 7.1)."""
+    with Server() as server, socket.create_connection((HOST, server.port), 20) as c:
+        got = b""
+        while b"\r\n" not in got or len(got) < got.index(b"\r\n") + 2 + 6:
+            more = c.recv(4096)
+            check(more, "the server closed", got)
+            got += more
+        check(got.startswith(b"SSH-2.0-"), "no identification", got[:40])
+        same(got[got.index(b"\r\n") + 2 + 5], rawssh.KEXINIT, "first message")
 
 
 # ---- EXT_INFO ------------------------------------------------------------------------------
