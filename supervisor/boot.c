@@ -18,20 +18,21 @@
 #include "base/log.h"
 #include "base/reserve.h"
 #include "ipc/clock.h"
-#include "supervisor/become.h"
 #include "supervisor/activation.h"
+#include "supervisor/become.h"
 #include "supervisor/boxes.h"
 #include "supervisor/broker.h"
-#include "supervisor/command_child.h"
 #include "supervisor/cgroup.h"
+#include "supervisor/command_child.h"
 #include "supervisor/config.h"
 #include "supervisor/control.h"
 #include "supervisor/detach.h"
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
-#include "supervisor/keep.h"
+#include "supervisor/hail.h"
 #include "supervisor/handoff.h"
 #include "supervisor/health.h"
+#include "supervisor/keep.h"
 #include "supervisor/lastgood.h"
 #include "supervisor/listen.h"
 #include "supervisor/manager.h"
@@ -40,14 +41,14 @@
 #include "supervisor/proc.h"
 #include "supervisor/programs.h"
 #include "supervisor/reload.h"
-#include "supervisor/resume.h"
+#include "supervisor/replace.h"
 #include "supervisor/reports.h"
+#include "supervisor/resume.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
 #include "supervisor/state.h"
 #include "supervisor/store.h"
 #include "supervisor/upgrade.h"
-#include "supervisor/replace.h"
 #include "supervisor/version.h"
 #include "supervisor/watchdog.h"
 
@@ -193,6 +194,7 @@ void daemon_stop(struct daemon *d)
 	reports_tell(d, HAPPENS_STOP, LOGL_INFO, NULL, (struct tell[]){ TELL_NUMBER("pid", getpid()), TELL_END });
 	d->stopping = 1;
 	state_daemon(d);
+	hail_farewell(d, "the server is stopping");
 	if (root->node->state == SUP_ST_DOWN)
 		event_base_loopbreak(d->base);
 	else

@@ -49,10 +49,25 @@ const char *hail_words(char *out, size_t size, const char *who, const char *text
 	return out;
 }
 
-void hail_end(struct session *s, const char *text, int *told)
+static int say_end(const struct session *s, const char *text)
 {
 	struct link *l = link_of(s);
-	int said = l != NULL && link_send(l, IPC_CONN_END, &(struct ipc_CONN_END){ .reason = BY_APPLICATION, .text = at_most(text, REASON_MOST) }) == SSH_OK;
+
+	return l != NULL && link_send(l, IPC_CONN_END, &(struct ipc_CONN_END){ .reason = BY_APPLICATION, .text = at_most(text, REASON_MOST) }) == SSH_OK;
+}
+
+void hail_farewell(struct daemon *d, const char *text)
+{
+	struct session *s;
+	size_t at = 0;
+
+	while ((s = table_next(&d->sessions, &at)) != NULL)
+		say_end(s, text);
+}
+
+void hail_end(struct session *s, const char *text, int *told)
+{
+	int said = say_end(s, text);
 
 	if (told != NULL)
 		*told = said;

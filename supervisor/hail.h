@@ -19,4 +19,7 @@ const char *hail_words(char *out, size_t size, const char *who, const char *text
  */
 void     hail_end(struct session *, const char *text, int *told);
 
+/* The reason alone, to every client: before the tree stops, whose order would end the programs first. */
+void     hail_farewell(struct daemon *, const char *text);
+
 #endif

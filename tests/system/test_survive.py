@@ -379,10 +379,10 @@ def test_sessions_that_change_keys_outlive_their_processes():
                 check(not faults, "after kill %d: %s" % (killed + 1, "; ".join(faults)))
             was = {m: m.progress for m in movers}
             wait_until(lambda: all(m.progress > was[m] or m.fault for m in movers), 20, text="some stand still")
+            wait_until(lambda: sum(r["value"] for r in rows(server, "stats") if r["counter"] == "rekeys") > KILLS // 2, 60, text="few keys were exchanged")
             for m in movers:
                 m.finish()
             check(not any(m.fault for m in movers), "; ".join(m.fault for m in movers if m.fault))
-            check(sum(r["value"] for r in rows(server, "stats") if r["counter"] == "rekeys") > KILLS // 2, "few keys were exchanged")
             wait_until(lambda: not connections(server), 20, text="sessions that do not end")
 
 
