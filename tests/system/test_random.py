@@ -19,6 +19,7 @@ SHARES = {
     "diffie-hellman-group14-sha256": b"\2",
     GEX: b"\2",
 }
+EXCHANGES = "KexAlgorithms +" + ",".join(SHARES)
 KEYS = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512")
 
 
@@ -81,7 +82,7 @@ def upgrade(s):
 def test_1000_connections():
     """One nursery forks 1,024 times, then another takes over."""
     seen = Seen()
-    with Server("MaxStartups 100:30:100", "LogLevel ERROR") as s:
+    with Server(EXCHANGES, "MaxStartups 100:30:100", "LogLevel ERROR") as s:
         first = s.pid_of("nursery")
         many([s], seen, 1080, "one daemon")
         check(s.pid_of("nursery") != first, "it is the same nursery still")
@@ -93,7 +94,7 @@ def test_1000_connections():
 def test_daemons_nurseries_upgrades():
     """Two daemons with the same keys, nurseries that die after a few forks, and a daemon that is executed anew."""
     seen = Seen()
-    with Server("MaxStartups 100:30:100") as a, Server("MaxStartups 100:30:100") as b:
+    with Server(EXCHANGES, "MaxStartups 100:30:100") as a, Server(EXCHANGES, "MaxStartups 100:30:100") as b:
         many([a, b], seen, 120, "two daemons")
         for n in range(3):
             for s in (a, b):
