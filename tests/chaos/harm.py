@@ -245,11 +245,10 @@ def fork_fails(field):
 def disk_full(field):
     """The log's own file system has no room: lines are lost and counted, sessions do not notice."""
     path = field.log_dir + "/ballast"
-    with open(path, "wb") as f:
+    with open(path, "wb", buffering=0) as f:        # what is buffered would be written again, and fail again, when it is closed
         try:
             while True:
                 f.write(bytes(1 << 16))
-                f.flush()
         except OSError:
             pass
     try:
