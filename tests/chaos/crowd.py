@@ -7,7 +7,7 @@ import time
 
 import lab
 from group import Group
-from harm import HELPERS, back, harm, helper_node, pause, strike_helper, strike_session
+from harm import HELPERS, back, fill, harm, helper_node, pause, strike_helper, strike_session
 from lab import HOST, alive, check, same, status, wait_until
 
 LOOPS = "for i in $(seq 64); do (while :; do :; done) & done; echo ready; wait"
@@ -202,16 +202,6 @@ def endless_output(field):
 
 
 # ---- disks ---------------------------------------------------------------------------------------------------
-
-def fill(path):
-    with open(path, "wb") as f:
-        try:
-            while True:
-                f.write(bytes(1 << 16))
-                f.flush()
-        except OSError:
-            pass
-
 
 def works(field):
     """What needs no disk: a helper's replacement, a login, a reload, coppicectl."""

@@ -241,16 +241,21 @@ def fork_fails(field):
     wait_until(lambda: field.server.ssh("alice", "echo in").stdout == b"in\n", 20, text="no program after fork works again")
 
 
-@harm("disk full")
-def disk_full(field):
-    """The log's own file system has no room: lines are lost and counted, sessions do not notice."""
-    path = field.log_dir + "/ballast"
-    with open(path, "wb", buffering=0) as f:        # what is buffered would be written again, and fail again, when it is closed
+def fill(path):
+    """Until there is no room; unbuffered, for what is left in a buffer would fail once more when the file is closed."""
+    with open(path, "wb", buffering=0) as f:
         try:
             while True:
                 f.write(bytes(1 << 16))
         except OSError:
             pass
+
+
+@harm("disk full")
+def disk_full(field):
+    """The log's own file system has no room: lines are lost and counted, sessions do not notice."""
+    path = field.log_dir + "/ballast"
+    fill(path)
     try:
         r = field.server.ssh("alice", "echo in")
         same((r.returncode, r.stdout), (0, b"in\n"), "a login with a full log disk (%r)" % r.stderr)
