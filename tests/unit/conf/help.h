@@ -99,4 +99,18 @@ static inline char *sliced(const struct conf *c, enum conf_reader reader)
 	return text_of(&b);
 }
 
+/* A file of the folder conf/, found from where this was compiled; fclose() it. */
+static inline FILE *conf_file(const char *name)
+{
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s", __FILE__);
+	*strstr(path, "tests/unit/") = '\0';
+	strcat(path, "conf/");
+	strcat(path, name);
+	cr_assert_not_null(f = fopen(path, "r"), "%s", path);
+	return f;
+}
+
 #endif

@@ -4,17 +4,12 @@
 #include "conf/keyword.h"
 #include "tests/unit/conf/help.h"
 
-/* A file of conf/, found from this one; free() it. */
+/* A file of conf/; free() it. */
 static char *file(const char *name)
 {
-	char path[4096], *text = calloc(1, 65536);
-	FILE *f;
+	char *text = calloc(1, 65536);
+	FILE *f = conf_file(name);
 
-	snprintf(path, sizeof path, "%s", __FILE__);
-	*strstr(path, "tests/unit/") = '\0';
-	strcat(path, "conf/");
-	strcat(path, name);
-	cr_assert_not_null(f = fopen(path, "r"), "%s", path);
 	cr_assert(fread(text, 1, 65535, f) > 0);
 	fclose(f);
 	return text;
