@@ -16,9 +16,9 @@
 #include "connection/handover.h"
 #include "connection/notice.h"
 #include "connection/stats.h"
+#include "ipc/clock.h"
 #include "ssh/crypto/crypto.h"
 #include "ssh/disconnect.h"
-#include "ipc/clock.h"
 
 uint32_t conn_req(struct conn *c)
 {

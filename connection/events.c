@@ -4,8 +4,8 @@
 
 #include "base/err.h"
 #include "base/log.h"
-#include "connection/conn.h"
 #include "connection/chan_session.h"
+#include "connection/conn.h"
 #include "ipc/values.h"
 
 /* RFC 4254 5.1 */

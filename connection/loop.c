@@ -13,9 +13,9 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "connection/chan_session.h"
 #include "connection/conn.h"
 #include "connection/events.h"
-#include "connection/chan_session.h"
 #include "ipc/clock.h"
 
 #define LAST_FLUSH_MS 2000

@@ -31,12 +31,12 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "conf/conf.h"
 #include "connection/conn.h"
 #include "connection/groups.h"
 #include "connection/hostkeys.h"
 #include "connection/policy.h"
 #include "connection/warm.h"
-#include "conf/conf.h"
 #include "ipc/box.h"
 #include "ipc/child.h"
 #include "ipc/sandbox.h"

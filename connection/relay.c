@@ -11,8 +11,8 @@
 
 #include "base/err.h"
 #include "base/limits.h"
-#include "connection/conn.h"
 #include "connection/chan_session.h"
+#include "connection/conn.h"
 #include "ipc/clock.h"
 #include "ipc/values.h"
 

@@ -13,12 +13,12 @@
 #include "supervisor/adopt.h"
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
-#include "supervisor/introduce.h"
 #include "supervisor/handoff.h"
+#include "supervisor/introduce.h"
 #include "supervisor/proc.h"
 #include "supervisor/session.h"
-#include "supervisor/state.h"
 #include "supervisor/spawn.h"
+#include "supervisor/state.h"
 #include "supervisor/timer.h"
 
 static struct proc *forker(struct daemon *d)

@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -16,6 +16,7 @@
 #include "base/reserve.h"
 #include "ipc/clock.h"
 #include "supervisor/adopt.h"
+#include "supervisor/boxes.h"
 #include "supervisor/broker.h"
 #include "supervisor/counters.h"
 #include "supervisor/effects.h"
@@ -23,16 +24,15 @@
 #include "supervisor/introduce.h"
 #include "supervisor/keep.h"
 #include "supervisor/nursery.h"
-#include "supervisor/replace.h"
-#include "supervisor/boxes.h"
 #include "supervisor/reload.h"
+#include "supervisor/replace.h"
 #include "supervisor/report.h"
 #include "supervisor/reports.h"
 #include "supervisor/samples.h"
-#include "supervisor/survive.h"
 #include "supervisor/session.h"
 #include "supervisor/state.h"
 #include "supervisor/store.h"
+#include "supervisor/survive.h"
 #include "supervisor/timer.h"
 #include "supervisor/upgrade.h"
 #include "supervisor/worker.h"

@@ -28,13 +28,13 @@
 #include "supervisor/manager.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
-#include "supervisor/state.h"
+#include "supervisor/proxy.h"
 #include "supervisor/reports.h"
+#include "supervisor/state.h"
 #include "supervisor/stats.h"
 #include "supervisor/survive.h"
 #include "supervisor/timer.h"
 #include "supervisor/watchdog.h"
-#include "supervisor/proxy.h"
 #include "supervisor/worker.h"
 
 #define FORK_TRIES 4

@@ -5,7 +5,7 @@
 /*
  * survive - SurviveCrash: the process of a connection that is logged in keeps books (ipc/memory.h) in a memfd of ours. When it is killed,
  * or crashes, a fresh worker of the nursery gets them with duplicates of the client's socket and of the channels' ends, and goes on.
- * Not twice at the same packet; not while the books are closed (a key exchange); not after SURVIVE_FAULTS crashes: then the session ends.
+ * Not twice at the same packet; not while the books are closed; not after SURVIVE_FAULTS crashes: then the session ends.
  */
 
 #define SURVIVE_FAULTS     10u		/* of one session, by another signal than SIGKILL, */

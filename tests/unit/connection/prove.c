@@ -38,13 +38,19 @@ static void expect(const char *heard, const char *is)
 	cr_assert_str_eq(heard, is, "heard \"%s\", not \"%s\"", heard, is);
 }
 
+/* Somebody is logged in. */
+static void begin(struct world *w)
+{
+	world_init(w);
+	world_login(w);
+	world_forget(w);
+}
+
 Test(prove, one_key_after_the_other)
 {
 	struct world w;
 
-	world_init(&w);
-	world_login(&w);
-	world_forget(&w);
+	begin(&w);
 	ask(&w);
 	world_run(&w);
 	expect(w.key_heard, "PROVE:1 PROVE:0 ");
@@ -57,9 +63,7 @@ Test(prove, answers_keep_their_order)
 {
 	struct world w;
 
-	world_init(&w);
-	world_login(&w);
-	world_forget(&w);
+	begin(&w);
 	other(&w, 0);
 	ask(&w);
 	other(&w, 0);
@@ -75,9 +79,7 @@ Test(prove, not_for_ever)
 {
 	struct world w;
 
-	world_init(&w);
-	world_login(&w);
-	world_forget(&w);
+	begin(&w);
 	for (unsigned i = 0; i < PROVES_MAX + 3; i++) {
 		ask(&w);
 		world_run(&w);
@@ -90,9 +92,7 @@ Test(prove, keysign_says_no)
 {
 	struct world w;
 
-	world_init(&w);
-	world_login(&w);
-	world_forget(&w);
+	begin(&w);
 	w.sign = 0;
 	ask(&w);
 	other(&w, 0);
@@ -112,9 +112,7 @@ Test(prove, a_new_keysign_is_asked_again)
 {
 	struct world w;
 
-	world_init(&w);
-	world_login(&w);
-	world_forget(&w);
+	begin(&w);
 	w.sign = 0;
 	ask(&w);
 	world_run(&w);
@@ -132,9 +130,7 @@ Test(prove, a_key_exchange_waits_for_it_and_it_for_a_key_exchange)
 {
 	struct world w;
 
-	world_init(&w);
-	world_login(&w);
-	world_forget(&w);
+	begin(&w);
 	w.sign = 0;
 	ask(&w);
 	world_run(&w);

@@ -21,8 +21,6 @@
 #include "ipc/values.h"
 #include "ssh/crypto/crypto.h"
 
-#define MOVE_SIZE (16u << 20)
-
 __attribute__((format(printf, 3, 4)))
 static void hear(char *where, size_t size, const char *fmt, ...)
 {
@@ -35,13 +33,23 @@ static void hear(char *where, size_t size, const char *fmt, ...)
 }
 #define HEAR(where, ...) hear(where, sizeof (where), __VA_ARGS__)
 
-static void say(int fd, enum ipc_role me, enum ipc_when when, enum ipc_type type, const void *body, const int *fds, int nfds)
+static void lend(int fd, enum ipc_role me, enum ipc_when when, enum ipc_type type, const void *body, const int *fds, int nfds)
 {
 	int r = link_say(fd, me, ROLE_CONN, when, type, body, fds, nfds);
 
 	cr_assert_eq(r, SSH_OK, "cannot say %s: %s", ipc_rule(type)->name, err_text(r));
+}
+
+static void say(int fd, enum ipc_role me, enum ipc_when when, enum ipc_type type, const void *body, const int *fds, int nfds)
+{
+	lend(fd, me, when, type, body, fds, nfds);
 	for (int i = 0; i < nfds; i++)
 		close(fds[i]);
+}
+
+void world_tell(struct world *w, enum ipc_type type, const void *body, const int *fds, int nfds)
+{
+	lend(w->sup, ROLE_SUP, w->sup_when, type, body, fds, nfds);
 }
 
 /* ---- keysign, auth, supervisor ---------------------------------------------------- */
@@ -378,99 +386,6 @@ void world_until(struct world *w, const char *where, const char *text)
 	cr_assert_fail("\"%s\" never came; heard \"%s\"", text, where);
 }
 
-/* ---- moving ------------------------------------------------------------------------------ */
-
-/* The conn and its supervisor only. */
-static void run_link(struct world *w)
-{
-	for (int quiet = 0; quiet < 3; quiet++) {
-		if (!w->conn.over)
-			event_base_loop(w->base, EVLOOP_NONBLOCK);
-		while (hear_link(w, w->sup, ROLE_SUP, w->sup_when))
-			quiet = -1;
-	}
-}
-
-static int world_memfd(void)
-{
-	int fd = memfd_create("state", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-
-	cr_assert(fd >= 0 && ftruncate(fd, MOVE_SIZE) == 0 && fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL) == 0);
-	return fd;
-}
-
-int world_stop(struct world *w, int fds[3])
-{
-	int pair[2], give[2];
-	uint8_t *p;
-
-	fds[0] = world_memfd();
-	cr_assert_eq(link_pair(pair), SSH_OK);
-	fds[1] = pair[0];
-	fds[2] = fcntl(w->conn.loop.in, F_DUPFD_CLOEXEC, 3);
-	give[0] = fcntl(fds[0], F_DUPFD_CLOEXEC, 3);
-	give[1] = pair[1];
-	w->move_status = -1;
-	w->move_length = 0;
-	say(w->sup, ROLE_SUP, w->sup_when, IPC_HANDOFF, &(struct ipc_HANDOFF){ .move = ++w->moves, .size = MOVE_SIZE }, give, 2);
-	run_link(w);
-	buf_truncate(&w->state, 0);
-	if (w->move_status == HANDOFF_STILL) {
-		p = mmap(NULL, w->move_length, PROT_READ, MAP_SHARED, fds[0], 0);
-		cr_assert(p != MAP_FAILED && buf_append(&w->state, p, w->move_length) == SSH_OK);
-		munmap(p, w->move_length);
-	}
-	return w->move_status;
-}
-
-int world_adopt(struct world *w, int fds[3])
-{
-	struct ipc_ADOPT m = { .move = w->moves, .conn = 7, .length = w->move_length, .peer = w->conn.peer, .local = w->conn.local };
-	int pair[2];
-
-	say(w->sup, ROLE_SUP, w->sup_when, IPC_LEAVE, &(struct ipc_LEAVE){ .move = w->moves }, NULL, 0);
-	run_link(w);
-	cr_assert(w->conn.over);
-	conn_drop(&w->conn);
-	close(w->sup);
-	cr_assert_eq(link_pair(pair), SSH_OK);
-	w->sup = pair[0];
-	w->sup_when = W_NEW;
-	w->adopt_status = -1;
-	cr_assert_eq(conn_init(&w->conn, w->base, pair[1], 7, &w->policy, &w->keys), SSH_OK);
-	say(w->sup, ROLE_SUP, W_NEW, IPC_ADOPT, &m, fds, 3);
-	run_link(w);
-	w->sup_when = W_AUTHED;
-	return w->adopt_status;
-}
-
-void world_serve(struct world *w)
-{
-	say(w->sup, ROLE_SUP, w->sup_when, IPC_SERVE, &(struct ipc_SERVE){ .move = w->moves }, NULL, 0);
-	run_link(w);
-}
-
-int world_move(struct world *w)
-{
-	int fds[3], had_auth = w->auth >= 0;
-
-	if (w->sup_when == W_NEW)
-		return -1;
-	if (world_stop(w, fds) != HANDOFF_STILL) {
-		for (int i = 0; i < 3; i++)
-			close(fds[i]);
-		w->not_moved++;
-		return w->move_status;
-	}
-	cr_assert_eq(world_adopt(w, fds), ADOPT_OK);
-	w->moved++;
-	world_new_key(w);
-	if (had_auth)
-		world_new_auth(w);
-	world_serve(w);
-	return HANDOFF_STILL;
-}
-
 /* ---- life -------------------------------------------------------------------------------- */
 
 static void peer_link(struct world *w, enum ipc_role role, int *ours)
@@ -540,7 +455,7 @@ void world_init(struct world *w)
 	w->always_moves = getenv("WORLD_MOVES") != NULL;
 	w->dies = getenv("WORLD_DIES") != NULL ? (unsigned)atoi(getenv("WORLD_DIES")) : 0;
 	w->books = -1;
-	buf_init(&w->state, MOVE_SIZE, NULL);
+	buf_init(&w->state, WORLD_STATE, NULL);
 	add_hostkey(w);
 	make_client(w, &theirs);
 	ssh_policy_defaults(&w->policy);

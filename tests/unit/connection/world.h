@@ -14,6 +14,7 @@
 struct privkey;
 
 #define WORLD_HELD 32
+#define WORLD_STATE (16u << 20)	/* bytes of an exported state at most */
 
 struct world {
 	struct event_base *base;
@@ -95,6 +96,8 @@ int  world_move(struct world *);
 /* It dies: 1 when another one goes on, 0 when its books are closed. */
 int  world_revive(struct world *);
 void world_dies_sometimes(struct world *);
+/* The played supervisor says it to the conn; fds stay the caller's. */
+void world_tell(struct world *, enum ipc_type, const void *body, const int *fds, int nfds);
 int  world_hear(struct world *);	/* one message to the supervisor, if there is one */
 void world_books(struct world *);
 void world_hold(struct world *, uint64_t worker, const int *fds, int n);

@@ -9,18 +9,13 @@
 #include "ipc/values.h"
 #include "world.h"
 
-static void tell(struct world *w, enum ipc_type type, const void *body, const int *fds, int nfds)
-{
-	cr_assert_eq(link_say(w->sup, ROLE_SUP, ROLE_CONN, w->sup_when, type, body, fds, nfds), SSH_OK, "%s", ipc_rule(type)->name);
-}
-
 void world_books(struct world *w)
 {
 	if (w->books >= 0)
 		close(w->books);
 	w->books = memfd_create("books", MFD_CLOEXEC);
 	cr_assert(w->books >= 0 && ftruncate(w->books, sizeof(struct memory)) == 0);
-	tell(w, IPC_MEMORY, &(struct ipc_MEMORY){ .size = sizeof(struct memory) }, &w->books, 1);
+	world_tell(w, IPC_MEMORY, &(struct ipc_MEMORY){ .size = sizeof(struct memory) }, &w->books, 1);
 }
 
 void world_hold(struct world *w, uint64_t worker, const int *fds, int n)
@@ -66,7 +61,7 @@ static void tell_ends(struct world *w)
 				fds[n++] = w->held[i].fds[k];
 			}
 		if (n > 0)
-			tell(w, IPC_REVIVE_ENDS, &m, fds, n);
+			world_tell(w, IPC_REVIVE_ENDS, &m, fds, n);
 	}
 }
 
@@ -108,12 +103,12 @@ int world_revive(struct world *w)
 	w->told = 0;
 	w->adopt_status = -1;
 	cr_assert_eq(conn_init(&w->conn, w->base, pair[1], 7, &w->policy, &w->keys), SSH_OK);
-	tell(w, IPC_REVIVE, &m, fds, 3);
+	world_tell(w, IPC_REVIVE, &m, fds, 3);
 	close(fds[1]);
 	close(fds[2]);
 	world_books(w);
 	tell_ends(w);
-	tell(w, IPC_REVIVE_GO, &(struct ipc_REVIVE_GO){ 0 }, NULL, 0);
+	world_tell(w, IPC_REVIVE_GO, &(struct ipc_REVIVE_GO){ 0 }, NULL, 0);
 	w->sup_when = W_AUTHED;		/* ADOPTED is legal there, too */
 	event_base_loop(w->base, EVLOOP_NONBLOCK);
 	w->revived++;
