@@ -10,7 +10,6 @@ import server
 import table
 
 CIPHERS = ("aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com")
-WAYS = {"down": figures.down, "up": figures.up}
 HEAD = "| CPU | %s: median | %s: median | ratio | half of the pairs within | %s: least | %s: least | ratio |"
 
 
@@ -27,7 +26,7 @@ def sample(job, turn, figure, cipher):
     """CPU of each, once: {server: value}. Logins take turns among themselves."""
     if figure == "login":
         return {s: got["login_cpu_ms"] for s, got in figures.login(job, turn).items()}
-    return {s: WAYS[figure](job, s, ("Ciphers=" + cipher,))[figure + "_cpu_s"] for s in turn}
+    return {s: figures.WAYS[figure](job, s, ("Ciphers=" + cipher,))[figure + "_cpu_s"] for s in turn}
 
 
 def row(figure, cipher, pairs):
@@ -42,7 +41,7 @@ def row(figure, cipher, pairs):
 
 def rounds(job):
     """(figure, cipher) of one repetition"""
-    return [(f, c) for f in job["figures"] if f == "login" or f in WAYS for c in ((None,) if f == "login" else job["cipher"] or CIPHERS)]
+    return [(f, c) for f in job["figures"] if f == "login" or f in figures.WAYS for c in ((None,) if f == "login" else job["cipher"] or CIPHERS)]
 
 
 def bench(job):
