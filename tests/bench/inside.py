@@ -26,6 +26,8 @@ def bench():
     if job["profile"]:
         print(profiles.bench(job))
         return 0
+    if job["tree"]:
+        server.furnish_tree(job["tree"])
     began, load = time.strftime("%Y-%m-%d %H:%M"), os.getloadavg()[0]
     servers = [server.Measured(name) for name in job["servers"]]
     try:
