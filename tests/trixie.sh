@@ -7,6 +7,8 @@
 # implementations of ML-KEM agree; not keyformats, which is about tools that are not there. Then that tree's ssh logs in to the daemon built there, once with each exchange that
 # both know, sntrup761x25519-sha512 among them (tests/trixie-login.sh). With a COMMAND: that one in place of all this, in the same place.
 #
+# tests/bench/run --tree TREE measures that tree's sshd, too.
+#
 # Needs root, debootstrap and a Debian mirror; takes 600 MB. Nothing is mounted outside a mount namespace of its own.
 # TRIXIE_BUILD=NAME builds in TREE/NAME. KEX_ROUNDS=5000 makes as many handshakes of each exchange (KEX_ONLY: of one).
 # tests/system/run BUILD kex. logs in with the ssh of that tree: TRIXIE=TREE says where it is (else /var/tmp/trixie).
@@ -17,7 +19,7 @@ shift
 source=$(cd "$(dirname "$0")/.." && pwd)
 build=${TRIXIE_BUILD:-build}
 packages="gcc libc6-dev cmake ninja-build pkg-config libevent-dev libgcrypt20-dev libsodium-dev zlib1g-dev libseccomp-dev \
-  libcrypt-dev libncurses-dev libcriterion-dev python3 openssh-client iproute2 ssh-audit"
+  libcrypt-dev libncurses-dev libcriterion-dev python3 openssh-client openssh-server iproute2 ssh-audit"
 
 if [ ! -e "$tree/usr/bin/apt-get" ]; then
 	debootstrap --variant=minbase trixie "$tree"
@@ -41,7 +43,7 @@ exec unshare --mount --pid --net --fork sh -euc '
 		mount -t tmpfs -o mode=755 tmpfs "$tree/$at"
 	done
 	chmod 1777 "$tree/tmp"
-	if [ ! -e "$tree/usr/include/gcrypt.h" ] || [ ! -e "$tree/usr/bin/ip" ]; then
+	if [ ! -e "$tree/usr/include/gcrypt.h" ] || [ ! -e "$tree/usr/bin/ip" ] || [ ! -e "$tree/usr/sbin/sshd" ]; then
 		cp /etc/resolv.conf "$tree/etc/resolv.conf"
 		nsenter --net=/proc/1/ns/net chroot "$tree" apt-get update -q
 		DEBIAN_FRONTEND=noninteractive nsenter --net=/proc/1/ns/net chroot "$tree" apt-get install -qy --no-install-recommends $packages

@@ -20,14 +20,14 @@ def bench():
     job = json.loads(os.environ["BENCH_JOB"])
     lab.furnish()
     server.furnish(job)
+    if job["tree"]:
+        server.furnish_tree(job["tree"], job["tree_client"])
     if job["survive"] or job["other"]:
         print(survive.bench(job))
         return 0
     if job["profile"]:
         print(profiles.bench(job))
         return 0
-    if job["tree"]:
-        server.furnish_tree(job["tree"])
     began, load = time.strftime("%Y-%m-%d %H:%M"), os.getloadavg()[0]
     servers = [server.Measured(name) for name in job["servers"]]
     try:

@@ -13,6 +13,7 @@ USER = "bob"                                # his shell is /bin/sh
 _groups = lab.SCRATCH + "/cgroup"
 _home = None                                # the group this process came from
 _tag = None
+_client = ["ssh"]
 _tree = lab.SCRATCH + "/tree"
 
 
@@ -27,8 +28,9 @@ def furnish(job):
     shutil.copy(job["build"] + "/tests/bench/bench_usage", lab.SCRATCH + "/usage")
 
 
-def furnish_tree(tree):
-    """A Debian tree with this room's accounts, homes and scratch directory, seen by this namespace only."""
+def furnish_tree(tree, client):
+    """A Debian tree with this room's accounts, homes and scratch directory, seen by this namespace only. client: its ssh for everybody."""
+    global _client
     os.makedirs(_tree)
     lab.sh("mount", "--bind", tree, _tree)
     lab.check(os.path.exists(_tree + "/usr/sbin/sshd"), "no sshd in " + tree)
@@ -38,6 +40,8 @@ def furnish_tree(tree):
         lab.sh("mount", "--rbind", path, _tree + path)
     for path in (lab.SCRATCH, "/home", "/run", "/etc/passwd", "/etc/group", "/etc/shadow"):
         lab.sh("mount", "--bind", path, _tree + path)
+    if client:
+        _client = ["chroot", _tree, "ssh"]
 
 
 def _enter(group):
@@ -63,6 +67,9 @@ class Measured(lab.Server):
 
     def program(self):
         return self.build + "/sbin/coppiced" if self.name == "coppiced" else "/usr/sbin/sshd"
+
+    def argv(self, *words, **more):
+        return _client + super().argv(*words, **more)[1:]
 
     def launch(self, *under):
         super().launch(*(("chroot", _tree) if self.name == "sshd-tree" else ()), *under)
