@@ -31,22 +31,29 @@ if [ $# -eq 0 ]; then
 	    cd "/$0" && tests/unit_ssh_crypto -j2 && tests/unit_ssh_faults && tests/unit_ssh -j2 --timeout 100000 --filter "!(keyformats)/*"
 	    exec sh /source/tests/trixie-login.sh "/$0"' "$build"
 fi
-# shellcheck disable=SC2016
-exec unshare --mount --pid --net --fork sh -euc '
-	tree=$1 source=$2 packages=$3
-	shift 3
+mounts='
 	mount --make-rprivate /
-	mount -t proc proc "$tree/proc"
+	mount -t proc proc "$1/proc"
+	for at in root run tmp; do
+		mount -t tmpfs -o mode=755 tmpfs "$1/$at"
+	done
+	chmod 1777 "$1/tmp"
+'
+if [ ! -e "$tree/usr/include/gcrypt.h" ] || [ ! -e "$tree/usr/bin/ip" ] || [ ! -e "$tree/usr/sbin/sshd" ]; then
+	# shellcheck disable=SC2016,SC2086
+	unshare --mount --pid --fork sh -euc "$mounts"'
+	tree=$1
+	shift
+	cp /etc/resolv.conf "$tree/etc/resolv.conf"
+	chroot "$tree" apt-get update -q
+	DEBIAN_FRONTEND=noninteractive chroot "$tree" apt-get install -qy --no-install-recommends "$@"
+' sh "$tree" $packages
+fi
+# shellcheck disable=SC2016
+exec unshare --mount --pid --net --fork sh -euc "$mounts"'
+	tree=$1 source=$2
+	shift 2
 	mount --bind "$source" "$tree/source"
 	mount -o remount,bind,ro "$tree/source"
-	for at in root run tmp; do
-		mount -t tmpfs -o mode=755 tmpfs "$tree/$at"
-	done
-	chmod 1777 "$tree/tmp"
-	if [ ! -e "$tree/usr/include/gcrypt.h" ] || [ ! -e "$tree/usr/bin/ip" ] || [ ! -e "$tree/usr/sbin/sshd" ]; then
-		cp /etc/resolv.conf "$tree/etc/resolv.conf"
-		nsenter --net=/proc/1/ns/net chroot "$tree" apt-get update -q
-		DEBIAN_FRONTEND=noninteractive nsenter --net=/proc/1/ns/net chroot "$tree" apt-get install -qy --no-install-recommends $packages
-	fi
 	exec chroot "$tree" "$@"
-' sh "$tree" "$source" "$packages" "$@"
+' sh "$tree" "$source" "$@"
