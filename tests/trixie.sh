@@ -8,7 +8,7 @@
 # both know, sntrup761x25519-sha512 among them (tests/trixie-login.sh). With a COMMAND: that one in place of all this, in the same place.
 #
 # Needs root, debootstrap and a Debian mirror; takes 600 MB. Nothing is mounted outside a mount namespace of its own.
-# TRIXIE_BUILD=NAME builds in TREE/NAME. KEX_ROUNDS=5000 makes as many handshakes of each exchange (KEX_ONLY: of one).
+# TRIXIE_BUILD=NAME builds in TREE/NAME. 5,000 handshakes of an exchange: trixie.sh TREE sh /source/tests/handshakes /build 5000 sntrup761x25519-sha512
 # tests/system/run BUILD kex. logs in with the ssh of that tree: TRIXIE=TREE says where it is (else /var/tmp/trixie).
 set -eu
 
