@@ -43,6 +43,8 @@ static unsigned kinds_of(enum conf_key key, const char **what)
 		*what = "SSH2 KexAlgorithms";
 		return ALGS_KEX;
 	case KEY_CompressionAlgorithms:
+	case KEY_CompressionAlgorithmsClientToServer:
+	case KEY_CompressionAlgorithmsServerToClient:
 		*what = "compression method";
 		return ALGS_COMP;
 	default:
@@ -60,6 +62,9 @@ enum conf_key algs_both(enum conf_key key)
 	case KEY_MACsClientToServer:
 	case KEY_MACsServerToClient:
 		return KEY_MACs;
+	case KEY_CompressionAlgorithmsClientToServer:
+	case KEY_CompressionAlgorithmsServerToClient:
+		return KEY_CompressionAlgorithms;
 	default:
 		return KEY_COUNT;
 	}
