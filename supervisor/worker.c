@@ -342,7 +342,7 @@ int worker_start(struct kid *k)
 
 	if ((n = ends_duplicate(w, fds)) < 0)
 		return SSH_E_SYS;
-	pid = become_user(d, w->s, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], k->name, &order);
+	pid = become_user(w->s, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], k->name, &order);
 	if (pid > 0 && (p = proc_new(d, k, ROLE_WRK, pid, order)) == NULL) {
 		proc_undo(pid);
 		errno = ENOMEM;
