@@ -1,3 +1,4 @@
+#include "supervisor/spare.h"
 #include "supervisor/worker.h"
 
 #include <errno.h>
@@ -267,7 +268,7 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 		return SSH_OK;
 	}
 	errno = 0;
-	if (!ends_spare(SPARE_WORKER))
+	if (!spare_fds(SPARE_WORKER))
 		errno = EMFILE;
 	if (errno == EMFILE || (w = work_new(s, m, &plan)) == NULL) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", s->kid->name, errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
