@@ -79,7 +79,7 @@ def transfer(job, server, name, command, options, **more):
     client = server.client(command % (lab.SCRATCH + "/usage"), options=options, stderr=subprocess.PIPE, **more)
     said = client.communicate()[1]
     wall = time.monotonic() - wall
-    lab.same(client.returncode, 0, "status of ssh")
+    lab.check(client.returncode == 0, "status of ssh is %d" % client.returncode, said)
     server.rest()
     user = int(re.search(rb"bench-usage-us (\d+)", said).group(1)) / 1e6
     gb = job["bytes"] / 1e9
@@ -93,6 +93,9 @@ def down(job, server, options=CIPHER):
 def up(job, server, options=CIPHER):
     with subprocess.Popen(["head", "-c", str(job["bytes"]), "/dev/zero"], stdout=subprocess.PIPE) as source:
         return transfer(job, server, "up", "%s cat >/dev/null", options, stdin=source.stdout)
+
+
+WAYS = {"down": down, "up": up}
 
 
 # ---- keystrokes --------------------------------------------------------------------------------------
