@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "conf/conf.h"
+#include "guard/helper.h"
 #include "guard/login.h"
 #include "guard/lookup.h"
 #include "ipc/child.h"
@@ -27,6 +28,7 @@ struct authd_conf *authd_conf_hold(struct authd *a)
 void authd_conf_release(struct authd_conf *c)
 {
 	if (c != NULL && --c->users == 0) {
+		conf_values_free(c->values);
 		conf_free(c->conf);
 		free(c);
 	}
@@ -49,7 +51,10 @@ static int read_slice(struct view slice, struct authd_conf **res, struct conf_er
 		return r;
 	}
 	c->level = v->LogLevel;
-	conf_values_free(v);
+	if (conf_is_for_all(c->conf))
+		c->values = v;
+	else
+		conf_values_free(v);
 	*res = c;
 	return SSH_OK;
 }
@@ -120,6 +125,7 @@ void authd_drop(struct authd *a)
 		at = 0;
 	}
 	table_drop(&a->logins);
+	helpers_end();
 	lookups_free(a->lookups);
 	a->lookups = NULL;
 	idbook_drop(&a->early);

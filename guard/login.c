@@ -170,7 +170,8 @@ static void forget_question(struct login *l)
 	l->lookup = NULL;
 	account_free(l->account);
 	l->account = NULL;
-	conf_values_free(l->values);
+	if (l->conf != NULL && l->values != l->conf->values)
+		conf_values_free(l->values);
 	l->values = NULL;
 	authd_conf_release(l->conf);
 	l->conf = NULL;
@@ -197,6 +198,8 @@ void login_grant(struct login *l, uint32_t permits, const char *forced)
 		login_free(l);
 		return;
 	}
+	helper_keep(l->helper);
+	l->helper = NULL;
 	forget_question(l);
 }
 
@@ -294,7 +297,9 @@ static int settle(struct login *l)
 	char banner[BANNER_MAX + 1];
 	int r;
 
-	if ((r = conf_resolve(l->conf->conf, &who, &l->values, &e)) < 0) {
+	if (l->conf->values != NULL) {
+		l->values = l->conf->values;
+	} else if ((r = conf_resolve(l->conf->conf, &who, &l->values, &e)) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
 		return r;
 	}
