@@ -62,6 +62,7 @@ static const struct seccomp_check checks_connection[] = {
 	{ SYS_fcntl, 1, SECCOMP_EXACT, F_GETFD }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETFD },
 	{ SYS_fcntl, 1, SECCOMP_EXACT, F_DUPFD_CLOEXEC }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETPIPE_SZ },
 	{ SYS_setsockopt, 2, SECCOMP_EXACT, SO_KEEPALIVE }, { SYS_setsockopt, 2, SECCOMP_EXACT, TCP_NODELAY }, { SYS_setsockopt, 2, SECCOMP_EXACT, TCP_QUICKACK },
+	{ SYS_setsockopt, 2, SECCOMP_EXACT, SO_RCVLOWAT },
 	{ SYS_ioctl, 1, SECCOMP_EXACT, TIOCSWINSZ }, { SYS_ioctl, 1, SECCOMP_EXACT, TCSBRK }, { SYS_ioctl, 1, SECCOMP_EXACT, TCGETS },
 	{ .call = -1 }
 };

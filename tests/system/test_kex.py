@@ -202,3 +202,9 @@ def test_moduli_file_is_not_there():
     with Server("KexAlgorithms +" + GEX, "ModuliFile " + path) as s:
         check(group_bits(s) in (4096, 8192), "a bad file")
         s.logged("no suitable primes in " + path)
+    fifo = SCRATCH + "/moduli-fifo"
+    os.mkfifo(fifo)
+    for path in (fifo, "/dev/zero", SCRATCH):
+        with Server("KexAlgorithms +" + GEX, "ModuliFile " + path) as s:
+            check(group_bits(s) in (4096, 8192), path)
+            s.logged(r"could not open %s \((Invalid argument|Is a directory)\), using fixed modulus" % path)

@@ -55,6 +55,9 @@ static const struct row { const char *line; enum conf_key key; const char *only,
 	{ "MACsClientToServer hmac-sha2-256", KEY_MACsClientToServer, .only = "hmac-sha2-256" },
 	{ "MACsServerToClient hmac-sha2-512", KEY_MACsServerToClient, .only = "hmac-sha2-512" },
 	{ "CompressionAlgorithms none,zlib@openssh.com", KEY_CompressionAlgorithms, .only = "none,zlib@openssh.com" },
+	{ "CompressionAlgorithmsClientToServer none", KEY_CompressionAlgorithmsClientToServer, .only = "none" },
+	{ "CompressionAlgorithmsServerToClient zlib@openssh.com,none", KEY_CompressionAlgorithmsServerToClient, .only = "zlib@openssh.com,none" },
+	{ "CompressionAlgorithmsServerToClient +zlib", KEY_CompressionAlgorithmsServerToClient, .with = "zlib" },
 	{ "KexAlgorithms +diffie-hellman-group14-sha1", KEY_KexAlgorithms, .with = "diffie-hellman-group14-sha1" },
 	{ "Ciphers ^aes256-ctr,aes192-ctr", KEY_Ciphers, .front = "aes256-ctr,aes192-ctr" },
 	{ "MACs -hmac-sha2-256,hmac-sha2-512", KEY_MACs, .without = "hmac-sha2-256,hmac-sha2-512" },
@@ -141,7 +144,8 @@ Test(conf_algs, every_line_of_the_manual_is_in_the_table)
 Test(conf_algs, every_list_takes_every_edit)
 {
 	static const enum conf_key keys[] = { KEY_Ciphers, KEY_CiphersClientToServer, KEY_CiphersServerToClient, KEY_MACs, KEY_MACsClientToServer,
-		KEY_MACsServerToClient, KEY_KexAlgorithms, KEY_CompressionAlgorithms, KEY_HostKeyAlgorithms, KEY_PubkeyAcceptedAlgorithms };
+		KEY_MACsServerToClient, KEY_KexAlgorithms, KEY_CompressionAlgorithms, KEY_CompressionAlgorithmsClientToServer,
+		KEY_CompressionAlgorithmsServerToClient, KEY_HostKeyAlgorithms, KEY_PubkeyAcceptedAlgorithms };
 	const struct keyword *k;
 	unsigned lists = 0;
 
@@ -177,12 +181,15 @@ Test(conf_algs, every_list_takes_every_edit)
 
 Test(conf_algs, a_direction_is_as_both_unless_it_says_so)
 {
-	struct conf_values *v = values("CiphersServerToClient aes256-ctr\nCiphers aes128-ctr\nMACs hmac-sha2-512\n");
+	struct conf_values *v = values("CiphersServerToClient aes256-ctr\nCiphers aes128-ctr\nMACs hmac-sha2-512\n"
+	    "CompressionAlgorithms +zlib\nCompressionAlgorithmsClientToServer none\n");
 
 	cr_assert_str_eq(v->CiphersClientToServer, "aes128-ctr");
 	cr_assert_str_eq(v->CiphersServerToClient, "aes256-ctr");
 	cr_assert_str_eq(v->MACsClientToServer, "hmac-sha2-512");
 	cr_assert_str_eq(v->MACsServerToClient, "hmac-sha2-512");
+	cr_assert_str_eq(v->CompressionAlgorithmsClientToServer, "none");
+	cr_assert_str_eq(v->CompressionAlgorithmsServerToClient, "none,zlib@openssh.com,zlib");
 	conf_values_free(v);
 }
 
