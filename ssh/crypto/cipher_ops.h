@@ -22,7 +22,7 @@ struct cipher {
 	int broken;			/* a MAC failed; nothing more comes out of here */
 	gcry_cipher_hd_t hd;
 	gcry_mac_hd_t poly;		/* Poly1305 */
-	gcry_md_hd_t md;		/* HMAC */
+	gcry_md_hd_t md;		/* the hash of an HMAC */
 	/* Together with the rows this is the whole state: the handles can be made again from it. */
 	uint8_t key[CIPHER_KEY_MAX];
 	uint8_t iv[CIPHER_IV_MAX];	/* GCM: of the next packet; CTR: the next counter block; CBC: the last block of cipher text */
