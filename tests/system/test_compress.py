@@ -10,7 +10,7 @@ import threading
 import time
 import zlib
 
-from lab import (HOST, PASSWORDS, SCRATCH, NotHere, Server, check, connections, coppiced_only, key, limit, packets, rows, same, sanitized, status, wait_until)
+from lab import (HOST, PASSWORDS, SCRATCH, Server, check, connections, coppiced_only, key, limit, module, packets, rows, same, sanitized, status, wait_until)
 from movers import Exec, moving
 from test_clients import need, putty, putty_session
 from test_handoff import handoff
@@ -202,10 +202,7 @@ def paramiko_run(t, command, data):
 @coppiced_only
 @limit(240)
 def test_paramiko():
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
     for line, method in (("", DELAYED), ("CompressionAlgorithms zlib", AT_ONCE)):
         with Server(line, "RekeyLimit 2M") as s:
             t = paramiko.Transport((HOST, s.port))
@@ -220,10 +217,7 @@ def test_paramiko():
 @coppiced_only
 @limit(240)
 def test_asyncssh():
-    try:
-        import asyncssh
-    except ImportError:
-        raise NotHere("asyncssh is not installed")
+    asyncssh = module("asyncssh")
 
     async def talk(s, method):
         async with asyncssh.connect(HOST, s.port, username="alice", client_keys=[key("ed25519")], known_hosts=None, config=None, compression_algs=[method],
@@ -266,10 +260,7 @@ class Raw:
 @limit(120)
 def test_a_bomb():
     """One packet of less than 256 KiB that inflates to 240 MiB, after login: the connection ends, within 8 MiB and a second."""
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
     z = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = (z.compress(bytes(1 << 20)) + z.flush(zlib.Z_FULL_FLUSH)) * 240      # each part refers to nothing before it
     check(240000 < len(packed) < 262144 - 300, "the bomb", len(packed))
@@ -310,10 +301,7 @@ def test_a_bomb():
 @limit(60)
 def test_a_bomb_before_login():
     """Where the administrator allows compression before login: 35,000 bytes, and no more."""
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
     z = zlib.compressobj(9)
     packed = z.compress(b"\2" + bytes(64 << 10)) + z.flush(zlib.Z_SYNC_FLUSH)
     with Server("CompressionAlgorithms zlib") as s:

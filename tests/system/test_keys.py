@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 
-from lab import (BUILD, HOST, SCRATCH, NotHere, Server, authorize, check, coppiced_only, key, public, same, sh, wait_until)
+from lab import (BUILD, HOST, SCRATCH, NotHere, Server, authorize, check, coppiced_only, key, module, public, same, sh, wait_until)
 from test_daemon import run
 
 RANDOM = ("--random-device", "/dev/urandom")
@@ -148,10 +148,7 @@ def paramiko_login(s, name, disabled):
 
 
 def test_paramiko():
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
     every = list(paramiko.Transport._preferred_keys)
     with all_types() as s:
         for name, alg in (("t_ed25519", "ssh-ed25519"), ("t_p256", "ecdsa-sha2-nistp256"), ("t_p384", "ecdsa-sha2-nistp384"), ("t_p521", "ecdsa-sha2-nistp521"),
@@ -161,10 +158,7 @@ def test_paramiko():
 
 @coppiced_only      # Ed448
 def test_asyncssh():
-    try:
-        import asyncssh
-    except ImportError:
-        raise NotHere("asyncssh is not installed")
+    asyncssh = module("asyncssh")
 
     def pair(name):     # it does not take PuTTY's padding of an Ed448 file
         return asyncssh.generate_private_key("ssh-ed448") if name == "t_ed448" else asyncssh.read_private_key(make(name))
