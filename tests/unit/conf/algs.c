@@ -66,6 +66,11 @@ static const struct row { const char *line; enum conf_key key; const char *only,
 	{ "PubkeyAcceptedAlgorithms +ssh-rsa", KEY_PubkeyAcceptedAlgorithms, .with = "ssh-rsa" },
 };
 
+static const struct limit { const char *line; uint64_t bytes; uint32_t seconds; } limits[] = {
+	{ "RekeyLimit 1024000000 60m", 1024000000, 3600 }, { "RekeyLimit 5000000 10m", 5000000, 600 }, { "RekeyLimit 5000000 none", 5000000, 0 },
+	{ "RekeyLimit default 10m", 0, 600 }, { "RekeyLimit default 60m", 0, 3600 },
+};
+
 static int in_list(const char *list, const char *name, size_t n)
 {
 	for (const char *p = list; p != NULL && *p != '\0'; p = strchr(p, ',') ? strchr(p, ',') + 1 : NULL)
@@ -112,6 +117,15 @@ Test(conf_algs, the_table_of_the_manual)
 		cr_assert_str_eq(list_of(v, table[i].key), expected(&table[i], list_of(d, table[i].key)), "%s", table[i].line);
 		conf_values_free(v);
 	}
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		uint64_t bytes;
+		uint32_t seconds;
+
+		v = values(limits[i].line);
+		cr_assert_eq(conf_rekey_limit(v, &bytes, &seconds), SSH_OK);
+		cr_assert(bytes == limits[i].bytes && seconds == limits[i].seconds, "%s", limits[i].line);
+		conf_values_free(v);
+	}
 	conf_values_free(d);
 }
 
@@ -132,12 +146,14 @@ Test(conf_algs, every_line_of_the_manual_is_in_the_table)
 		line[strcspn(line, "\n")] = '\0';
 		for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 			known |= strcmp(table[i].line, line + 4) == 0;
+		for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+			known |= strcmp(limits[i].line, line + 4) == 0;
 		cr_assert(known, "not tested: %s", line);
 		conf_values_free(values(line + 4));
 		found++;
 	}
 	fclose(f);
-	cr_assert_geq(found, sizeof table / sizeof *table);
+	cr_assert_geq(found, sizeof table / sizeof *table + sizeof limits / sizeof *limits);
 }
 
 /* Each keyword with a list: + - ^, wildcards, unknown names, nothing left; and names that are off by default. */
