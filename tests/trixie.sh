@@ -10,7 +10,7 @@
 # tests/bench/run --tree TREE measures that tree's sshd, too.
 #
 # Needs root, debootstrap and a Debian mirror; takes 600 MB. Nothing is mounted outside a mount namespace of its own.
-# TRIXIE_BUILD=NAME builds in TREE/NAME. KEX_ROUNDS=5000 makes as many handshakes of each exchange (KEX_ONLY: of one).
+# TRIXIE_BUILD=NAME builds in TREE/NAME. 5,000 handshakes of an exchange: trixie.sh TREE sh /source/tests/handshakes /build 5000 sntrup761x25519-sha512
 # tests/system/run BUILD kex. logs in with the ssh of that tree: TRIXIE=TREE says where it is (else /var/tmp/trixie).
 set -eu
 

@@ -87,6 +87,7 @@ void cipher_free(struct cipher *c)
 	mem = c->mem;
 	gcry_cipher_close(c->hd);
 	gcry_md_close(c->md);
+	gcry_mac_close(c->poly);
 	secret_wipe(c, sizeof *c);
 	mem_free(mem, c);
 }
