@@ -19,7 +19,8 @@ long heap_requests(void)
 }
 
 #ifdef SANITIZED	/* it has the allocator, and tells */
-#include <sanitizer/allocator_interface.h>
+/* of sanitizer/allocator_interface.h, which gcc does not bring */
+int __sanitizer_install_malloc_and_free_hooks(void (*)(const volatile void *, size_t), void (*)(const volatile void *));
 
 static void asked(const volatile void *p, size_t n)
 {

@@ -9,7 +9,7 @@
 
 /* packet_heap - no packet of DATA costs an allocation, neither ours nor the crypto library's, whatever cipher, either way. */
 
-#define PACKETS 40
+#define PACKETS 12
 #define IOVECS  4
 
 struct flow { struct pair p; size_t got[2]; int lend; };
