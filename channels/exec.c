@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 static void go_home(const char *home)
@@ -18,7 +17,7 @@ static void go_home(const char *home)
 void exec_program(const struct argv *a, const struct env *e, const char *home)
 {
 	go_home(home);
-	syscall(SYS_close_range, 3, ~0u, 0);
+	close_range(3, ~0u, 0);
 	execve(a->path, a->v, e->v);
 	dprintf(2, "%s: %s\n", a->path, strerror(errno));
 	_exit(1);

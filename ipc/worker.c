@@ -114,5 +114,5 @@ void worker_begin(struct worker *w)
 		_exit(255);
 	take_standard(&w->msg);
 	close(CHILD_LINK_FD);
-	syscall(SYS_close_range, 3, ~0u, CLOSE_RANGE_CLOEXEC);	/* not every C library knows it */
+	close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
 }
