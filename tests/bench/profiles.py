@@ -18,7 +18,6 @@ import threading
 import figures
 import lab
 import server
-import survive
 
 HZ = "5000"
 MOVES = ("read", "readv", "recvmsg", "recvfrom", "splice", "write", "writev", "sendmsg", "sendto")
@@ -114,12 +113,14 @@ def take(job, s, name):
     if name == "login":
         figures.login(job, [s])
     else:
-        figures.WAYS[name](job, s, ("Ciphers=" + (job["cipher"] or ["aes128-gcm@openssh.com"])[0],))
+        figures.WAYS[name](job, s, ("Ciphers=" + (job["cipher"] or list(figures.CIPHERS))[0],))
 
 
 def perf_floor(job, name):
     data = lab.SCRATCH + "/perf-floor-" + name
-    way = {"down": ("send", job["bytes"], figures.PACKET), "up": ("recv", job["bytes"], figures.PACKET), "login": ("login", job["logins"])}[name]
+    cipher = (job["cipher"] or list(figures.CIPHERS))[0]
+    way = {"down": ("send", cipher, job["bytes"], figures.PACKET), "up": ("recv", cipher, job["bytes"], figures.PACKET),
+           "login": ("login", job["logins"], "curve25519-sha256")}[name]
     lab.sh("perf", "record", "-q", "-e", "cpu-clock", "-F", HZ, "-o", data, job["build"] + "/tests/bench/bench_floor", *(str(a) for a in way))
     keep_raw(job, data)
     per, unit = (job["logins"] / 1e3, "ms a login") if name == "login" else (job["bytes"] / 1e9, "s per GB")
@@ -271,7 +272,7 @@ def calls(job, name):
     lines, s = [], server.Measured("coppiced", "-calls-" + name)
     try:
         s.begin()
-        for cipher in job["cipher"] or survive.CIPHERS:
+        for cipher in job["cipher"] or figures.CIPHERS:
             watch = Watch(s)
             figures.WAYS[name](job, s, ("Ciphers=" + cipher,))
             io = watch.end()

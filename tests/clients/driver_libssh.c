@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "word.h"
+
 static const struct { const char *kind; enum ssh_options_e option, other; } kinds[] = {
 	{ "kex", SSH_OPTIONS_KEY_EXCHANGE, SSH_OPTIONS_KEY_EXCHANGE },
 	{ "hostkey", SSH_OPTIONS_HOSTKEYS, SSH_OPTIONS_HOSTKEYS },
@@ -14,16 +16,6 @@ static const struct { const char *kind; enum ssh_options_e option, other; } kind
 	{ "mac", SSH_OPTIONS_HMAC_C_S, SSH_OPTIONS_HMAC_S_C },
 	{ "comp", SSH_OPTIONS_COMPRESSION_C_S, SSH_OPTIONS_COMPRESSION_S_C },
 };
-
-static const char *word(int argc, char **argv, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (int i = 2; i < argc; i++)
-		if (strncmp(argv[i], name, n) == 0 && argv[i][n] == '=')
-			return argv[i] + n + 1;
-	return NULL;
-}
 
 static int known(void)
 {

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "word.h"
+
 static const struct { const char *kind; int method, other; } kinds[] = {
 	{ "kex", LIBSSH2_METHOD_KEX, -1 },
 	{ "hostkey", LIBSSH2_METHOD_HOSTKEY, -1 },
@@ -15,16 +17,6 @@ static const struct { const char *kind; int method, other; } kinds[] = {
 	{ "mac", LIBSSH2_METHOD_MAC_CS, LIBSSH2_METHOD_MAC_SC },
 	{ "comp", LIBSSH2_METHOD_COMP_CS, LIBSSH2_METHOD_COMP_SC },
 };
-
-static const char *word(int argc, char **argv, const char *name)
-{
-	size_t n = strlen(name);
-
-	for (int i = 2; i < argc; i++)
-		if (strncmp(argv[i], name, n) == 0 && argv[i][n] == '=')
-			return argv[i] + n + 1;
-	return NULL;
-}
 
 static int known(void)
 {

@@ -5,8 +5,14 @@ import pathlib
 import re
 import shutil
 import struct
+import sys
 
 here = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(here.parent / "system"))
+sys.dont_write_bytecode = True
+
+from primes import modp  # noqa: E402
+
 text = (here.parent / "unit/ssh/crypto/claims_keys.h").read_text()
 HEX = {name: "".join(re.findall(r'"([0-9a-f]+)"', body)) for name, body in re.findall(r"static const char (\w+)\[\] =\n(.*?);", text, re.S)}
 POINTS = ["".join(re.findall(r'"([0-9a-f]+)"', part)) for part in text[text.index("claims_points"):].split(",\n")[:3]]
@@ -300,24 +306,7 @@ for word, v in (("0", bytes(256)), ("n", num(n)), ("n+1", num(n + 1)), ("ones", 
 
 # ---- Diffie-Hellman: RFC 4253 8, 4419, 8270 -------------------------------------------------------------------------
 
-safe = 2**2048 - 2**1984 - 1
-
-
-def group_14():
-    """RFC 3526 3, by its definition."""
-    unit = 1 << 2000
-
-    def arctan(x):
-        total, term, k = 0, unit // x, 1
-        while term:
-            total += term // k if k % 4 == 1 else -(term // k)
-            term //= x * x
-            k += 2
-        return total
-    return safe + (((4 * (4 * arctan(5) - arctan(239)) >> 82) + 124476) << 64)
-
-
-p = group_14()
+p = modp(2048, 124476)
 
 
 def group(verdict, name, p, g):

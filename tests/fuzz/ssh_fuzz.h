@@ -193,20 +193,25 @@ static inline void fuzz_look(struct fuzz_side *f, const struct ssh_event *e)
 	f->count++;
 }
 
+static inline void fuzz_answer(struct fuzz_side *f, const struct ssh_event *e)
+{
+	if (e->type == SSH_EV_NEED_SIGN)
+		fuzz_sign(f, e);
+	else if (e->type == SSH_EV_NEED_HOSTKEY_OK)
+		ssh_answer_hostkey(f->ssh, 1);
+	else if (e->type >= SSH_EV_AUTH_NONE && e->type <= SSH_EV_AUTH_PROMPT)
+		fuzz_answer_login(f, e);
+	else
+		fuzz_answer_chan(f, e);
+}
+
 static inline void fuzz_drain(struct fuzz_side *f)
 {
 	struct ssh_event e;
 
 	while (ssh_next(f->ssh, &e)) {
 		fuzz_look(f, &e);
-		if (e.type == SSH_EV_NEED_SIGN)
-			fuzz_sign(f, &e);
-		else if (e.type == SSH_EV_NEED_HOSTKEY_OK)
-			ssh_answer_hostkey(f->ssh, 1);
-		else if (e.type >= SSH_EV_AUTH_NONE && e.type <= SSH_EV_AUTH_PROMPT)
-			fuzz_answer_login(f, &e);
-		else
-			fuzz_answer_chan(f, &e);
+		fuzz_answer(f, &e);
 	}
 	FUZZ_MUST(ssh_error(f->ssh) != SSH_E_BUG && ssh_error(f->ssh) != SSH_E_NOMEM);
 }

@@ -5,6 +5,7 @@ import crypt
 import functools
 import glob
 import hashlib
+import importlib
 import json
 import os
 import re
@@ -68,6 +69,14 @@ def coppiced_only(function):
             raise NotHere("only of coppiced")
         function()
     return wrapper
+
+
+def module(name):
+    """A client's library."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise NotHere("python3-%s is not installed" % name)
 
 
 def limit(seconds):

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 
-from lab import BUILD, HOST, PASSWORDS, SCRATCH, NotHere, Server, check, coppiced_only, key, limit, random_file, rows, same, sanitized, sh, wait_until
+from lab import BUILD, HOST, PASSWORDS, SCRATCH, NotHere, Server, check, coppiced_only, key, limit, module, random_file, rows, same, sanitized, sh, wait_until
 from movers import Exec, moving
 from test_clients import need, putty
 from test_handoff import connections, handoff, quick
@@ -85,10 +85,7 @@ def test_ssh():
 @coppiced_only
 @limit(900)
 def test_paramiko():
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
 
     def transfer(s, data, cipher, mac):
         t = paramiko.Transport((HOST, s.port))
@@ -113,10 +110,7 @@ def test_paramiko():
 @coppiced_only
 @limit(900)
 def test_asyncssh():
-    try:
-        import asyncssh
-    except ImportError:
-        raise NotHere("asyncssh is not installed")
+    asyncssh = module("asyncssh")
     from asyncssh.encryption import get_encryption_algs
     from asyncssh.mac import get_mac_algs
 

@@ -7,7 +7,7 @@ import subprocess
 import threading
 import time
 
-from lab import (COPPICE, HOST, PASSWORDS, SCRATCH, NotHere, Server, check, digest_of, key, limit, random_file, rows, same, sh, wait_until)
+from lab import (COPPICE, HOST, PASSWORDS, SCRATCH, NotHere, Server, check, digest_of, key, limit, module, random_file, rows, same, sh, wait_until)
 
 
 def need(program):
@@ -147,16 +147,8 @@ def paramiko_client(s, user, **how):
     return client
 
 
-def need_paramiko():
-    try:
-        import paramiko
-        return paramiko
-    except ImportError:
-        raise NotHere("python3-paramiko is not installed")
-
-
 def test_paramiko():
-    paramiko = need_paramiko()
+    paramiko = module("paramiko")
     with Server() as s:
         for how in ({"key_filename": key("ed25519")}, {"key_filename": key("ecdsa")}, {"key_filename": key("rsa")}, {"password": PASSWORDS["alice"]}):
             client = paramiko_client(s, "alice", **how)
@@ -175,7 +167,7 @@ def test_paramiko():
 
 
 def test_paramiko_sftp():
-    paramiko = need_paramiko()
+    paramiko = module("paramiko")
     path, digest = random_file(8)
     with Server() as s:
         client = paramiko_client(s, "bob", key_filename=key("ed25519"))
@@ -212,7 +204,7 @@ def test_paramiko_sftp():
 
 
 def test_paramiko_channels():
-    need_paramiko()
+    module("paramiko")
     with Server() as s:
         client = paramiko_client(s, "alice", key_filename=key("ed25519"))
         t = client.get_transport()
@@ -243,14 +235,6 @@ def test_paramiko_channels():
 
 # ---- asyncssh ------------------------------------------------------------------------------------
 
-def need_asyncssh():
-    try:
-        import asyncssh
-        return asyncssh
-    except ImportError:
-        raise NotHere("python3-asyncssh is not installed")
-
-
 def asyncssh_connect(s, user, **how):
     import asyncssh
     return asyncssh.connect(HOST, s.port, username=user, known_hosts=None, agent_path=None, config=[], **how)
@@ -268,7 +252,7 @@ def asyncssh_signal(s):
 
 
 def test_asyncssh():
-    asyncssh = need_asyncssh()
+    asyncssh = module("asyncssh")
 
     async def go(s):
         for how in ({"client_keys": [key("ed25519")]}, {"client_keys": [key("ecdsa")]}, {"client_keys": [key("rsa")]},
@@ -317,7 +301,7 @@ def asyncssh_rekeys(s, limit):
 @limit(120)
 def test_asyncssh_rekeys():
     """Debian's does not stop talking at its KEXINIT (RFC 4253 7.1)."""
-    need_asyncssh()
+    module("asyncssh")
     for line, limit in (("", 64 << 10), ("RekeyLimit 64K", 1 << 30)):          # it begins them, or the server
         with Server(line) as s:
             asyncssh_rekeys(s, limit)
@@ -326,7 +310,7 @@ def test_asyncssh_rekeys():
 
 
 def test_asyncssh_sftp():
-    need_asyncssh()
+    module("asyncssh")
     path, digest = random_file(8)
 
     async def go(s):

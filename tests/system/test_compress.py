@@ -10,7 +10,7 @@ import threading
 import time
 import zlib
 
-from lab import (HOST, PASSWORDS, SCRATCH, NotHere, Server, check, connections, coppiced_only, key, limit, packets, rows, same, sanitized, status, wait_until)
+from lab import (HOST, PASSWORDS, SCRATCH, Server, check, connections, coppiced_only, key, limit, module, packets, rows, same, sanitized, status, wait_until)
 from movers import Exec, moving
 from test_clients import need, putty, putty_session
 from test_handoff import handoff
@@ -75,6 +75,13 @@ def test_the_keyword():
             r = s.ssh("bob", "true", flags=("-C",), options=("LogLevel=DEBUG2",), ok=True)
             said = [l.split(": ")[-1].strip() for l in r.stderr.decode().splitlines() if "compression ctos:" in l or "compression stoc:" in l]
             same(said[2:4], [offer, offer], "the offer of " + line)
+    for lines, offers in ((("CompressionAlgorithmsClientToServer none",), ["none", "none," + DELAYED]),
+                          (("CompressionAlgorithmsServerToClient " + DELAYED, "CompressionAlgorithms none,zlib"), ["none,zlib", DELAYED]),
+                          (("Compression no", "CompressionAlgorithmsServerToClient zlib"), ["none", "none"])):
+        with Server(*lines) as s:
+            r = s.ssh("bob", "true", flags=("-C",), options=("LogLevel=DEBUG2",), ok=True)
+            said = [l.split(": ")[-1].strip() for l in r.stderr.decode().splitlines() if "compression ctos:" in l or "compression stoc:" in l]
+            same(said[2:4], offers, "the offers of %s" % (lines,))
     with Server("CompressionAlgorithms zlib") as s:
         r = s.ssh("bob", "true")
         check(r.returncode == 0, "ssh knows zlib, too, if nothing else is there", r.stderr)
@@ -102,6 +109,29 @@ def test_less_on_the_wire():
                 check(SIZE < down < SIZE * 1.02 and SIZE < up < SIZE * 1.02, "random", down, up)
         master.terminate()
         master.wait(10)
+
+
+@coppiced_only
+@limit(120)
+def test_one_direction():
+    """Each by its own keyword; who tells it as each direction has it."""
+    for line, compressed in (("CompressionAlgorithmsClientToServer none", (False, True)), ("CompressionAlgorithmsServerToClient none", (True, False))):
+        with Server(line, "RekeyLimit 1M") as s:
+            master = s.popen("bob", flags=("-C", "-M", "-N", "-S", s.dir + "/cm"))
+            wait_until(lambda: os.path.exists(s.dir + "/cm"))
+            mux = ("ControlPath=%s/cm" % s.dir, "ControlMaster=no")
+            session = next(r for r in rows(s, "who", "-v") if r["kind"] == "session")
+            same([session["compression_in"], session["compression_out"]], [DELAYED if c else "none" for c in compressed], line)
+            path, data = next(blobs())
+            before = wire(s)
+            same(s.ssh("bob", "cat " + path, options=mux, ok=True).stdout == data, True, path)
+            middle = wire(s)
+            s.ssh("bob", "cat >/dev/null", options=mux, input=data, ok=True)
+            after = wire(s)
+            same([after[0] - middle[0] < SIZE // 5, middle[1] - before[1] < SIZE // 5], list(compressed), line)
+            check(counter(s, "rekeys") >= 1, "keys changed")
+            master.terminate()
+            master.wait(10)
 
 
 @coppiced_only
@@ -172,10 +202,7 @@ def paramiko_run(t, command, data):
 @coppiced_only
 @limit(240)
 def test_paramiko():
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
     for line, method in (("", DELAYED), ("CompressionAlgorithms zlib", AT_ONCE)):
         with Server(line, "RekeyLimit 2M") as s:
             t = paramiko.Transport((HOST, s.port))
@@ -190,10 +217,7 @@ def test_paramiko():
 @coppiced_only
 @limit(240)
 def test_asyncssh():
-    try:
-        import asyncssh
-    except ImportError:
-        raise NotHere("asyncssh is not installed")
+    asyncssh = module("asyncssh")
 
     async def talk(s, method):
         async with asyncssh.connect(HOST, s.port, username="alice", client_keys=[key("ed25519")], known_hosts=None, config=None, compression_algs=[method],
@@ -236,10 +260,7 @@ class Raw:
 @limit(120)
 def test_a_bomb():
     """One packet of less than 256 KiB that inflates to 240 MiB, after login: the connection ends, within 8 MiB and a second."""
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
     z = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed = (z.compress(bytes(1 << 20)) + z.flush(zlib.Z_FULL_FLUSH)) * 240      # each part refers to nothing before it
     check(240000 < len(packed) < 262144 - 300, "the bomb", len(packed))
@@ -280,10 +301,7 @@ def test_a_bomb():
 @limit(60)
 def test_a_bomb_before_login():
     """Where the administrator allows compression before login: 35,000 bytes, and no more."""
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
     z = zlib.compressobj(9)
     packed = z.compress(b"\2" + bytes(64 << 10)) + z.flush(zlib.Z_SYNC_FLUSH)
     with Server("CompressionAlgorithms zlib") as s:

@@ -4,7 +4,8 @@ import os
 import shutil
 import subprocess
 
-from lab import HOST, PASSWORDS, SCRATCH, NotHere, Server, check, coppiced_only, key, limit, same, sh
+from lab import HOST, PASSWORDS, SCRATCH, NotHere, Server, check, coppiced_only, key, limit, module, same, sh
+from primes import modp
 from test_clients import host_key_of, need, putty
 
 OFF = ["ecdh-sha2-nistp256", "ecdh-sha2-nistp384", "ecdh-sha2-nistp521", "diffie-hellman-group-exchange-sha256", "diffie-hellman-group14-sha256",
@@ -63,10 +64,7 @@ def test_ssh():
 @coppiced_only
 @limit(240)
 def test_paramiko():
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
 
     def login(s, kex):
         c = paramiko.SSHClient()
@@ -79,12 +77,36 @@ def test_paramiko():
 
 
 @coppiced_only
+@limit(60)
+def test_the_old_request_of_a_group():
+    """RFC 4419 5, all that PuTTY before 0.65 and WinSCP of its time say; over rekeys, in one of which the connection moves."""
+    try:
+        import paramiko
+        from paramiko.kex_gex import KexGex, KexGexSHA256
+    except ImportError:
+        raise NotHere("paramiko is not installed")
+    new, size = KexGex.start_kex, KexGex.preferred_bits
+    KexGex.start_kex = lambda self: new(self, True)
+    try:
+        for k, bits in ((KexGexSHA256, 2048), (KexGexSHA256, 1024), (KexGexSHA256, 3072), (KexGex, 2048)):
+            KexGex.preferred_bits = bits
+            with Server("KexAlgorithms " + k.name) as s:
+                c = paramiko.SSHClient()
+                c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+                c.connect(HOST, s.port, "alice", key_filename=key("ed25519"), allow_agent=False, look_for_keys=False, timeout=30)
+                c.get_transport().renegotiate_keys()
+                s.ctl("handoff")
+                c.get_transport().renegotiate_keys()
+                same(c.exec_command("id -un")[1].read(), b"alice\n", "%s, %d bits" % (k.name, bits))
+                c.close()
+    finally:
+        KexGex.start_kex, KexGex.preferred_bits = new, size
+
+
+@coppiced_only
 @limit(240)
 def test_asyncssh():
-    try:
-        import asyncssh
-    except ImportError:
-        raise NotHere("asyncssh is not installed")
+    asyncssh = module("asyncssh")
 
     async def talk(s, kex):
         async with asyncssh.connect(HOST, s.port, username="alice", client_keys=[key("ed25519")], known_hosts=None, config=None,
@@ -166,26 +188,11 @@ def group_bits(s):
     return [int(l.rsplit(" ", 1)[1].split("/")[1]) for l in r.stderr.decode().splitlines() if "bits set: " in l][0]
 
 
-def group_14():
-    """RFC 3526 3, by its definition: 2^2048 - 2^1984 - 1 + 2^64 * (floor(2^1918 pi) + 124476)"""
-    one = 1 << 2000
-
-    def arctan(x):
-        total, term, n = 0, one // x, 1
-        while term:
-            total += term // n if n % 4 == 1 else -(term // n)
-            term //= x * x
-            n += 2
-        return total
-    pi = 4 * (4 * arctan(5) - arctan(239)) >> (2000 - 1918)
-    return 2**2048 - 2**1984 - 1 + (pi + 124476 << 64)
-
-
 @coppiced_only
 def test_moduli_file():
     path = SCRATCH + "/moduli"
     with open(path, "w") as f:      # smaller than what the client asks for, and than what is built in for that
-        f.write("# one group\n20220714110357 2 6 100 2047 2 %X\nrubbish\n" % group_14())
+        f.write("# one group\n20220714110357 2 6 100 2047 2 %X\nrubbish\n" % modp(2048, 124476))
     with Server("KexAlgorithms +" + GEX, "ModuliFile " + path, "LogLevel VERBOSE") as s:
         same(group_bits(s), 2048, "bits of the group")
         s.logged("1 groups, 1 lines ignored")
@@ -202,3 +209,9 @@ def test_moduli_file_is_not_there():
     with Server("KexAlgorithms +" + GEX, "ModuliFile " + path) as s:
         check(group_bits(s) in (4096, 8192), "a bad file")
         s.logged("no suitable primes in " + path)
+    fifo = SCRATCH + "/moduli-fifo"
+    os.mkfifo(fifo)
+    for path in (fifo, "/dev/zero", SCRATCH):
+        with Server("KexAlgorithms +" + GEX, "ModuliFile " + path) as s:
+            check(group_bits(s) in (4096, 8192), path)
+            s.logged(r"could not open %s \((Invalid argument|Is a directory)\), using fixed modulus" % path)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import threading
 
-from lab import (BUILD, HOST, SCRATCH, NotHere, Server, authorize, check, coppiced_only, key, public, same, sh, wait_until)
+from lab import (BUILD, HOST, SCRATCH, NotHere, Server, authorize, check, coppiced_only, key, module, public, same, sh, wait_until)
 from test_daemon import run
 
 RANDOM = ("--random-device", "/dev/urandom")
@@ -148,10 +148,7 @@ def paramiko_login(s, name, disabled):
 
 
 def test_paramiko():
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
     every = list(paramiko.Transport._preferred_keys)
     with all_types() as s:
         for name, alg in (("t_ed25519", "ssh-ed25519"), ("t_p256", "ecdsa-sha2-nistp256"), ("t_p384", "ecdsa-sha2-nistp384"), ("t_p521", "ecdsa-sha2-nistp521"),
@@ -161,10 +158,7 @@ def test_paramiko():
 
 @coppiced_only      # Ed448
 def test_asyncssh():
-    try:
-        import asyncssh
-    except ImportError:
-        raise NotHere("asyncssh is not installed")
+    asyncssh = module("asyncssh")
 
     def pair(name):     # it does not take PuTTY's padding of an Ed448 file
         return asyncssh.generate_private_key("ssh-ed448") if name == "t_ed448" else asyncssh.read_private_key(make(name))
@@ -485,7 +479,19 @@ def test_query():
     lines = run(program, "-Q", "sig").stdout.decode().splitlines()
     off = [x for x in lines if " " in x]
     check({x.split()[0] for x in off} == {"ssh-rsa", "ssh-dss"} and all(re.match(r"\S+ +off by default: \S", x) for x in off), "reasons", off)
-    check(all(what in first("help") for what in ("cipher", "mac", "kex", "key", "sig", "compression", "HostKeyAlgorithms")), "-Q help")
+    same(first("protocol-version"), ["2"])
+    same(first("cipher-auth"), [x for x in first("cipher") if "poly1305" in x or "gcm" in x.lower()], "ciphers that need no MAC")
+    same(first("key-ca-sign"), first("sig"))
+    # whatever ssh can be asked, and every keyword with a list, its old name too; a direction knows what both know
+    asked = sh("ssh", "-Q", "help").decode().split()
+    check(len(asked) > 8 and set(asked) - {"kex-gss"} <= set(first("help")), "ssh's words", asked, first("help"))
+    for what in first("help"):
+        check(first(what), "nothing to say of " + what)
+    for both in ("Ciphers", "MACs", "CompressionAlgorithms"):
+        same(first(both + "ClientToServer"), first(both))
+        same(first(both + "ServerToClient"), first(both))
+    same(first("pubkeyacceptedkeytypes"), first("PubkeyAcceptedAlgorithms"))
+    check(run(program, "-Q", "Port").returncode == 1 and run(program, "-Q", "kex-gss").returncode == 1, "what there is none of")
     r = run(program, "-Q", "nonsense")
     check(r.returncode == 1 and b"-Q help" in r.stderr, "an unknown question", r)
     # what -Q says is off is what -T leaves out

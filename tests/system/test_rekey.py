@@ -6,10 +6,10 @@ import subprocess
 import threading
 import time
 
-from lab import COPPICE, HOST, Server, alive, below, check, coppiced_only, digest_stream, feed, key, limit, random_file, rows, same, wait_until
+from lab import COPPICE, HOST, Server, alive, below, check, coppiced_only, digest_stream, feed, key, limit, module, random_file, rows, same, wait_until
 from rawssh import ECDH_INIT, KEXINIT, Closed, Key, Raw
 from terminal import Terminal
-from test_clients import asyncssh_connect, need, need_asyncssh, need_paramiko, paramiko_client, putty, putty_session
+from test_clients import asyncssh_connect, need, paramiko_client, putty, putty_session
 
 MB = 8
 ALL_MACS = "MACs +hmac-sha2-256,hmac-sha2-512"
@@ -139,7 +139,7 @@ def test_dropbear():
 
 @limit(120)
 def test_paramiko():
-    need_paramiko()
+    module("paramiko")
     for line, ours in (("", False), ("RekeyLimit 1M", True)):
         with Server(line) as s:
             client = paramiko_client(s, "bob", key_filename=key("ed25519"))
@@ -167,7 +167,7 @@ def test_paramiko():
 
 @limit(120)
 def test_asyncssh():
-    need_asyncssh()
+    module("asyncssh")
     data = os.urandom(MB << 20)
 
     async def go(s, often):

@@ -1,7 +1,9 @@
 """RSA from 2048 to 16384 bits: host keys and users' keys at both ends of the range, and one beyond each."""
+import asyncio
 import os
 
-from lab import HOST, NotHere, Server, authorize, check, coppiced_only, key, limit, same, sh
+from cryptography.hazmat.backends import default_backend
+from lab import HOST, Server, authorize, check, coppiced_only, key, limit, module, same, sh
 from primes import rsa_16384
 
 
@@ -53,10 +55,7 @@ def test_host_keys():
 @coppiced_only
 @limit(400)
 def test_paramiko_and_a_large_host_key():
-    try:
-        import paramiko
-    except ImportError:
-        raise NotHere("paramiko is not installed")
+    paramiko = module("paramiko")
     with Server("HostKeyAlgorithms rsa-sha2-512,rsa-sha2-256", hostkeys=(make(16384),)) as s:
         c = paramiko.SSHClient()
         c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
@@ -64,6 +63,38 @@ def test_paramiko_and_a_large_host_key():
         same(c.exec_command("id -un")[1].read(), b"alice\n", "paramiko")
         same(c.get_transport().get_remote_server_key().get_bits(), 16384, "bits of the host key")
         c.close()
+
+
+@coppiced_only
+@limit(400)
+def test_paramiko_and_asyncssh_with_a_large_users_key():
+    paramiko, asyncssh = module("paramiko"), module("asyncssh")
+    name = make(16384)
+    checks = getattr(default_backend(), "_rsa_skip_check_key", False)      # whether the factors are primes: a minute of CPU for each load
+
+    async def talk(s, alg):
+        async with asyncssh.connect(HOST, s.port, username="carol", client_keys=[key(name)], known_hosts=None, agent_path=None, config=[], signature_algs=[alg]) as c:
+            return (await c.run("echo in")).stdout
+    try:
+        default_backend()._rsa_skip_check_key = True
+        authorize("carol", name)
+        with Server("LogLevel DEBUG") as s:
+            for alg in ("rsa-sha2-256", "rsa-sha2-512"):
+                private = paramiko.RSAKey.from_private_key_file(key(name))
+                t = paramiko.Transport((HOST, s.port))
+                t._preferred_pubkeys = (alg,)
+                t.start_client(timeout=100)
+                t.auth_timeout = 100
+                t.auth_publickey("carol", private)
+                c = t.open_session()
+                c.exec_command("echo in")
+                same(c.makefile().read(), b"in\n", "paramiko with " + alg)
+                t.close()
+                same(asyncio.run(talk(s, alg)), "in\n", "asyncssh with " + alg)
+                same(s.log().count("userauth_pubkey: have %s signature" % alg), 2, "logins with " + alg)
+    finally:
+        default_backend()._rsa_skip_check_key = checks
+        authorize("carol", "ed25519", "ecdsa", "rsa")
 
 
 @coppiced_only

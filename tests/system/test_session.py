@@ -8,7 +8,7 @@ import termios
 import threading
 import time
 
-from lab import (COPPICE, Server, UIDS, alive, authorize, below, check, coppiced_only, digest_stream, feed, limit, public, random_file, rss, same, wait_until)
+from lab import (COPPICE, UIDS, Server, alive, authorize, below, check, coppiced_only, digest_stream, feed, limit, module, public, random_file, rss, same, wait_until)
 from movers import Exec, Master, Sftp, Shell
 from terminal import Terminal
 
@@ -226,7 +226,7 @@ def test_a_program_that_ignores_hangup_ends_too():
 def test_signal_request():
     """RFC 4254 6.9, from a client that can: asyncssh."""
     import test_clients
-    test_clients.need_asyncssh()
+    module("asyncssh")
     with Server() as s:
         out = test_clients.asyncssh_signal(s)
         same(out, ("TERM", None), "exit-signal and status")

@@ -26,20 +26,6 @@ static void begin(struct pair *p, const char *cipher, const char *mac)
 		p->policy[i / 2].macs[i % 2] = mac;
 }
 
-/* The same host key, or their bytes could not be the same. */
-static void share_key(struct pair *p, const struct pair *with)
-{
-	privkey_free(p->hostkeys[0]);
-	p->hostkeys[0] = with->hostkeys[0];
-}
-
-static void end_both(struct pair *a, struct pair *b)
-{
-	b->hostkey_count = 0;
-	pair_free(b);
-	pair_free(a);
-}
-
 /* ---- data that is sent from elsewhere ---------------------------------------------------------- */
 
 #define GUARD 64
@@ -96,7 +82,7 @@ static void sent_from_elsewhere(const char *cipher, const char *mac)
 	begin(&here, cipher, mac);
 	begin(&there, cipher, mac);
 	here.hook = there.hook = NULL;
-	share_key(&there, &here);
+	pair_share_key(&there, &here);
 	pair_login(&here);
 	pair_login(&there);
 	pair_channel(&here);
@@ -107,7 +93,8 @@ static void sent_from_elsewhere(const char *cipher, const char *mac)
 		pair_run(&there);
 	}
 	cr_assert_eq(buf_len(&there.got[SSH_CLIENT]), buf_len(&here.got[SSH_CLIENT]));
-	end_both(&here, &there);
+	pair_free(&there);
+	pair_free(&here);
 }
 
 Test(elsewhere, packets_sealed_from_there_are_the_same)
@@ -138,12 +125,6 @@ static size_t in_crumbs(struct pair *p, size_t n)
 	return n < k ? n : k;
 }
 
-static void same(const struct buf *a, const struct buf *b)
-{
-	cr_assert_eq(buf_len(a), buf_len(b));
-	cr_assert_arr_eq(buf_head(a), buf_head(b), buf_len(a));
-}
-
 static void talk_lent(const char *cipher, const char *mac, pair_cut *cut)
 {
 	struct pair own, lent;
@@ -151,16 +132,13 @@ static void talk_lent(const char *cipher, const char *mac, pair_cut *cut)
 	begin(&own, cipher, mac);
 	talk_run(&own);
 	begin(&lent, cipher, mac);
-	share_key(&lent, &own);
+	pair_share_key(&lent, &own);
 	lent.lend = 1;
 	lent.cut = cut;
 	talk_run(&lent);
-	for (int i = 0; i < 2; i++) {
-		same(&own.wire[i], &lent.wire[i]);
-		same(&own.events[i], &lent.events[i]);
-		same(&own.got[i], &lent.got[i]);
-	}
-	end_both(&own, &lent);
+	pair_same(&own, &lent);
+	pair_free(&lent);
+	pair_free(&own);
 }
 
 static void received_from_elsewhere(const char *cipher, const char *mac)
@@ -196,7 +174,7 @@ Test(elsewhere, what_is_lent_is_kept_by_export)
 	cr_assert_eq(ssh_export(p.side[SSH_SERVER], &first), SSH_OK);
 	memset(bytes, 0, sizeof bytes);
 	cr_assert_eq(ssh_export(p.side[SSH_SERVER], &again), SSH_OK);
-	same(&first, &again);
+	pair_same_bytes(&first, &again);
 	pair_drain(&p, SSH_SERVER);
 	cr_assert_eq(ssh_error(p.side[SSH_SERVER]), SSH_OK, "%s", err_name(ssh_error(p.side[SSH_SERVER])));
 	buf_drop(&first);

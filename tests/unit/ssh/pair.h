@@ -39,6 +39,7 @@ struct pair {
 	uint64_t now;
 	struct privkey *hostkeys[4];
 	unsigned hostkey_count;
+	int key_shared;			/* the first one is another pair's */
 	/* what happened */
 	struct buf wire[2];		/* every byte that side sent, in order */
 	struct buf events[2];		/* one line of text per event */
@@ -69,6 +70,8 @@ void pair_mem_init(struct pair_mem *);
 void pair_init(struct pair *);
 /* Adds a host key of that kind before pair_start(). */
 void pair_hostkey(struct pair *, enum key_kind);
+/* Has the host key of another pair, which lives longer, instead of its own: else the same conversation is not the same bytes. */
+void pair_share_key(struct pair *, const struct pair *with);
 /* Makes both objects; returns their error. */
 int  pair_start(struct pair *);
 void pair_free(struct pair *);
@@ -85,6 +88,12 @@ void pair_login(struct pair *);
 void pair_channel(struct pair *);
 /* Sends all n bytes over that channel, running the pair as needed; asserts that they arrive unchanged. */
 void pair_send(struct pair *, enum ssh_role from, const uint8_t *, size_t n);
+void pair_same_bytes(const struct buf *, const struct buf *);
+/* Asserts that both sides of both said the same bytes, were told the same events and got the same data. */
+void pair_same(const struct pair *, const struct pair *);
+/* For pair.cut: one byte at a time; 97. */
+size_t pair_bytewise(struct pair *, size_t n);
+size_t pair_by_97(struct pair *, size_t n);
 /* Feeds bytes to one side as they are. */
 int  pair_feed(struct pair *, enum ssh_role, const void *, size_t n);
 /* Puts a payload into what side sends next, under its keys, whatever side itself thinks of it. */

@@ -51,15 +51,21 @@ Test(window, grows_with_the_way_and_the_reader)
 	lp_stop(&p);
 }
 
+/* After these trips the window is what it was. */
+static void does_not_grow(struct lp *p, const uint32_t id[2], int trips, unsigned ms, size_t most)
+{
+	for (int i = 0; i < trips; i++)
+		trip(p, id, ms, most);
+	cr_assert_eq(cp_end(p, SRV, id)->window, CHAN_WINDOW);
+}
+
 Test(window, a_program_that_stops_makes_nothing_grow)
 {
 	uint32_t id[2];
 	struct lp p;
 
 	start(&p, id, 100);
-	for (int i = 0; i < 10; i++)
-		trip(&p, id, 100, 0);
-	cr_assert_eq(cp_end(&p, SRV, id)->window, CHAN_WINDOW);
+	does_not_grow(&p, id, 10, 100, 0);
 	cr_assert_eq(cp_end(&p, SRV, id)->unread, CHAN_WINDOW);
 	lp_stop(&p);
 }
@@ -71,13 +77,9 @@ Test(window, a_slow_program_needs_no_more)
 	struct lp p;
 
 	start(&p, id, 100);
-	for (int i = 0; i < 20; i++)
-		trip(&p, id, 100, CHAN_WINDOW / 2);
-	cr_assert_eq(cp_end(&p, SRV, id)->window, CHAN_WINDOW);
+	does_not_grow(&p, id, 20, 100, CHAN_WINDOW / 2);
 	/* the same bytes a trip over a longer time are fewer in a round trip */
-	for (int i = 0; i < 20; i++)
-		trip(&p, id, 1000, CHAN_WINDOW);
-	cr_assert_eq(cp_end(&p, SRV, id)->window, CHAN_WINDOW);
+	does_not_grow(&p, id, 20, 1000, CHAN_WINDOW);
 	lp_stop(&p);
 }
 
@@ -87,9 +89,7 @@ Test(window, a_near_client_needs_no_more)
 	struct lp p;
 
 	start(&p, id, 0);
-	for (int i = 0; i < 10; i++)
-		trip(&p, id, 20, SIZE_MAX);
-	cr_assert_eq(cp_end(&p, SRV, id)->window, CHAN_WINDOW);
+	does_not_grow(&p, id, 10, 20, SIZE_MAX);
 	lp_stop(&p);
 }
 
