@@ -47,7 +47,7 @@ static void aim_signals(int fd)    { fcntl(fd, F_SETOWN, getppid()); }
 static void other_ioctl(int fd)    { int n; ioctl(fd, FIONREAD, &n); }
 static void new_socket(int fd)     { (void)fd; (void)socket(AF_UNIX, SOCK_STREAM, 0); }
 static void make_a_process(int fd) { (void)fd; if (syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0) == 0) _exit(0); }
-static void look_at_seals(int fd)  { fcntl(fd, F_GET_SEALS); errno = 0; }
+static void look_at_seals(int fd)  { if (fcntl(fd, F_GET_SEALS) < 0 && errno == EINVAL) errno = 0; }	/* no memfd, but it may ask */
 static void keep_alive(int fd)     { int on = 1; setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on); }
 static void not_block(int fd)      { fcntl(fd, F_SETFL, O_NONBLOCK); }
 static void signal_itself(int fd)  { (void)fd; raise(SIGCONT); }
@@ -103,13 +103,13 @@ Test(sandbox, a_connection_may_do_nothing_to_others)
 	cr_expect_not(worker_may(other_ioctl));
 	cr_expect_not(worker_may(new_socket));
 	cr_expect_not(worker_may(make_a_process));
-#ifndef __SANITIZE_ADDRESS__	/* there it is an error */
 	cr_expect_not(worker_may(look_at_seals));
-#endif
 	cr_expect(worker_may(keep_alive));
 	cr_expect(worker_may(not_block));
 	cr_expect(worker_may(signal_itself));
 }
+
+#ifndef __SANITIZE_ADDRESS__	/* where what kills is an error */
 
 /* ---- all of them ------------------------------------------------------------------------- */
 
@@ -140,8 +140,6 @@ static enum verdict wanted(int call)
 			return REFUSED;
 	return KILLED;
 }
-
-#ifndef __SANITIZE_ADDRESS__	/* where what kills is an error */
 
 /* One worker for each call, which makes it with arguments that nothing can be done with. */
 static void try_all(volatile unsigned char *results)
