@@ -52,8 +52,8 @@ uint8_t *buf_reserve(struct buf *b, size_t n)
 	if (n > b->max || len > b->max - n)
 		return NULL;
 	if (b->size - b->tail < n || b->v == NULL) {
-		/* Sliding down is cheaper than growing while at least half of the storage is dead. */
-		if (b->v != NULL && b->size >= len + n && b->head >= len) {
+		/* While there is room it is only at the wrong end: a queue that is as long as ever allocates nothing. */
+		if (b->v != NULL && b->size >= len + n) {
 			memmove(b->v, buf_head(b), len);
 			b->head = 0;
 			b->tail = len;

@@ -1,22 +1,9 @@
 #include "channels/exec.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-/* Ignored signals survive execve(2); a shell must get them as init would hand them over. */
-static void default_signals(void)
-{
-	struct sigaction dfl = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	for (int s = 1; s < NSIG; s++)
-		sigaction(s, &dfl, NULL);	/* KILL and STOP refuse; nothing to do about it */
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
 
 static void go_home(const char *home)
 {
@@ -30,7 +17,6 @@ static void go_home(const char *home)
 void exec_program(const struct argv *a, const struct env *e, const char *home)
 {
 	go_home(home);
-	default_signals();
 	close_range(3, ~0u, 0);
 	execve(a->path, a->v, e->v);
 	dprintf(2, "%s: %s\n", a->path, strerror(errno));

@@ -1,8 +1,8 @@
 /*
  * channel - becomes the user's shell or command
  *
- * RUNS AS     the user, in a session of its own, with the user's limits
- * HEARS       WORK (supervisor)
+ * RUNS AS     root until it has read BECOME; then the user, in a session of its own, with the user's limits
+ * HEARS       BECOME, WORK, GO (supervisor)
  * SAYS        nothing; it execs
  * NEVER       parses SSH; keeps a descriptor but 0, 1 and 2
  * IF IT DIES  the supervisor reaps it and tells the connection (WORKER_EXIT), whose client gets exit-status or exit-signal

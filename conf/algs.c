@@ -15,7 +15,7 @@ static const struct alg { unsigned kind; const char *name, *why, *key; } algs[] 
 #define KEX(id, name, state, ...) { ALGS_KEX, name, state, NULL },
 #define CERT(id, name, state, key, ...) { ALGS_CERT, name, state, key },
 #define SIG(id, name, state, key, ...) { ALGS_SIG, name, state, key },
-#define CIPHER(id, name, state, ...) { ALGS_CIPHER, name, state, NULL },
+#define CIPHER(id, name, state, mode, key, iv, block, tag) { ALGS_CIPHER | ((tag) > 0 ? ALGS_AEAD : 0), name, state, NULL },
 #define MAC(id, name, state, ...) { ALGS_MAC, name, state, NULL },
 #define COMP(id, name, state, ...) { ALGS_COMP, name, state, NULL },
 #include "ssh/crypto/algs.def"
@@ -43,12 +43,21 @@ static unsigned kinds_of(enum conf_key key, const char **what)
 		*what = "SSH2 KexAlgorithms";
 		return ALGS_KEX;
 	case KEY_CompressionAlgorithms:
+	case KEY_CompressionAlgorithmsClientToServer:
+	case KEY_CompressionAlgorithmsServerToClient:
 		*what = "compression method";
 		return ALGS_COMP;
 	default:
 		*what = "key types";
 		return key == KEY_HostKeyAlgorithms ? ALGS_CERT | ALGS_SIG : ALGS_SIG;
 	}
+}
+
+unsigned algs_kinds(enum conf_key key)
+{
+	const char *what;
+
+	return kinds_of(key, &what);
 }
 
 enum conf_key algs_both(enum conf_key key)
@@ -60,6 +69,9 @@ enum conf_key algs_both(enum conf_key key)
 	case KEY_MACsClientToServer:
 	case KEY_MACsServerToClient:
 		return KEY_MACs;
+	case KEY_CompressionAlgorithmsClientToServer:
+	case KEY_CompressionAlgorithmsServerToClient:
+		return KEY_CompressionAlgorithms;
 	default:
 		return KEY_COUNT;
 	}

@@ -105,6 +105,8 @@ struct conf_client {
 /* client NULL: what holds for everybody (Match all included). *values: yours, conf_values_free() it. */
 int  conf_resolve(const struct conf *, const struct conf_client *, struct conf_values **values, struct conf_error *);
 void conf_values_free(struct conf_values *);
+/* No Match at all: conf_resolve() gives everybody the same values. */
+int  conf_is_for_all(const struct conf *);
 /* Does the text say something about a keyword outside of Match blocks, or is the value the default? */
 int  conf_sets(const struct conf *, const char *keyword);
 

@@ -119,6 +119,11 @@ int conf_resolve(const struct conf *c, const struct conf_client *client, struct 
 	return SSH_OK;
 }
 
+int conf_is_for_all(const struct conf *c)
+{
+	return c->blocks <= 1;
+}
+
 void conf_values_free(struct conf_values *v)
 {
 	const struct keyword *k;

@@ -1,9 +1,12 @@
 #include "connection/groups.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "base/log.h"
@@ -12,10 +15,29 @@
 
 #define FILE_MAX (4u << 20)	/* Debian's has 0.6 MB */
 
+/* A fifo must not hold the daemon's start up. NULL with errno. */
+static FILE *open_file(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC), why;
+	struct stat st;
+	FILE *f;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) == 0 && !S_ISREG(st.st_mode))
+		errno = S_ISDIR(st.st_mode) ? EISDIR : EINVAL;
+	else if ((f = fdopen(fd, "r")) != NULL)
+		return f;
+	why = errno;
+	close(fd);
+	errno = why;
+	return NULL;
+}
+
 /* 0, or an errno. *text is yours, whatever comes back. */
 static int read_file(const char *path, char **text, size_t *len)
 {
-	FILE *f = fopen(path, "re");
+	FILE *f = open_file(path);
 	int why = errno;
 
 	*text = NULL;

@@ -51,6 +51,7 @@ static void read_some(struct conn *c)
 	if (n > 0) {
 		c->loop.active = 1;
 		hurry(&c->loop);
+		lowat_read(c, (size_t)n);
 	} else if (n == 0) {
 		conn_end(c, BYE_CLOSED, 0, view_of(NULL, 0));
 	} else if (errno != EAGAIN && errno != EINTR) {
@@ -306,7 +307,7 @@ int loop_start(struct conn *c, int in, int out)
 	l->timer = event_new(c->base, -1, 0, on_timer, c);
 	l->rest = event_new(c->base, -1, 0, on_rest, c);
 	l->pause = event_new(c->base, -1, 0, on_pause_over, c);
-	return l->readable && l->writable && l->timer && l->rest && l->pause ? SSH_OK : SSH_E_NOMEM;
+	return l->readable && l->writable && l->timer && l->rest && l->pause ? lowat_start(c) : SSH_E_NOMEM;
 }
 
 void loop_still(struct conn *c)
@@ -316,6 +317,7 @@ void loop_still(struct conn *c)
 	c->still = 1;
 	survive_close(c);	/* whoever goes on begins with a checkpoint */
 	loop_resume(c);
+	lowat_lower(c);
 	arm(l->readable, &l->reading, 0);
 	arm(l->writable, &l->writing, 0);
 	event_del(l->timer);
@@ -350,6 +352,7 @@ void loop_drop(struct loop *l)
 	drop_event(l->timer);
 	drop_event(l->rest);
 	drop_event(l->pause);
+	lowat_drop(&l->lowat);
 	if (l->in >= 0)
 		close(l->in);
 	if (l->out >= 0 && l->out != l->in)

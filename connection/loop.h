@@ -2,6 +2,7 @@
 #define CONNECTION_LOOP_H
 #include <stdint.h>
 
+#include "connection/lowat.h"
 #include "ipc/memory.h"
 #include "ssh/ssh.h"
 
@@ -18,6 +19,7 @@ struct loop {
 	struct event *pause;
 	int paused;			/* loop_pause() */
 	unsigned reads;			/* the first ones are acknowledged at once */
+	struct lowat lowat;
 	int active, rest_armed;		/* bytes moved since the last look; looking */
 };
 

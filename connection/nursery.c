@@ -21,7 +21,6 @@
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <malloc.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -34,6 +33,7 @@
 #include "conf/conf.h"
 #include "connection/conn.h"
 #include "connection/groups.h"
+#include "connection/heap.h"
 #include "connection/hostkeys.h"
 #include "connection/policy.h"
 #include "connection/warm.h"
@@ -172,19 +172,11 @@ static int serve_once(void)
 	return 1;
 }
 
-/* Workers inherit this heap: one arena, and what a busy client needed goes back to the system. */
-static void tune_malloc(void)
-{
-	mallopt(M_ARENA_MAX, 1);
-	mallopt(M_MMAP_THRESHOLD, 128 * 1024);
-	mallopt(M_TRIM_THRESHOLD, 128 * 1024);
-}
-
 static void begin(void)
 {
 	char why[400];
 
-	tune_malloc();
+	heap_tune();
 	signal(SIGPIPE, SIG_IGN);	/* programs close their stdin when they like */
 	nursery.self.message = on_message;
 	nursery.boxes = box_map(CHILD_SLAB_FD, CHILD_SLAB_SLOTS);
@@ -210,6 +202,7 @@ int main(void)
 		if (!serve_once())
 			return 1;
 	child_lock(&nursery.self, sandbox_nursery);
+	heap_settle();
 	child_ready(&nursery.self);
 	while (serve_once())
 		;

@@ -68,8 +68,8 @@ static int fill(struct policy *p, char *why, size_t size)
 	choose(&p->ssh.ciphers[1], v->CiphersServerToClient);
 	choose(&p->ssh.macs[0], v->MACsClientToServer);
 	choose(&p->ssh.macs[1], v->MACsServerToClient);
-	for (int i = 0; i < 2; i++)
-		choose(&p->ssh.comps[i], v->Compression ? v->CompressionAlgorithms : "none");
+	choose(&p->ssh.comps[0], v->Compression ? v->CompressionAlgorithmsClientToServer : "none");
+	choose(&p->ssh.comps[1], v->Compression ? v->CompressionAlgorithmsServerToClient : "none");
 	/* MaxAuthTries is known to auth only, which says when it is enough (AUTH_VERDICT.last). */
 	p->ssh.max_auth_tries = SSH_AUTH_REQUESTS;
 	p->ssh.window_max = (uint32_t)v->WindowMax;

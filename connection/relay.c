@@ -339,6 +339,8 @@ static void on_output(evutil_socket_t fd, short what, void *arg)
 	(void)fd, (void)what;
 	survive_cause(c, BOOK_OUTPUT, r->chan, s->ext);
 	read_stream(s);
+	if (s->fd < 0 && !r->pty)	/* a program that ends closes both: one word to the supervisor instead of two */
+		read_stream(s == &r->out ? &r->err : &r->out);
 	session_settle(r->session);
 	loop_turn(c);
 }

@@ -58,5 +58,6 @@ int stats_tell(struct conn *c, uint32_t req)
 	m.kex = view_str(i.kex), m.hostkey = view_str(i.hostkey);
 	m.cipher_in = view_str(i.cipher[0]), m.cipher_out = view_str(i.cipher[1]);
 	m.mac_in = view_str(i.mac[0]), m.mac_out = view_str(i.mac[1]);
+	m.compression_in = view_str(i.comp[0]), m.compression_out = view_str(i.comp[1]);
 	return link_send(c->sup, IPC_CONN_STATS, &m);
 }

@@ -4,7 +4,8 @@
  * SYNOPSIS    auth                        started by coppiced, link on descriptor 3
  * RUNS AS     root with DAC_READ_SEARCH, SETUID, SETGID, AUDIT_WRITE and KILL; no exec, no listening socket.
  *             Its forks: a key helper for each connection that offers keys, which becomes the user, reads
- *             authorized_keys and verifies signatures there; a child for each password, which hashes it
+ *             authorized_keys and verifies signatures there (one that let its client in is kept for the next login of
+ *             the same person); a child for each password, which hashes it
  * HEARS       AUTH_BEGIN AUTH_KEY_OK AUTH_KEY AUTH_PASSWORD AUTH_INTERACT AUTH_REPLY (connection);
  *             SESSION_ID (keysign, supervisor); WELCOME CONFIG CONFIG_COMMIT PEER_LINK PEER_GONE PING LOGLEVEL
  *             (supervisor)

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "base/secret.h"
 #include "conf/conf.h"
+#include "guard/again.h"
+#include "guard/helper.h"
 #include "guard/login.h"
 #include "guard/lookup.h"
 #include "ipc/child.h"
@@ -27,6 +29,7 @@ struct authd_conf *authd_conf_hold(struct authd *a)
 void authd_conf_release(struct authd_conf *c)
 {
 	if (c != NULL && --c->users == 0) {
+		conf_values_free(c->values);
 		conf_free(c->conf);
 		free(c);
 	}
@@ -49,7 +52,10 @@ static int read_slice(struct view slice, struct authd_conf **res, struct conf_er
 		return r;
 	}
 	c->level = v->LogLevel;
-	conf_values_free(v);
+	if (conf_is_for_all(c->conf))
+		c->values = v;
+	else
+		conf_values_free(v);
 	*res = c;
 	return SSH_OK;
 }
@@ -120,6 +126,7 @@ void authd_drop(struct authd *a)
 		at = 0;
 	}
 	table_drop(&a->logins);
+	helpers_end();
 	lookups_free(a->lookups);
 	a->lookups = NULL;
 	idbook_drop(&a->early);
@@ -142,8 +149,7 @@ static int on_session_id(struct authd *a, const struct ipc_msg *m)
 	if ((login = table_get(&a->logins, m->u.SESSION_ID.conn)) != NULL)
 		login_session_id(login, m->u.SESSION_ID.hash);
 	else if (idbook_put(&a->early, m->u.SESSION_ID.conn, m->u.SESSION_ID.hash) < 0)
-		log_ev(LOGL_ERROR, "session id of connection %llu is lost: out of memory",
-		    (unsigned long long)m->u.SESSION_ID.conn);
+		again(a->self, m->u.SESSION_ID.conn, SSH_E_NOMEM);	/* the supervisor has it, too, and tells it then */
 	return SSH_OK;
 }
 
@@ -189,7 +195,8 @@ static int add_login(struct authd *a, int fd, const struct ipc_PEER_LINK *m)
 	login_free(before);
 	if ((r = login_new(&l, a, fd, m->conn, &m->peer, &m->local)) < 0) {
 		log_ev(LOGL_ERROR, "connection %llu cannot log in: %s", (unsigned long long)m->conn, err_text(r));
-		return SSH_OK;	/* that connection's loss only */
+		again(a->self, m->conn, r);
+		return SSH_OK;
 	}
 	if (n > 0 || (n = idbook_take(&a->early, m->conn, id)) > 0)
 		login_session_id(l, view_of(id, n));

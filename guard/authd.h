@@ -13,12 +13,13 @@
 
 struct child;
 struct conf;
+struct conf_values;
 struct ipc_msg;
 struct link;
 struct lookups;
 
-/* A configuration that some logins still use; counted. */
-struct authd_conf { struct conf *conf; enum log_level level; unsigned users; };
+/* A configuration that some logins still use; counted. values: everybody's; NULL: a Match decides. */
+struct authd_conf { struct conf *conf; struct conf_values *values; enum log_level level; unsigned users; };
 
 struct authd {
 	struct child *self;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "ipc/codec.h"
 #include "ipc/permits.h"
 
 #define SERVICE_MAX 32u
@@ -12,6 +13,7 @@ int helper_ask_encode(struct buf *b, const struct helper_ask *a)
 	struct wr w = wr_to(b);
 
 	wr_u8(&w, (uint8_t)a->what);
+	ipc_put_addr(&w, &a->peer);
 	wr_view(&w, a->alg);
 	wr_view(&w, a->blob);
 	wr_view(&w, a->sig);
@@ -26,6 +28,7 @@ int helper_ask_decode(struct helper_ask *a, struct view v)
 
 	memset(a, 0, sizeof *a);
 	a->what = rd_u8(&r) == HELPER_VERIFY ? HELPER_VERIFY : HELPER_QUERY;
+	a->peer = ipc_get_addr(&r);
 	a->alg = rd_string(&r, SSH_ALG_NAME_MAX);
 	a->blob = rd_string(&r, SSH_BLOB_MAX);
 	a->sig = rd_string(&r, SSH_SIG_MAX);

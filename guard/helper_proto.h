@@ -2,6 +2,7 @@
 #define GUARD_HELPER_PROTO_H
 #include <stdint.h>
 
+#include "base/addr.h"
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/log.h"
@@ -21,6 +22,7 @@ enum helper_question { HELPER_QUERY = 1, HELPER_VERIFY = 2 };
 
 struct helper_ask {
 	enum helper_question what;
+	struct addr peer;			/* whom from="" is about */
 	struct view alg, blob;
 	struct view sig, session_id, service;	/* VERIFY only */
 };

@@ -57,9 +57,9 @@ static int read_open(struct file *f, int fd)
 	if (fstat(fd, &st) != 0)
 		return refuse(f->path, SSH_E_SYS, strerror(errno));
 	if (!S_ISREG(st.st_mode))
-		return refuse(f->path, SSH_E_KEYFILE, "not a regular file");
+		return refuse(f->path, SSH_E_KEYFILE, S_ISDIR(st.st_mode) ? "it is a directory" : "not a regular file");
 	if (st.st_size <= 0 || st.st_size > (off_t)HOSTKEYS_FILE_MAX)
-		return refuse(f->path, SSH_E_KEYFILE, "not a key file by its size");
+		return refuse(f->path, SSH_E_KEYFILE, st.st_size <= 0 ? "the file is empty" : "too long for a key");
 	f->mode = st.st_mode & 0777;
 	n = (size_t)st.st_size;
 	if ((to = buf_reserve(&f->text, n)) == NULL)

@@ -4,7 +4,6 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -58,48 +57,44 @@ static void on_line(void *ctx, unsigned line, const char *sentence)
 	say(w, LOGL_INFO, "%s:%u: %s", w->file, line, sentence);
 }
 
-/* The whole file, at most STRICT_FILE_MAX; yours, free() it. */
-static uint8_t *read_file(int fd, size_t *len)
+/* The whole file, at most STRICT_FILE_MAX; valid until the next one. */
+static struct view read_file(int fd)
 {
-	uint8_t *text = malloc(STRICT_FILE_MAX);
+	static uint8_t text[STRICT_FILE_MAX];	/* the kernel gives what is touched, once in a process's life */
+	size_t len = 0;
 	ssize_t r = 1;
 
-	*len = 0;
-	while (text != NULL && *len < STRICT_FILE_MAX && r != 0) {
-		r = read(fd, text + *len, STRICT_FILE_MAX - *len);
+	while (len < sizeof text && r != 0) {
+		r = read(fd, text + len, sizeof text - len);
 		if (r < 0 && errno != EINTR)
 			break;
 		if (r > 0)
-			*len += (size_t)r;
+			len += (size_t)r;
 	}
-	return text;
+	return view_of(text, len);
 }
 
 static enum authkeys_found search_file(struct work *w, const char *path, struct authopts *o)
 {
-	struct authkeys_query q = { .blob = w->ask->blob, .peer = w->k->peer, .now = (int64_t)time(NULL) };
+	struct authkeys_query q = { .blob = w->ask->blob, .peer = w->ask->peer, .now = (int64_t)time(NULL) };
 	struct strict_owner owner = { .uid = w->k->uid, .home = w->k->home, .check = w->k->strict };
 	char why[HELPER_LINE_MAX];
 	int fd = strict_open(path, &owner, why, sizeof why);
 	enum authkeys_found found;
 	unsigned line = 0;
-	uint8_t *text;
-	size_t len;
+	struct view text;
 
 	if (fd < 0) {
 		if (why[0] != '\0')
 			say(w, LOGL_INFO, "%s", why);
 		return AUTHKEYS_NO;
 	}
-	text = read_file(fd, &len);
+	text = read_file(fd);
 	close(fd);
-	if (text == NULL)
-		return AUTHKEYS_NO;
 	w->file = path;
-	found = authkeys_search(view_of(text, len), &q, o, &line, on_line, w);
+	found = authkeys_search(text, &q, o, &line, on_line, w);
 	if (found == AUTHKEYS_YES)
 		say(w, LOGL_DEBUG, "%s:%u: matching key found", path, line);
-	free(text);
 	return found;
 }
 

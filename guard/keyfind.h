@@ -3,7 +3,6 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-#include "base/addr.h"
 #include "guard/helper_proto.h"
 
 /*
@@ -17,7 +16,6 @@ struct keyfind {
 	const char *const *files;	/* AuthorizedKeysFile as configured */
 	size_t nfiles;
 	int strict;			/* StrictModes */
-	struct addr peer;
 };
 
 /*

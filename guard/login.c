@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "conf/conf.h"
+#include "guard/again.h"
 #include "guard/authd.h"
 #include "guard/banner.h"
 #include "guard/grant.h"
@@ -116,8 +117,10 @@ int login_verdict(struct login *l, int verdict, const char *banner)
 
 void login_finish(struct login *l, int r)
 {
-	if (r < 0)
-		login_free(l);
+	if (r == SSH_OK)
+		return;
+	again(l->authd->self, l->conn, r);
+	login_free(l);
 }
 
 void login_fail(struct login *l)
@@ -170,7 +173,8 @@ static void forget_question(struct login *l)
 	l->lookup = NULL;
 	account_free(l->account);
 	l->account = NULL;
-	conf_values_free(l->values);
+	if (l->conf != NULL && l->values != l->conf->values)
+		conf_values_free(l->values);
 	l->values = NULL;
 	authd_conf_release(l->conf);
 	l->conf = NULL;
@@ -194,9 +198,11 @@ void login_grant(struct login *l, uint32_t permits, const char *forced)
 	grant_drop(&g);
 	if (r < 0) {
 		log_ev(LOGL_ERROR, "login of connection %llu cannot be granted: %s", (unsigned long long)l->conn, err_text(r));
-		login_free(l);
+		login_finish(l, r);
 		return;
 	}
+	helper_keep(l->helper);
+	l->helper = NULL;
 	forget_question(l);
 }
 
@@ -294,7 +300,9 @@ static int settle(struct login *l)
 	char banner[BANNER_MAX + 1];
 	int r;
 
-	if ((r = conf_resolve(l->conf->conf, &who, &l->values, &e)) < 0) {
+	if (l->conf->values != NULL) {
+		l->values = l->conf->values;
+	} else if ((r = conf_resolve(l->conf->conf, &who, &l->values, &e)) < 0) {
 		log_ev(LOGL_ERROR, "%s", e.text);
 		return r;
 	}
@@ -425,8 +433,8 @@ static void on_timer(evutil_socket_t fd, short what, void *arg)
 
 static void on_gone(struct link *link, int error, void *ctx)
 {
-	(void)link, (void)error;
-	login_free(ctx);
+	(void)link;
+	login_finish(ctx, error < 0 ? error : SSH_E_GONE);
 }
 
 void login_log_level(struct login *l, unsigned level)

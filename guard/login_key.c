@@ -58,7 +58,7 @@ static int new_helper(struct login *l)
 	struct helper_person p = {
 		.find = { .user = a->user, .home = a->home, .uid = a->uid,
 			.files = (const char *const *)l->values->AuthorizedKeysFile.v, .nfiles = l->values->AuthorizedKeysFile.n,
-			.strict = l->values->StrictModes, .peer = l->peer },
+			.strict = l->values->StrictModes },
 		.become = l->authd->privileged, .uid = a->uid, .gid = a->gid, .groups = a->groups, .ngroups = a->ngroups,
 	};
 
@@ -68,7 +68,7 @@ static int new_helper(struct login *l)
 static void ask_helper(struct login *l)
 {
 	struct helper_ask q = {
-		.what = l->query ? HELPER_QUERY : HELPER_VERIFY, .alg = view_str(l->alg), .blob = login_bytes(&l->blob),
+		.what = l->query ? HELPER_QUERY : HELPER_VERIFY, .peer = l->peer, .alg = view_str(l->alg), .blob = login_bytes(&l->blob),
 		.sig = login_bytes(&l->sig), .session_id = view_of(l->id, l->id_len), .service = view_str(LOGIN_SERVICE),
 	};
 	int r = l->helper == NULL ? new_helper(l) : SSH_OK;

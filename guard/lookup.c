@@ -134,12 +134,8 @@ static void on_answer(evutil_socket_t fd, short what, void *arg)
 	struct account *a = NULL;
 	ssize_t n = 0;
 
-	if (!(what & EV_TIMEOUT) && (n = recv(fd, in, sizeof in, MSG_DONTWAIT)) < 0 && (errno == EAGAIN || errno == EINTR)) {
-		struct timeval wall = { LOOKUP_WALL_S, 0 };
-
-		event_add(c->readable, &wall);
+	if (!(what & EV_TIMEOUT) && (n = recv(fd, in, sizeof in, MSG_DONTWAIT)) < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	}
 	if (n <= 0 || l == NULL || account_decode(&a, view_of(in, (size_t)n)) < 0 || strcmp(a->user, l->user) != 0) {
 		if (l != NULL)
 			log_ev(LOGL_ERROR, "account look-up %s", what & EV_TIMEOUT ? "takes too long: the name service does not answer" : "failed");
@@ -172,7 +168,7 @@ static struct child *child_new(struct lookups *pool)
 	c->pool = pool;
 	list_add_tail(&pool->children, &c->at);
 	pool->nchildren++;
-	if ((c->readable = event_new(pool->base, c->proc.fd, EV_READ, on_answer, c)) == NULL) {
+	if ((c->readable = event_new(pool->base, c->proc.fd, EV_READ | EV_PERSIST, on_answer, c)) == NULL) {
 		child_free(c);
 		return NULL;
 	}

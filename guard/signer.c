@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
+#include "guard/again.h"
 #include "guard/budget.h"
 #include "ipc/child.h"
 #include "ipc/clock.h"
@@ -93,6 +94,13 @@ static void client_free(struct signer_client *c)
 	free(c);
 }
 
+/* A link that could not take an answer ends. */
+static void client_lost(struct signer_client *c, int error)
+{
+	again(c->signer->self, c->conn, error);
+	client_free(c);
+}
+
 /* As long as the hash of a key exchange that this build knows (SHA-1's too: it may be switched on). */
 static int is_exchange_hash(struct view hash)
 {
@@ -155,8 +163,8 @@ static void on_agent_signed(void *ctx, struct view sig)
 	struct signer_client *c = ctx;
 	int r = sig.len > 0 ? is_good(c, sig) : SSH_E_NO_SIGNER;
 
-	if (answer(c, r, r == SSH_OK ? sig : view_of(NULL, 0)) < 0)
-		client_free(c);
+	if ((r = answer(c, r, r == SSH_OK ? sig : view_of(NULL, 0))) < 0)
+		client_lost(c, r);
 }
 
 /*
@@ -250,14 +258,15 @@ static void on_later(evutil_socket_t fd, short what, void *arg)
 {
 	struct signer_client *c = arg;
 	uint64_t wait;
+	int r;
 
 	(void)fd, (void)what;
 	if (!c->ask.open || c->ask.at_agent)
 		return;
 	if ((wait = budget_take(&c->budget, clock_ms())) > 0)
 		ask_later(c, wait);
-	else if (sign_now(c) < 0)
-		client_free(c);
+	else if ((r = sign_now(c)) < 0)
+		client_lost(c, r);
 }
 
 static int broke_rules(const struct signer_client *c, const char *what)
@@ -311,8 +320,8 @@ static int on_request(struct link *l, struct ipc_msg *m, void *ctx)
 
 static void on_client_gone(struct link *l, int error, void *ctx)
 {
-	(void)l, (void)error;
-	client_free(ctx);
+	(void)l;
+	client_lost(ctx, error);
 }
 
 static int on_authed(struct signer *s, const struct ipc_CONN_AUTHED *m)
@@ -331,27 +340,38 @@ static int on_authed(struct signer *s, const struct ipc_CONN_AUTHED *m)
 	return SSH_OK;
 }
 
-static int add_client(struct signer *s, int fd, const struct ipc_PEER_LINK *m)
+static int new_client(struct signer_client **res, struct signer *s, int fd, const struct ipc_PEER_LINK *m)
 {
 	static const struct link_ops ops = { on_request, on_client_gone };
 	struct signer_client *c = calloc(1, sizeof *c);
-	int r = SSH_E_NOMEM;
+	int r;
 
-	if (c == NULL || (c->later = evtimer_new(s->self->base, on_later, c)) == NULL)
+	if (c == NULL || (c->later = evtimer_new(s->self->base, on_later, c)) == NULL) {
 		close(fd);
-	else
-		r = link_new(&c->link, s->self->base, fd, ROLE_KEY, ROLE_CONN, &ops, c);
-	if (r < 0) {	/* that connection's loss only */
-		log_ev(LOGL_ERROR, "connection %llu has no signer: %s", (unsigned long long)m->conn, err_text(r));
-		if (c != NULL && c->later != NULL)
-			event_free(c->later);
 		free(c);
-		return SSH_OK;
+		return SSH_E_NOMEM;
 	}
 	c->signer = s;
 	c->conn = m->conn;
-	if (table_put(&s->by_conn, c->conn, c) < 0)
-		log_ev(LOGL_ERROR, "connection %llu will have no rekeys signed: out of memory", (unsigned long long)c->conn);
+	list_init(&c->at);
+	if ((r = link_new(&c->link, s->self->base, fd, ROLE_KEY, ROLE_CONN, &ops, c)) < 0 || (r = table_put(&s->by_conn, c->conn, c)) < 0) {
+		client_free(c);
+		return r;
+	}
+	*res = c;
+	return SSH_OK;
+}
+
+static int add_client(struct signer *s, int fd, const struct ipc_PEER_LINK *m)
+{
+	struct signer_client *c;
+	int r;
+
+	if ((r = new_client(&c, s, fd, m)) < 0) {	/* that connection's loss only, and not for long */
+		log_ev(LOGL_ERROR, "connection %llu has no signer: %s", (unsigned long long)m->conn, err_text(r));
+		again(s->self, m->conn, r);
+		return SSH_OK;
+	}
 	addr_text(&m->peer, c->peer);
 	budget_init(&c->budget);
 	list_add_tail(&s->clients, &c->at);

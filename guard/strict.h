@@ -15,8 +15,8 @@ struct strict_owner {
 
 /*
  * Opens path (absolute) for reading, as whoever we are. Symbolic links are followed once, to learn the
- * real path; the real path is then walked directory by directory without following any, and each file
- * and directory from the home (or the root, for a path outside it) downwards must belong to
+ * real path; the real path is then walked directory by directory without following any (where there is none, that is all that
+ * is done), and each file and directory from the home (or the root, for a path outside it) downwards must belong to
  * root or the user and be writable by nobody else. Never blocks on a fifo, never opens a device.
  * A descriptor, or -1 with why a sentence ("" when there simply is no such file).
  */

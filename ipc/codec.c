@@ -41,12 +41,26 @@ static const struct ipc_rule rules[] = {
 
 #define RULES (sizeof rules / sizeof rules[0])
 
+/* Where in rules, from 1 on, a number stands. Several times for each message, and the table is longer than what a new process has in its caches. */
+enum {
+	AT_NONE,
+#define MSG(no, name_, from_, to_, fds_, when_, answer_, fields_, doc_) AT_##name_,
+#include "ipc/messages.def"
+#undef MSG
+};
+
+static const uint8_t places[] = {
+#define MSG(no, name_, from_, to_, fds_, when_, answer_, fields_, doc_) [no] = AT_##name_,
+#include "ipc/messages.def"
+#undef MSG
+};
+_Static_assert(RULES <= UINT8_MAX, "a place is one byte");
+
 const struct ipc_rule *ipc_rule(unsigned type)
 {
-	for (size_t i = 0; i < RULES; i++)
-		if ((unsigned)rules[i].type == type)
-			return &rules[i];
-	return NULL;
+	unsigned at = type < sizeof places ? places[type] : AT_NONE;
+
+	return at != AT_NONE ? &rules[at - 1] : NULL;
 }
 
 const struct ipc_rule *ipc_rule_at(unsigned i)

@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <linux/capability.h>
 #include <linux/tcp.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,6 @@
 #define CHECKS_LOOP \
 	CHECKS_CODE, { SYS_tgkill, 0, SECCOMP_EXACT, SECCOMP_OWN_PID }
 
-static const struct seccomp_check checks_code[] = { CHECKS_CODE, { .call = -1 } };
 static const struct seccomp_check checks_loop[] = { CHECKS_LOOP, { .call = -1 } };
 
 /* What a library may try and must be told no, without dying of it. */
@@ -53,33 +53,43 @@ static const struct seccomp_check checks_loop[] = { CHECKS_LOOP, { .call = -1 } 
 	SYS_open, SYS_openat, SYS_openat2, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_stat, SYS_lstat, SYS_statx, \
 	SYS_readlink, SYS_readlinkat, SYS_socket, SYS_getcwd, SYS_ioctl, SYS_sysinfo, SYS_uname, SYS_prlimit64
 
+/* What a connection may call ... */
 #define CALLS_CONNECTION CALLS_BASE, SYS_writev, SYS_setsockopt, SYS_ioctl, SYS_mlock2
+/* ... and how: fcntl could aim signals, setsockopt(SO_LINGER) could make the supervisor wait in its close(), ioctl could do anything. */
+#define CHECKS_CONNECTION \
+	CHECKS_CODE, \
+	{ SYS_fcntl, 1, SECCOMP_EXACT, F_GETFL }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETFL }, \
+	{ SYS_fcntl, 1, SECCOMP_EXACT, F_GETFD }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETFD }, \
+	{ SYS_fcntl, 1, SECCOMP_EXACT, F_DUPFD_CLOEXEC }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETPIPE_SZ }, \
+	{ SYS_setsockopt, 2, SECCOMP_EXACT, SO_KEEPALIVE }, { SYS_setsockopt, 2, SECCOMP_EXACT, TCP_NODELAY }, \
+	{ SYS_setsockopt, 2, SECCOMP_EXACT, TCP_QUICKACK }, { SYS_setsockopt, 2, SECCOMP_EXACT, SO_RCVLOWAT }, \
+	{ SYS_ioctl, 1, SECCOMP_EXACT, TIOCSWINSZ }, { SYS_ioctl, 1, SECCOMP_EXACT, TCSBRK }, { SYS_ioctl, 1, SECCOMP_EXACT, TCGETS }
 
-/* fcntl could aim signals, setsockopt(SO_LINGER) could make the supervisor wait in its close(), ioctl could do anything. */
-static const struct seccomp_check checks_connection[] = {
-	CHECKS_LOOP,
-	{ SYS_fcntl, 1, SECCOMP_EXACT, F_GETFL }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETFL },
-	{ SYS_fcntl, 1, SECCOMP_EXACT, F_GETFD }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETFD },
-	{ SYS_fcntl, 1, SECCOMP_EXACT, F_DUPFD_CLOEXEC }, { SYS_fcntl, 1, SECCOMP_EXACT, F_SETPIPE_SZ },
-	{ SYS_setsockopt, 2, SECCOMP_EXACT, SO_KEEPALIVE }, { SYS_setsockopt, 2, SECCOMP_EXACT, TCP_NODELAY }, { SYS_setsockopt, 2, SECCOMP_EXACT, TCP_QUICKACK },
-	{ SYS_ioctl, 1, SECCOMP_EXACT, TIOCSWINSZ }, { SYS_ioctl, 1, SECCOMP_EXACT, TCSBRK }, { SYS_ioctl, 1, SECCOMP_EXACT, TCGETS },
-	{ .call = -1 }
+/*
+ * The nursery's filter is a connection's and what is needed to make one, and to be told of a new configuration. A connection inherits it and
+ * gives up that little more: a fork installs and the kernel compiles the short list of that, not the long one. Any call that is
+ * listed for the nursery only must be here too, or every connection has it (tests/unit/ipc/sandbox.c tries them all).
+ */
+#define CALLS_GIVEN_UP \
+	SYS_clone, SYS_seccomp, SYS_prctl, SYS_epoll_create1, SYS_pipe2, SYS_getuid, SYS_geteuid, SYS_getgid, SYS_getegid, \
+	SYS_fstat, SYS_newfstatat, SYS_pread64
+
+static const struct seccomp_check checks_nursery[] = {
+	CHECKS_CONNECTION, { SYS_fcntl, 1, SECCOMP_EXACT, F_GET_SEALS }, { SYS_clone, 0, SECCOMP_EXACT, CLONE_PARENT | SIGCHLD }, { .call = -1 }
 };
 
-/* Forking a worker and locking it happens inside the nursery's own filter: it must allow both. */
-#define CALLS_NURSERY \
-	CALLS_LOOP, SYS_setsockopt, SYS_clone, SYS_clone3, SYS_prctl, SYS_seccomp, SYS_setrlimit, SYS_dup, SYS_dup2, SYS_dup3, \
-	SYS_pipe2, SYS_close_range, SYS_memfd_create, SYS_socketpair, SYS_ioctl, SYS_prlimit64, SYS_wait4, SYS_waitid, SYS_mlock2
+/* abort() may signal; but several processes share an id, and none shall kill the others. */
+static const struct seccomp_check checks_given_up[] = {
+	{ SYS_fcntl, 1, SECCOMP_EXACT, F_GET_SEALS }, { SYS_tgkill, 0, SECCOMP_OTHER, SECCOMP_OWN_PID }, { .call = -1 }
+};
 
 static const int refused[] = { CALLS_REFUSED, -1 };
-static const int refused_connection[] = {
-	SYS_open, SYS_openat, SYS_openat2, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_stat, SYS_lstat, SYS_statx,
-	SYS_readlink, SYS_readlinkat, SYS_socket, SYS_getcwd, SYS_sysinfo, SYS_uname, SYS_prlimit64, -1
-};
+/* ioctl is a connection's; prlimit64 the nursery's, for its workers. */
 static const int refused_nursery[] = {
 	SYS_open, SYS_openat, SYS_openat2, SYS_access, SYS_faccessat, SYS_faccessat2, SYS_stat, SYS_lstat, SYS_statx,
 	SYS_readlink, SYS_readlinkat, SYS_socket, SYS_getcwd, SYS_sysinfo, SYS_uname, -1
 };
+static const int refused_given_up[] = { SYS_prlimit64, -1 };
 
 /* ---- the steps -------------------------------------------------------------------- */
 
@@ -196,11 +206,11 @@ static struct seccomp_program *worker_program;	/* compiled once in the nursery, 
 
 void sandbox_nursery(const struct child *c)
 {
-	static const int nursery[] = { CALLS_NURSERY, -1 };
-	static const int worker[] = { CALLS_CONNECTION, -1 };
-	struct seccomp_program *program = seccomp_compile(nursery, checks_code, refused_nursery);
+	static const int nursery[] = { CALLS_CONNECTION, CALLS_GIVEN_UP, SYS_prlimit64, -1 };
+	static const int given_up[] = { CALLS_GIVEN_UP, SYS_fcntl, SYS_tgkill, -1 };
+	struct seccomp_program *program = seccomp_compile(nursery, checks_nursery, refused_nursery);
 
-	if ((worker_program = seccomp_compile(worker, checks_connection, refused_connection)) == NULL)
+	if ((worker_program = seccomp_compile_less(given_up, checks_given_up, refused_given_up)) == NULL)
 		refuse_to_run(c, "system call filter");
 	give_up_powers(c);
 	filter(c, program);

@@ -50,6 +50,8 @@ static int add_checks(scmp_filter_ctx filter, uint32_t action, int call, const s
 			continue;
 		if (check->how == SECCOMP_WITHOUT)
 			cmp.op = SCMP_CMP_MASKED_EQ, cmp.datum_b = 0;
+		else if (check->how == SECCOMP_OTHER)
+			cmp.op = SCMP_CMP_NE;
 		if (seccomp_rule_add_array(filter, action, call, 1, &cmp) != 0)
 			return -1;
 		rows++;
@@ -68,7 +70,10 @@ static int add(scmp_filter_ctx filter, uint32_t action, const int *calls, const 
 	return 0;
 }
 
-static struct seccomp_program *compile(uint32_t otherwise, uint32_t a, const int *calls_a, const struct seccomp_check *check,
+#define AS_TREE 2		/* binary: every call of the data path passes it */
+#define AS_LIST 1		/* the shortest program */
+
+static struct seccomp_program *compile(uint32_t shape, uint32_t otherwise, uint32_t a, const int *calls_a, const struct seccomp_check *check,
     uint32_t b, const int *calls_b)
 {
 	scmp_filter_ctx filter = seccomp_init(otherwise);
@@ -76,7 +81,7 @@ static struct seccomp_program *compile(uint32_t otherwise, uint32_t a, const int
 
 	if (filter == NULL)
 		return NULL;
-	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);	/* a binary tree: every call of the data path passes it */
+	seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, shape);
 	seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
 	if (add(filter, a, calls_a, check) == 0 && add(filter, b, calls_b, NULL) == 0)
 		p = export(filter);
@@ -92,12 +97,17 @@ static struct seccomp_program *compile(uint32_t otherwise, uint32_t a, const int
 
 struct seccomp_program *seccomp_compile(const int *allow, const struct seccomp_check *check, const int *refuse)
 {
-	return compile(OTHERWISE, SCMP_ACT_ALLOW, allow, check, SCMP_ACT_ERRNO(EACCES), refuse);
+	return compile(AS_TREE, OTHERWISE, SCMP_ACT_ALLOW, allow, check, SCMP_ACT_ERRNO(EACCES), refuse);
 }
 
 struct seccomp_program *seccomp_compile_denied(const int *deny)
 {
-	return compile(SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EPERM), deny, NULL, SCMP_ACT_ALLOW, NULL);
+	return compile(AS_TREE, SCMP_ACT_ALLOW, SCMP_ACT_ERRNO(EPERM), deny, NULL, SCMP_ACT_ALLOW, NULL);
+}
+
+struct seccomp_program *seccomp_compile_less(const int *gone, const struct seccomp_check *check, const int *refuse)
+{
+	return compile(AS_LIST, SCMP_ACT_ALLOW, OTHERWISE, gone, check, SCMP_ACT_ERRNO(EACCES), refuse);
 }
 
 int seccomp_install(struct seccomp_program *p)

@@ -7,8 +7,8 @@
 
 struct seccomp_program;
 
-/* A call of the allow list whose argument no. arg must be value (SECCOMP_EXACT), or have none of the bits value. */
-struct seccomp_check { int call; unsigned arg; enum { SECCOMP_EXACT, SECCOMP_WITHOUT } how; uint32_t value; };
+/* A call of a list that is meant only when its argument no. arg is value (SECCOMP_EXACT), is not (SECCOMP_OTHER), or has none of the bits value. */
+struct seccomp_check { int call; unsigned arg; enum { SECCOMP_EXACT, SECCOMP_OTHER, SECCOMP_WITHOUT } how; uint32_t value; };
 #define SECCOMP_OWN_PID 0xffffc0deu	/* stands for the pid of whoever calls seccomp_install(); no pid is that high */
 
 /*
@@ -20,6 +20,11 @@ struct seccomp_check { int call; unsigned arg; enum { SECCOMP_EXACT, SECCOMP_WIT
 struct seccomp_program *seccomp_compile(const int *allow, const struct seccomp_check *check, const int *refuse);
 /* A filter that lets everything pass but the listed calls, which fail with EPERM. */
 struct seccomp_program *seccomp_compile_denied(const int *deny);
+/*
+ * For whoever inherits a filter and shall have less: gone: calls that kill the process, of those that check has rows for only when
+ * one of them holds; refuse: fail with EACCES. The rest is the inherited filter's matter: the kernel runs both, the stricter wins.
+ */
+struct seccomp_program *seccomp_compile_less(const int *gone, const struct seccomp_check *check, const int *refuse);
 /* 0, or -1 with errno. Needs no_new_privs or CAP_SYS_ADMIN. The program stays yours. */
 int seccomp_install(struct seccomp_program *);
 

@@ -2,7 +2,7 @@
 #define IPC_WORKER_H
 #include "ipc/codec.h"
 
-/* worker - how a process that already runs as the user learns what to become (WORK on descriptor 3). */
+/* worker - how a process becomes the user (BECOME on descriptor 3), and then learns what to do (WORK). */
 
 struct worker {
 	struct ipc_msg msg;	/* WORK; views point into storage */
@@ -10,7 +10,9 @@ struct worker {
 };
 
 /*
- * Blocking; exits 255 with a sentence on stderr when there is no WORK within 10 s, and without one when the link ends before GO. Its descriptors are moved to
+ * Blocking. First of all it takes the ids of BECOME, as root or as that very user, without a way back (else: exit 254), a session keyring
+ * of its own, and signals as init would hand them over: unblocked, none ignored. Nothing of the user's is read before.
+ * Exits 255 with a sentence on stderr when there is no WORK within 10 s, and without one when the link ends before GO. Its descriptors are moved to
  * 0, 1 and 2 (pty: all three the slave), descriptor 3 is closed, everything above 2 is closed on exec.
  */
 void worker_begin(struct worker *);

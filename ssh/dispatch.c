@@ -176,11 +176,11 @@ int ssh_on_disconnect(struct ssh *s, struct rd *in)
 	return SSH_E_CLOSED;
 }
 
+/* Unread: JSch's has no string in it, and "All implementations MUST understand (and ignore) this message at any time". */
 int ssh_on_ignore(struct ssh *s, struct rd *in)
 {
-	(void)s;
-	rd_string(in, SSH_PACKET_MAX);
-	return rd_done(in);
+	(void)s, (void)in;
+	return SSH_OK;
 }
 
 int ssh_on_unimplemented(struct ssh *s, struct rd *in)

@@ -380,11 +380,6 @@ int kex_got_init(struct ssh *s, struct rd *in, enum kex_state state, const struc
 	return need_sign(s);
 }
 
-int ssh_on_kex_init(struct ssh *s, struct rd *in)
-{
-	return kex_got_init(s, in, KEX_WAIT_INIT, NULL);
-}
-
 static int send_reply(struct ssh *s, struct view sig)
 {
 	struct kex_run *run = s->kex->run;

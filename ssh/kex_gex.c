@@ -5,9 +5,13 @@
 #include "ssh/moduli.h"
 #include "ssh/transport.h"
 
-/* kex_gex - diffie-hellman-group-exchange-* (RFC 4419, 8270): two messages more, in which client and server find a group. */
+/*
+ * kex_gex - diffie-hellman-group-exchange-* (RFC 4419, 8270): two messages more, in which client and server find a group. A server takes
+ * the older request, too (4419 5): PuTTY had no other one until 2015.
+ */
 
 #define WISH_LEN 12u		/* min, n, max */
+#define WISH_OLD_LEN 4u		/* n */
 
 /* What our client asks for: as much as the 128 bits of the usual ciphers want, and never less than RFC 8270 allows. */
 static const struct moduli_wish our_wish = { SSH_DH_BITS_MIN, 3072, SSH_DH_BITS_MAX };
@@ -22,44 +26,56 @@ static int keep_wish(struct kex_run *run, const struct moduli_wish *wish)
 	return wr_done(&w);
 }
 
-int kex_gex_restore(struct kex_run *run)
+/* run->group lies in run->gex behind a wish of that length. SSH_OK or SSH_E_FORMAT. */
+static int find_group(struct kex_run *run, size_t wish_len)
 {
 	struct rd in = rd_of(buf_head(&run->gex), buf_len(&run->gex));
 
-	if (buf_len(&run->gex) < WISH_LEN)
-		return SSH_E_STATE;
-	rd_raw(&in, WISH_LEN);
+	rd_raw(&in, wish_len);
 	run->group.p = rd_mpint(&in, SSH_KEX_SHARED_MAX);
 	run->group.g = rd_mpint(&in, SSH_KEX_SHARED_MAX);
-	return rd_done(&in) < 0 || dh_group_check(&run->group, SSH_DH_BITS_MIN, SSH_DH_BITS_MAX) < 0 ? SSH_E_STATE : SSH_OK;
+	return rd_done(&in);
 }
 
-/* Behind the wish; run->group from now on lies in run->gex. */
+/* How long the wish is shows in what is behind it: only one of the two leaves whole numbers and nothing more. */
+int kex_gex_restore(struct kex_run *run)
+{
+	if (buf_len(&run->gex) == 0 || (find_group(run, WISH_LEN) < 0 && find_group(run, WISH_OLD_LEN) < 0))
+		return SSH_E_STATE;
+	return dh_group_check(&run->group, SSH_DH_BITS_MIN, SSH_DH_BITS_MAX) < 0 ? SSH_E_STATE : SSH_OK;
+}
+
 static int keep_group(struct kex_run *run, const struct dh_group *group)
 {
+	size_t wish_len = buf_len(&run->gex);
 	struct wr w = wr_to(&run->gex);
-	struct rd in;
 	int r;
 
 	wr_mpint(&w, group->p.p, group->p.len);
 	wr_mpint(&w, group->g.p, group->g.len);
 	TRY(wr_done(&w));
-	in = rd_of(buf_head(&run->gex), buf_len(&run->gex));
-	rd_raw(&in, WISH_LEN);
-	run->group.p = rd_mpint(&in, SSH_KEX_SHARED_MAX);
-	run->group.g = rd_mpint(&in, SSH_KEX_SHARED_MAX);
-	return rd_done(&in) < 0 ? SSH_E_BUG : SSH_OK;
+	return find_group(run, wish_len) < 0 ? SSH_E_BUG : SSH_OK;
 }
 
 /* ---- the server's part ---------------------------------------------------------------------- */
 
-static int send_group(struct ssh *s)
+/* run->gex is the wish so far, as it enters the hash. */
+static int answer_wish(struct ssh *s, const struct moduli_wish *wish)
 {
-	const struct buf *gex = &s->kex->run->gex;
+	struct kex *k = s->kex;
+	const struct buf *gex = &k->run->gex;
+	size_t wish_len = buf_len(gex);
+	struct dh_group group;
 	struct wr w;
+	int r;
 
+	if ((r = moduli_choose(s->policy.moduli, wish, s->env.random, s->env.ctx, &group)) < 0)
+		return ssh_fail_text(s, r, "no matching DH grp found");
+	s->more->once++;
+	TRY(keep_group(k->run, &group));
+	kex_enter(k, KEX_WAIT_GEX_INIT);
 	msg_begin(s, &w, SSH_MSG_KEX_31);
-	wr_raw(&w, buf_head(gex) + WISH_LEN, buf_len(gex) - WISH_LEN);
+	wr_raw(&w, buf_head(gex) + wish_len, buf_len(gex) - wish_len);
 	return msg_end(s, &w);
 }
 
@@ -67,7 +83,6 @@ int ssh_on_gex_request(struct ssh *s, struct rd *in)
 {
 	struct kex *k = s->kex;
 	struct moduli_wish wish = { rd_u32(in), 0, 0 };
-	struct dh_group group;
 	int r;
 
 	if (k->state != KEX_WAIT_GEX_REQUEST)
@@ -76,13 +91,30 @@ int ssh_on_gex_request(struct ssh *s, struct rd *in)
 	wish.max = rd_u32(in);
 	TRY(rd_done(in));
 	TRY(moduli_wish_check(&wish));
-	if ((r = moduli_choose(s->policy.moduli, &wish, s->env.random, s->env.ctx, &group)) < 0)
-		return ssh_fail_text(s, r, "no matching DH grp found");
-	s->more->once++;
 	TRY(keep_wish(k->run, &wish));
-	TRY(keep_group(k->run, &group));
-	kex_enter(k, KEX_WAIT_GEX_INIT);
-	return send_group(s);
+	return answer_wish(s, &wish);
+}
+
+/* RFC 4419 5: n alone; least and most are ours. */
+static int request_old(struct ssh *s, struct rd *in)
+{
+	struct moduli_wish wish = { SSH_DH_BITS_MIN, rd_u32(in), SSH_DH_BITS_MAX };
+	struct wr w = wr_to(&s->kex->run->gex);
+	int r;
+
+	TRY(rd_done(in));
+	wr_u32(&w, wish.n);
+	TRY(wr_done(&w));
+	wish.n = wish.n < wish.min ? wish.min : wish.n > wish.max ? wish.max : wish.n;
+	return answer_wish(s, &wish);
+}
+
+/* One number, two meanings, as below. */
+int ssh_on_kex_30(struct ssh *s, struct rd *in)
+{
+	if (s->kex->state == KEX_WAIT_GEX_REQUEST)
+		return request_old(s, in);
+	return kex_got_init(s, in, KEX_WAIT_INIT, NULL);
 }
 
 int ssh_on_gex_init(struct ssh *s, struct rd *in)

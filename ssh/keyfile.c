@@ -14,6 +14,7 @@
 #define MAGIC      "openssh-key-v1"	/* and its NUL (PROTOCOL.key) */
 #define LINE_CHARS 70u			/* as ssh-keygen breaks lines */
 #define PAD_BLOCK  8u			/* of cipher "none" */
+#define RFC4716_HEADER_MAX (64u + 2 + 1024)	/* RFC 4716 3.3: tag, colon, blank and value */
 #define PAD_MAX   16u			/* PuTTY fills blocks of 16 where there is no cipher */
 
 int keyfile_decode_base64(struct buf *b, struct view text)
@@ -267,23 +268,56 @@ static int take_line(struct buf *out, struct view line, unsigned number, char co
 	return SSH_OK;
 }
 
-/* RFC 4716 3.3: headers, each going on behind a backslash. */
+/* RFC 4716 3.3: a line, and what follows it behind a backslash, as one; what does not fit is left out. */
+static size_t logical_line(struct lines *l, struct view line, uint8_t *to, size_t size)
+{
+	size_t have = 0;
+	int more;
+
+	do {
+		size_t n = line.len;
+
+		more = n > 0 && line.p[n - 1] == '\\';
+		n -= (size_t)more;
+		if (n > size - have)
+			n = size - have;
+		if (n > 0)
+			memcpy(to + have, line.p, n);
+		have += n;
+	} while (more && lines_next(l, &line));
+	return have;
+}
+
+/* 3.3.2: the marks around it are not part of it. */
+static struct view unquote(struct view v)
+{
+	int quoted = v.len > 1 && (v.p[0] == '"' || v.p[0] == '\'') && v.p[v.len - 1] == v.p[0];
+
+	return quoted ? view_of(v.p + 1, v.len - 2) : v;
+}
+
+/* 3.3: in capitals, too, which are ASCII's. */
+static int begins_with_tag(const uint8_t *text, size_t n, const char *tag)
+{
+	size_t i = 0;
+
+	while (i < n && tag[i] != '\0' && (text[i] >= 'A' && text[i] <= 'Z' ? text[i] | 0x20 : text[i]) == tag[i])
+		i++;
+	return tag[i] == '\0';
+}
+
 static void rfc4716_headers(struct lines *l, char comment[256])
 {
+	static const char tag[] = "comment:";
+	uint8_t text[RFC4716_HEADER_MAX];
 	struct lines ahead = *l;
 	struct view line;
 
 	while (lines_next(&ahead, &line) && line.len > 0 && memchr(line.p, ':', line.len) != NULL) {
-		struct view value = view_trim(view_of((const uint8_t *)memchr(line.p, ':', line.len) + 1,
-		    (size_t)(line.p + line.len - (const uint8_t *)memchr(line.p, ':', line.len)) - 1));
+		size_t n = logical_line(&ahead, line, text, sizeof text), tag_len = sizeof tag - 1;
 
-		if (view_begins(line, "Comment:")) {
-			if (value.len > 1 && value.p[0] == '"' && value.p[value.len - 1] == '"')
-				value = view_of(value.p + 1, value.len - 2);
-			keep_comment(comment, value);
-		}
-		while (line.len > 0 && line.p[line.len - 1] == '\\' && lines_next(&ahead, &line))
-			;
+		if (begins_with_tag(text, n, tag))
+			keep_comment(comment, unquote(view_trim(view_of(text + tag_len, n - tag_len))));
 		*l = ahead;
 	}
 }

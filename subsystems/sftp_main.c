@@ -1,8 +1,8 @@
 /*
  * sftp-server - serves files over SFTP version 3 on standard input and output
  *
- * RUNS AS     the user, no new privileges, no exec, no sockets
- * HEARS       WORK (supervisor); SFTP requests (an authenticated client)
+ * RUNS AS     root until it has read BECOME; then the user, no new privileges, no exec, no sockets
+ * HEARS       BECOME, WORK, GO (supervisor); SFTP requests (an authenticated client)
  * SAYS        SFTP replies
  * NEVER       becomes anybody else; waits for a FIFO, a device or another process
  * IF IT DIES  its channel ends with exit-signal; nothing else notices

@@ -2,24 +2,27 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <linux/keyctl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
+#include "base/wire.h"
 #include "ipc/child.h"
+#include "ipc/datagram.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/grant.h"
+#include "supervisor/lend.h"
 #include "supervisor/programs.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
+
+#define GROUPS_MAX 1024	/* AUTH_GRANTED has room for no more */
 
 static struct rlimit files = { 1024, 1024 };
 
@@ -44,71 +47,81 @@ void become_restore_limits(void)
 	setrlimit(RLIMIT_NOFILE, &files);
 }
 
-/* In the child: ids for good. 0, or -1. */
-static int take_ids(const struct grant *g)
-{
-	gid_t *groups = calloc(g->ngroups + 1, sizeof *groups);
-	int r;
+/* All that the child needs is made before it is born: it has our memory, and leaves it as it is. */
+struct errand {
+	int program, link, mortal;
+	char name[64], zone[300], *argv[2], *env[2];
+};
 
-	if (groups == NULL)
-		return -1;
-	for (size_t i = 0; i < g->ngroups; i++)
-		groups[i] = g->groups[i];
-	r = setgroups(g->ngroups, groups);
-	free(groups);
-	if (r < 0 || setresgid(g->gid, g->gid, g->gid) < 0 || setresuid(g->uid, g->uid, g->uid) < 0)
-		return -1;
-	/* No way back, or no way on. */
-	if (g->uid != 0 && (setuid(0) == 0 || seteuid(0) == 0))
-		return -1;
-	return getuid() == g->uid && geteuid() == g->uid && getgid() == g->gid && getegid() == g->gid ? 0 : -1;
-}
-
-static void become(const struct daemon *d, const struct grant *g, int program, int link, const char *title)
+static void prepare(struct errand *e, int program, int link, const char *title)
 {
 	const char *zone = getenv("TZ");
-	char tz[300] = "TZ=", *env[] = { zone != NULL ? tz : NULL, NULL };
-	char name[64] = "coppice: ", *argv[] = { name, NULL };
-	int at = CHILD_LINK_FD, high = fcntl(program, F_DUPFD_CLOEXEC, 32);
 
-	strncat(name, title, sizeof name - strlen(name) - 1);
-	if (zone != NULL)
-		strncat(tz, zone, sizeof tz - 4);
-	setsid();
-	umask(022);
-	spawn_be_mortal();
-	if (high < 0 || spawn_fds(&link, &at, 1) < 0)
-		_exit(254);
-	if (d->privileged) {
-		/* An empty one: a user must not possess what is in the administrator's. Not every kernel has keys. */
-		syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL);
-		if (take_ids(g) < 0)
-			_exit(254);
-	}
-	become_restore_limits();	/* not sooner: what the supervisor has open counts until the exec */
-	spawn_unblock();
-	program_exec(high, argv, env);
-	_exit(255);
+	*e = (struct errand){ .program = program, .link = link, .mortal = spawn_is_protected() };
+	snprintf(e->name, sizeof e->name, "coppice: %s", title);
+	snprintf(e->zone, sizeof e->zone, "TZ=%s", zone != NULL ? zone : "");
+	e->argv[0] = e->name;
+	e->env[0] = zone != NULL ? e->zone : NULL;
 }
 
-pid_t become_user(struct daemon *d, const struct session *s, int program, const char *title, int *order)
+/* In the child, as root: nobody else can stop it. Who it becomes lies in its socket (ipc/worker.c). */
+static int go(void *errand)
 {
-	int pair[2], saved, group = cgroup_session_open(s);
-	pid_t pid;
+	static const int at = CHILD_LINK_FD;
+	const struct errand *e = errand;
+	int high;
 
-	if (link_pair(pair) < 0) {
-		saved = errno;
-		if (group >= 0)
-			close(group);
-		errno = saved;
-		return -1;
+	setsid();
+	umask(022);
+	if (e->mortal)
+		spawn_be_mortal();
+	if ((high = fcntl(e->program, F_DUPFD_CLOEXEC, 32)) < 0 || spawn_fds(&e->link, &at, 1) < 0)
+		return 254;
+	become_restore_limits();	/* not sooner: what the supervisor has open counts until the exec */
+	program_exec(high, e->argv, e->env);
+	return 255;
+}
+
+static int say_whom(int fd, const struct grant *g)
+{
+	uint8_t groups[4 * GROUPS_MAX];
+	struct ipc_BECOME m = { .uid = g->uid, .gid = g->gid, .groups = view_of(groups, 4 * g->ngroups) };
+	struct buf out;
+	int r;
+
+	if (g->ngroups > GROUPS_MAX) {
+		errno = EINVAL;
+		return SSH_E_LIMIT;
 	}
-	if ((pid = spawn_fork_into(group)) == 0)
-		become(d, s->grant, program, pair[1], title);
+	for (size_t i = 0; i < g->ngroups; i++)
+		put_u32(groups + 4 * i, g->groups[i]);
+	buf_init(&out, IPC_MESSAGE_MAX, NULL);
+	r = ipc_encode(&out, IPC_BECOME, &m);
+	if (r == SSH_OK)
+		r = datagram_send(fd, buf_head(&out), buf_len(&out), NULL, 0, MSG_DONTWAIT);
+	buf_drop(&out);
+	if (r < 0)
+		errno = r == SSH_E_NOMEM ? ENOMEM : ENOBUFS;
+	return r;
+}
+
+pid_t become_user(const struct session *s, int program, const char *title, int *order)
+{
+	int pair[2] = { -1, -1 }, saved, group = cgroup_session_open(s);
+	struct errand errand;
+	pid_t pid = -1;
+
+	if (link_pair(pair) == SSH_OK && say_whom(pair[0], s->grant) == SSH_OK) {
+		prepare(&errand, program, pair[1], title);
+		/* In a group of its own it may be frozen, or short of time: we must not be who waits for that. */
+		pid = group >= 0 ? spawn_fork_into(group) : lend(go, &errand);
+		if (pid == 0)
+			_exit(go(&errand));
+	}
 	saved = errno;
-	close(pair[1]);
-	if (pid < 0)
-		close(pair[0]);
+	for (int i = pid < 0 ? 0 : 1; i < 2; i++)
+		if (pair[i] >= 0)
+			close(pair[i]);
 	if (group >= 0)
 		close(group);
 	errno = saved;

@@ -214,6 +214,9 @@ static int hear(struct link *l, struct ipc_msg *m, void *ctx)
 	case IPC_SESSION_ID:
 		introduce_session_id(p, &m->u.SESSION_ID);
 		return session_identified(p->d, &m->u.SESSION_ID);
+	case IPC_PEER_AGAIN:
+		introduce_again(p, m->u.PEER_AGAIN.conn);
+		return SSH_OK;
 	case IPC_AUTH_GRANTED:  return session_granted(p, &m->u.AUTH_GRANTED);
 	case IPC_CONN_PHASE:    s->phase = m->u.CONN_PHASE.phase; state_session(s); return SSH_OK;
 	case IPC_ADOPTED:       return survive_adopted(p);	/* else by a supervisor that took over: the move was complete */

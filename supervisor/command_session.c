@@ -143,6 +143,8 @@ static void put_algorithms(struct wr *w, const struct ipc_CONN_STATS *m)
 	row_view(w, "cipher_out", m->cipher_out);
 	row_view(w, "mac_in", m->mac_in);
 	row_view(w, "mac_out", m->mac_out);
+	row_view(w, "compression_in", m->compression_in);
+	row_view(w, "compression_out", m->compression_out);
 	row_bool(w, "strict_kex", m->strict);
 	row_number(w, "rekeys", m->rekeys);
 	row_number(w, "in_bytes", (int64_t)m->bytes_in);

@@ -18,18 +18,6 @@ _Static_assert(1u << AT_STDIN == END_STDIN && 1u << AT_STDOUT == END_STDOUT && 1
 
 #define PIPE_BYTES (256 * 1024)	/* one block of the connection's relay; the default of 64 KiB costs wake-ups */
 
-int ends_spare(unsigned n)
-{
-	int fds[SPARE_SESSION];
-	unsigned have = 0;
-
-	while (have < n && have < SPARE_SESSION && (fds[have] = fcntl(0, F_DUPFD_CLOEXEC, 3)) >= 0)
-		have++;
-	for (unsigned i = 0; i < have; i++)
-		close(fds[i]);
-	return have == n;
-}
-
 void ends_close_theirs(struct work *w)
 {
 	for (int i = 0; i < w->ntheirs; i++)

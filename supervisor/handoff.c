@@ -17,17 +17,16 @@
 #include "supervisor/boxes.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/command.h"
-#include "supervisor/ends.h"
 #include "supervisor/exits.h"
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/spare.h"
 #include "supervisor/state.h"
 #include "supervisor/store.h"
 #include "supervisor/reports.h"
 #include "supervisor/survive.h"
 
-#define SPARE_MOVE 16u		/* descriptors one move may take here */
 
 struct handoff {
 	struct list link;		/* daemon.handoffs.active */
@@ -160,7 +159,7 @@ static const char *hindrance(const struct session *s)
 		return "it does not answer";
 	if (!nursery_can_fork(s->d))
 		return "no nursery";
-	if (!ends_spare(SPARE_MOVE))
+	if (!spare_fds(SPARE_MOVE))
 		return "out of descriptors";
 	return NULL;
 }

@@ -143,22 +143,27 @@ static struct proc *guard_of(struct proc *p, enum ipc_role role)
 
 static void on_pace(evutil_socket_t fd, short what, void *arg);
 
-/* Now, or when the guard has read what waits for it. */
-static void acquaint(struct proc *g, struct proc *p)
+static void owe(struct proc *g, struct proc *p, unsigned ms)
 {
 	struct daemon *d = g->d;
-	int now = link_queued(g->link) < QUEUE_ENOUGH;
 
-	p->unmet &= ~(1u << g->role);
-	if (now && introduce(g, p, about(p)) == SSH_OK) {
-		brief(g, about(p));
-		return;
-	}
-	if (timer_set(&d->introductions, d->base, now ? AGAIN_MS : PACE_MS, on_pace, d) < 0)
+	if (timer_set(&d->introductions, d->base, ms, on_pace, d) < 0)
 		proc_starve(p);		/* it would wait for ever */
 	else
 		p->unmet |= 1u << g->role;
 	state_proc(p);
+}
+
+/* Now, or when the guard has read what waits for it. */
+static void acquaint(struct proc *g, struct proc *p)
+{
+	int now = link_queued(g->link) < QUEUE_ENOUGH;
+
+	p->unmet &= ~(1u << g->role);
+	if (now && introduce(g, p, about(p)) == SSH_OK)
+		brief(g, about(p));
+	else
+		owe(g, p, now ? AGAIN_MS : PACE_MS);
 }
 
 /* A guard that is gone is skipped: its successor meets everybody anyway. */
@@ -237,6 +242,15 @@ void introduce_guard(struct proc *g)
 		if (p != g && p->greeted && !unknown(p) && guard_of(p, g->role) == g)
 			acquaint(g, p);
 	}
+}
+
+void introduce_again(struct proc *guard, uint64_t conn)
+{
+	const struct session *s = table_get(&guard->d->sessions, conn);
+	struct proc *p = s != NULL && s->connection != NULL ? s->connection->proc : NULL;
+
+	if (p != NULL && p->link != NULL && !unknown(p) && guard_of(p, guard->role) == guard)
+		owe(guard, p, AGAIN_MS);
 }
 
 void introduce_take_over(struct proc *keysign)

@@ -16,6 +16,8 @@ void introduce_successor(struct proc *);
 void introduce_authed(const struct session *);
 /* A guard serves again: to everybody who needs it. */
 void introduce_guard(struct proc *);
+/* A guard could not keep a client's link: once more, when it has had time to find memory. */
+void introduce_again(struct proc *guard, uint64_t conn);
 /* A guard died: its peers drop their links and wait for new ones. keys: keysign's set. */
 void introduce_lost(struct daemon *, enum ipc_role, uint64_t keys);
 

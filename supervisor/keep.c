@@ -27,6 +27,8 @@
 #define DYING_MS     2000	/* the kernel may need a moment to close what a killed supervisor had open */
 #define TOLD_ALL     UINT64_MAX
 #define ANSWER_MS    10000
+#define GONE_MS      100	/* dead processes are told together: each message alone would wake the keeper */
+#define GONE_MAX     32u
 
 struct keep {
 	struct daemon *d;
@@ -34,6 +36,9 @@ struct keep {
 	char path[sizeof ((struct sockaddr_un *)0)->sun_path];
 	uint64_t cursor;		/* the keeper knows of processes up to this serial; TOLD_ALL: of all */
 	struct event *pace;
+	struct event *gone_due;
+	uint64_t gone[GONE_MAX];	/* serials of processes that it may let go */
+	unsigned ngone;
 };
 
 /* ---- the socket ------------------------------------------------------------------------ */
@@ -68,6 +73,16 @@ static int bind_door(const struct sockaddr_un *at)
 }
 
 static void on_pace(evutil_socket_t fd, short what, void *arg);
+static void on_gone_due(evutil_socket_t fd, short what, void *arg);
+
+static void keep_free(struct keep *k)
+{
+	if (k->pace != NULL)
+		event_free(k->pace);
+	if (k->gone_due != NULL)
+		event_free(k->gone_due);
+	free(k);
+}
 
 int keep_open(struct daemon *d)
 {
@@ -82,19 +97,18 @@ int keep_open(struct daemon *d)
 	k->d = d;
 	memcpy(k->path, at.sun_path, sizeof k->path);
 	k->pace = evtimer_new(d->base, on_pace, k);
+	k->gone_due = evtimer_new(d->base, on_gone_due, k);
 	if (d->held != NULL)
 		door = held_take(d->held, KEPT_DAEMON, 0, DAEMON_DOOR);
 	if (door < 0) {
 		detach_make_folder(k->path, d->privileged ? 0755 : 0700);
 		door = bind_door(&at);
 	}
-	if (door < 0 || k->pace == NULL) {
+	if (door < 0 || k->pace == NULL || k->gone_due == NULL) {
 		log_ev(LOGL_ERROR, "keeper's socket %s: %s; sessions will not outlive a killed supervisor", k->path, strerror(errno));
 		if (door >= 0)
 			close(door);
-		if (k->pace != NULL)
-			event_free(k->pace);
-		free(k);
+		keep_free(k);
 		return SSH_E_SYS;
 	}
 	k->door = door;
@@ -114,10 +128,9 @@ void keep_close(struct daemon *d)
 	if (k == NULL)
 		return;
 	d->keep = NULL;
-	event_free(k->pace);
 	close(k->door);
 	unlink(k->path);
-	free(k);
+	keep_free(k);
 }
 
 /* ---- what it holds -------------------------------------------------------------------------- */
@@ -316,6 +329,39 @@ void keep_drop(struct daemon *d, enum kept_kind kind, uint64_t id)
 
 	if (l != NULL)
 		keep(d, l, kind, id, NULL, 0);
+}
+
+static void tell_gone(struct keep *k)
+{
+	unsigned n = k->ngone;
+
+	k->ngone = 0;
+	event_del(k->gone_due);
+	for (unsigned i = 0; i < n; i++)
+		keep_drop(k->d, KEPT_PROC, k->gone[i]);
+}
+
+static void on_gone_due(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	tell_gone(arg);
+}
+
+void keep_gone(struct proc *p)
+{
+	struct keep *k = p->d->keep;
+
+	if (keeper_link(p->d) == NULL)
+		return;
+	if (p->pid <= 0 || p->pidfd < 0) {	/* it may have the client's socket, who must not wait for his end */
+		keep_drop(p->d, KEPT_PROC, p->serial);
+		return;
+	}
+	k->gone[k->ngone++] = p->serial;
+	if (k->ngone == GONE_MAX)
+		tell_gone(k);
+	else if (k->ngone == 1)
+		timer_start(k->gone_due, GONE_MS);
 }
 
 /* ---- the one we find at start ------------------------------------------------------------------ */

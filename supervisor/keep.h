@@ -31,6 +31,8 @@ void keep_before(struct daemon *);
 void keep_boxes(struct daemon *);
 /* The door, and the sockets for metrics and health. */
 void keep_places(struct daemon *);
+/* The process ended, and its record goes: the keeper hears so within 100 ms, or at once where it may have a client's socket. */
+void keep_gone(struct proc *);
 /* The name holds nothing any more. */
 void keep_drop(struct daemon *, enum kept_kind, uint64_t id);
 

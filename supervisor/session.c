@@ -18,7 +18,6 @@
 #include "supervisor/counters.h"
 #include "supervisor/drain.h"
 #include "supervisor/effects.h"
-#include "supervisor/ends.h"
 #include "supervisor/exits.h"
 #include "supervisor/grant.h"
 #include "supervisor/hail.h"
@@ -30,6 +29,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/proxy.h"
 #include "supervisor/reports.h"
+#include "supervisor/spare.h"
 #include "supervisor/state.h"
 #include "supervisor/stats.h"
 #include "supervisor/survive.h"
@@ -234,7 +234,7 @@ int session_accept(struct proc *acceptor, struct ipc_msg *m)
 	char text[ADDR_TEXT_MAX];
 	struct session *s;
 
-	if (socks[0] < 0 || d->stopping || !ends_spare(SPARE_SESSION)) {
+	if (socks[0] < 0 || d->stopping || !spare_fds(SPARE_SESSION)) {
 		if (!d->stopping)
 			count(COUNT_REFUSED_RESOURCES);
 		if (socks[0] >= 0 && !d->stopping)

@@ -107,6 +107,16 @@ void spawn_be_mortal(void)
 		close(fd);
 }
 
+int spawn_is_protected(void)
+{
+	static int fd = -1;	/* ours: cheaper than the child's, whose folder in /proc would have to be made first */
+	char now[16] = "";
+
+	if (fd < 0)
+		fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
+	return fd < 0 || pread(fd, now, sizeof now - 1, 0) <= 0 || now[0] == '-';
+}
+
 char *const *spawn_environment(void)
 {
 	static const char *const passed[] = { "TZ", "SSH_AUTH_SOCK" /* HostKeyAgent */, "ASAN_OPTIONS", "UBSAN_OPTIONS", "LSAN_OPTIONS", "LLVM_PROFILE_FILE", NULL };

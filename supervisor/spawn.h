@@ -22,6 +22,7 @@ void spawn_unblock(void);
 int  spawn_fds(const int *fds, const int *at, int n);
 /* In a child: the protection from the OOM killer that a unit gives us (OOMScoreAdjust=) is not for users and clients. */
 void spawn_be_mortal(void);
+int  spawn_is_protected(void);	/* 0: we have no such protection */
 /* What a child of ours may see of our environment. */
 char *const *spawn_environment(void);
 /*

@@ -292,7 +292,7 @@ void state_forget_node(struct kid *k)
 void state_forget_proc(struct proc *p)
 {
 	forget(p->d, STATE_PROC, p->serial);
-	keep_drop(p->d, KEPT_PROC, p->serial);
+	keep_gone(p);
 }
 
 void state_forget_session(struct session *se)

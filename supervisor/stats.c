@@ -67,12 +67,13 @@ int stats_taken(struct session *s, const struct ipc_CONN_STATS *m)
 
 	if (t == NULL)
 		return SSH_OK;
-	at = t->text;	/* 255 + 6 x 64 bytes at most: the fields' own limits */
+	at = t->text;	/* as many bytes as the fields may have */
 	t->now = *m;
 	keep(&at, &t->now.client);
 	keep(&at, &t->now.kex), keep(&at, &t->now.hostkey);
 	keep(&at, &t->now.cipher_in), keep(&at, &t->now.cipher_out);
 	keep(&at, &t->now.mac_in), keep(&at, &t->now.mac_out);
+	keep(&at, &t->now.compression_in), keep(&at, &t->now.compression_out);
 	free(t->chans);
 	t->chans = t->next_req == m->req ? t->next : NULL;
 	t->nchans = t->chans != NULL ? t->nnext : 0;

@@ -6,7 +6,7 @@
 
 struct session_stats {
 	struct ipc_CONN_STATS now;	/* the last answer; its views point into text */
-	char text[704];
+	char text[255 + 8 * 64];
 	struct ipc_CHAN_STATS *chans;
 	size_t nchans;
 	/* an answer that is coming in */

@@ -1,3 +1,4 @@
+#include "supervisor/spare.h"
 #include "supervisor/worker.h"
 
 #include <errno.h>
@@ -267,7 +268,7 @@ int worker_request(struct session *s, const struct ipc_SPAWN *m)
 		return SSH_OK;
 	}
 	errno = 0;
-	if (!ends_spare(SPARE_WORKER))
+	if (!spare_fds(SPARE_WORKER))
 		errno = EMFILE;
 	if (errno == EMFILE || (w = work_new(s, m, &plan)) == NULL) {
 		log_ev(LOGL_ERROR, "%s: no program: %s", s->kid->name, errno != 0 ? strerror(errno) : err_text(SSH_E_NOMEM));
@@ -342,7 +343,7 @@ int worker_start(struct kid *k)
 
 	if ((n = ends_duplicate(w, fds)) < 0)
 		return SSH_E_SYS;
-	pid = become_user(d, w->s, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], k->name, &order);
+	pid = become_user(w->s, d->program[w->sftp ? PROG_SFTP_SERVER : PROG_CHANNEL], k->name, &order);
 	if (pid > 0 && (p = proc_new(d, k, ROLE_WRK, pid, order)) == NULL) {
 		proc_undo(pid);
 		errno = ENOMEM;

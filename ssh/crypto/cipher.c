@@ -31,9 +31,7 @@ static int open_handles(struct cipher *c)
 		return SSH_E_CRYPTO;
 	if (c->ops->start != NULL)
 		TRY(c->ops->start(c));
-	if (c->mac != NULL &&
-	    (gcry_md_open(&c->md, gcry_hash_id(c->mac->hash), GCRY_MD_FLAG_HMAC) != 0 ||
-	    gcry_md_setkey(c->md, c->mac_key, c->mac->key_len) != 0))
+	if (c->mac != NULL && gcry_md_open(&c->md, gcry_hash_id(c->mac->hash), 0) != 0)
 		return SSH_E_CRYPTO;
 	return SSH_OK;
 }
@@ -89,6 +87,7 @@ void cipher_free(struct cipher *c)
 	mem = c->mem;
 	gcry_cipher_close(c->hd);
 	gcry_md_close(c->md);
+	gcry_mac_close(c->poly);
 	secret_wipe(c, sizeof *c);
 	mem_free(mem, c);
 }

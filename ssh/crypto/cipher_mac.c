@@ -2,18 +2,48 @@
 
 #include "base/err.h"
 #include "ssh/crypto/cipher_ops.h"
+#include "ssh/crypto/gcry.h"
 
 /* cipher_mac - a cipher and an HMAC: MAC of the plain text (RFC 4253 6.4), or of what was encrypted (OpenSSH PROTOCOL 1.5) */
 
-/* Borrowed until the next call: at least mac_len bytes over sequence number and packet. */
+#define MAC_BLOCK_MAX 128u
+
+_Static_assert(CIPHER_KEY_MAX <= 64, "a longer key of HMAC would have to be hashed");
+
+/* The block of its hash (FIPS 180-4): SHA-512's has 128 bytes, those of the shorter ones 64. No key of ours is longer. */
+static size_t block_len(const struct cipher *c)
+{
+	return gcry_md_get_algo_dlen(gcry_hash_id(c->mac->hash)) > 32 ? MAC_BLOCK_MAX : 64;
+}
+
+static void begin(struct cipher *c, uint8_t pad)
+{
+	uint8_t block[MAC_BLOCK_MAX];
+
+	memset(block, pad, sizeof block);
+	for (size_t i = 0; i < c->mac->key_len; i++)
+		block[i] ^= c->mac_key[i];
+	gcry_md_reset(c->md);
+	gcry_md_write(c->md, block, block_len(c));
+	secret_wipe(block, sizeof block);
+}
+
+/*
+ * RFC 2104; borrowed until the next call: at least mac_len bytes over sequence number and packet. libgcrypt's own HMAC allocates
+ * for each result, so the two hashes are ours.
+ */
 static const uint8_t *hmac(struct cipher *c, uint32_t seq, const uint8_t *pkt, size_t n)
 {
-	uint8_t s[4];
+	size_t len = gcry_md_get_algo_dlen(gcry_hash_id(c->mac->hash));
+	uint8_t s[4], inner[64];
 
 	put_u32(s, seq);
-	gcry_md_reset(c->md);
+	begin(c, 0x36);
 	gcry_md_write(c->md, s, sizeof s);
 	gcry_md_write(c->md, pkt, n);
+	memcpy(inner, gcry_md_read(c->md, 0), len);
+	begin(c, 0x5c);
+	gcry_md_write(c->md, inner, len);
 	return gcry_md_read(c->md, 0);
 }
 

@@ -20,8 +20,9 @@ struct cipher {
 	int encrypt;
 	int head_open;			/* the first block of the packet is already plain text */
 	int broken;			/* a MAC failed; nothing more comes out of here */
-	gcry_cipher_hd_t hd;		/* GCM, CTR, CBC */
-	gcry_md_hd_t md;		/* HMAC */
+	gcry_cipher_hd_t hd;
+	gcry_mac_hd_t poly;		/* Poly1305 */
+	gcry_md_hd_t md;		/* the hash of an HMAC */
 	/* Together with the rows this is the whole state: the handles can be made again from it. */
 	uint8_t key[CIPHER_KEY_MAX];
 	uint8_t iv[CIPHER_IV_MAX];	/* GCM: of the next packet; CTR: the next counter block; CBC: the last block of cipher text */
@@ -33,7 +34,7 @@ struct cipher {
  * meaning.
  */
 struct cipher_ops {
-	int gcry_mode;			/* GCRY_CIPHER_MODE_*; NONE: libgcrypt has no part in it */
+	int gcry_mode;			/* GCRY_CIPHER_MODE_*; NONE: start opens the handle */
 	/* The handle has its key; this gives it the iv. */
 	int (*start)(struct cipher *);
 	/* Whole blocks that follow the last ones, in the cipher's direction, to the same place or one that does not overlap. */

@@ -20,6 +20,8 @@ def bench():
     job = json.loads(os.environ["BENCH_JOB"])
     lab.furnish()
     server.furnish(job)
+    if job["tree"]:
+        server.furnish_tree(job["tree"], job["tree_client"])
     if job["survive"] or job["other"]:
         print(survive.bench(job))
         return 0

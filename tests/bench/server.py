@@ -13,6 +13,8 @@ USER = "bob"                                # his shell is /bin/sh
 _groups = lab.SCRATCH + "/cgroup"
 _home = None                                # the group this process came from
 _tag = None
+_client = ["ssh"]
+_tree = lab.SCRATCH + "/tree"
 
 
 def furnish(job):
@@ -24,6 +26,22 @@ def furnish(job):
         own = next(x[3:].strip() for x in f if x.startswith("0::"))
     _home, _tag = _groups + own.rstrip("/"), job["tag"]
     shutil.copy(job["build"] + "/tests/bench/bench_usage", lab.SCRATCH + "/usage")
+
+
+def furnish_tree(tree, client):
+    """A Debian tree with this room's accounts, homes and scratch directory, seen by this namespace only. client: its ssh for everybody."""
+    global _client
+    os.makedirs(_tree)
+    lab.sh("mount", "--bind", tree, _tree)
+    lab.check(os.path.exists(_tree + "/usr/sbin/sshd"), "no sshd in " + tree)
+    lab.sh("mount", "-t", "tmpfs", "tmpfs", _tree + os.path.dirname(lab.SCRATCH))
+    os.makedirs(_tree + lab.SCRATCH)
+    for path in ("/proc", "/dev"):
+        lab.sh("mount", "--rbind", path, _tree + path)
+    for path in (lab.SCRATCH, "/home", "/run", "/etc/passwd", "/etc/group", "/etc/shadow"):
+        lab.sh("mount", "--bind", path, _tree + path)
+    if client:
+        _client = ["chroot", _tree, "ssh"]
 
 
 def _enter(group):
@@ -43,12 +61,18 @@ class Measured(lab.Server):
 
     def text(self):
         lines = super().text().splitlines()
-        if self.name == "sshd":
+        if self.name != "coppiced":
             lines = [x for x in lines if not x.startswith(("ControlSocket", "CrashDirectory"))] + ["UsePAM no"]
         return "\n".join(lines) + "\n"
 
     def program(self):
         return self.build + "/sbin/coppiced" if self.name == "coppiced" else "/usr/sbin/sshd"
+
+    def argv(self, *words, **more):
+        return _client + super().argv(*words, **more)[1:]
+
+    def launch(self, *under):
+        super().launch(*(("chroot", _tree) if self.name == "sshd-tree" else ()), *under)
 
     def ours(self, pid):
         """Is it a process of the server, not the user's shell or command?"""
@@ -56,7 +80,7 @@ class Measured(lab.Server):
             exe = os.readlink("/proc/%d/exe" % pid)
         except OSError:
             return False
-        return exe.startswith(self.build + "/") if self.name == "coppiced" else exe.split(" ")[0] == "/usr/sbin/sshd"
+        return exe.startswith(self.build + "/") if self.name == "coppiced" else "/sshd" in exe.split(" ")[0]
 
     def begin(self):
         """Starts it inside its group: what it forks at once is then in it too."""
@@ -69,6 +93,8 @@ class Measured(lab.Server):
         lab.same(check.communicate()[0], b"ok\n", "answer to the first login")
         self.rest()
         self.base = len(self.pids())
+        said = self.client("true", flags=("-v",), stderr=subprocess.PIPE).communicate()[1].decode(errors="replace")
+        self.exchange = lab.re.search(r"kex: algorithm: (\S+)", said).group(1)
         with self.connect() as s:
             self.ident = s.makefile("rb").readline().decode(errors="replace").strip()
         self.rest()

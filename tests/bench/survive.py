@@ -9,46 +9,57 @@ import lab
 import server
 import table
 
-CIPHERS = ("aes128-gcm@openssh.com", "chacha20-poly1305@openssh.com")
-WAYS = {"down": figures.down, "up": figures.up}
+HEAD = "| CPU | %s: median | %s: median | ratio | half of the pairs within | %s: least | %s: least | ratio |"
 
 
-def sample(job, servers, way, cipher):
-    """CPU seconds per GB of each, once."""
-    options = ("Ciphers=" + cipher,)
-    return [WAYS[way](job, s, options)[way + "_cpu_s"] for s in servers]
+def servers_of(job):
+    """(their names in the table, they themselves): first what the second is compared with."""
+    if not job["other"]:
+        return ("SurviveCrash no", "yes"), [server.Measured("coppiced", "-survive-" + x, ("SurviveCrash " + x,)) for x in ("no", "yes")]
+    other = os.path.abspath(job["other"])
+    lab.check(os.path.exists(other + "/sbin/coppiced"), "no daemon was built in " + other)
+    return ("other build", "this one"), [server.Measured("coppiced", "-other", build=other), server.Measured("coppiced")]
 
 
-def row(way, cipher, pairs):
-    """The ratio is the median of the pairs' ratios: the two of a pair had the same minute."""
-    no, yes = (statistics.median(x) for x in zip(*pairs))
-    ratios = sorted(b / a for a, b in pairs)
-    return "| exec %s, %s | %.3f | %.3f | %.3f | %.3f to %.3f |" % (way, cipher, no, yes, statistics.median(ratios), ratios[len(ratios) // 4],
-                                                                  ratios[-1 - len(ratios) // 4])
+def sample(job, turn, figure, cipher):
+    """CPU of each, once: {server: value}. Logins take turns among themselves."""
+    if figure == "login":
+        return {s: got["login_cpu_ms"] for s, got in figures.login(job, turn).items()}
+    return {s: figures.WAYS[figure](job, s, ("Ciphers=" + cipher,))[figure + "_cpu_s"] for s in turn}
+
+
+def row(figure, cipher, pairs):
+    """The first ratio is the median of the pairs' ratios: the two of a pair had the same minute."""
+    a, b = zip(*pairs)
+    ratios = sorted(y / x for x, y in pairs)
+    within = "%.3f to %.3f" % (ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4])
+    what = "login + `true`, ms" if figure == "login" else "exec %s, %s, s per GB" % (figure, cipher)
+    return "| %s | %.3f | %.3f | %.3f | %s | %.3f | %.3f | %.3f |" % (what, statistics.median(a), statistics.median(b), statistics.median(ratios), within,
+                                                                     min(a), min(b), min(b) / min(a))
+
+
+def rounds(job):
+    """(figure, cipher) of one repetition"""
+    return [(f, c) for f in job["figures"] if f == "login" or f in figures.WAYS for c in ((None,) if f == "login" else job["cipher"] or figures.CIPHERS)]
 
 
 def bench(job):
     began, load = time.strftime("%Y-%m-%d %H:%M"), os.getloadavg()[0]
-    if job["other"]:
-        what, servers = ("other build", "this one"), [server.Measured("coppiced", "-other", build=os.path.abspath(job["other"])), server.Measured("coppiced")]
-    else:
-        what, servers = ("SurviveCrash no", "yes"), [server.Measured("coppiced", "-survive-" + x, ("SurviveCrash " + x,)) for x in ("no", "yes")]
+    names, servers = servers_of(job)
     pairs = {}
+    lab.check(rounds(job), "no figure of login, down and up was asked for")
     try:
         for s in servers:
             s.begin()
         for rep in range(job["reps"]):
-            for way in (x for x in job["figures"] if x in WAYS):
-                for cipher in job["cipher"] or CIPHERS:
-                    print("bench: %s %s, repetition %d of %d" % (way, cipher, rep + 1, job["reps"]), file=sys.stderr, flush=True)
-                    turn = servers if rep % 2 == 0 else servers[::-1]
-                    got = dict(zip(turn, sample(job, turn, way, cipher)))
-                    pairs.setdefault((way, cipher), []).append([got[s] for s in servers])
+            for figure, cipher in rounds(job):
+                print("bench: %s, repetition %d of %d" % (" ".join(filter(None, (figure, cipher))), rep + 1, job["reps"]), file=sys.stderr, flush=True)
+                got = sample(job, servers if rep % 2 == 0 else servers[::-1], figure, cipher)
+                pairs.setdefault((figure, cipher), []).append([got[s] for s in servers])
     finally:
         for s in servers:
             s.end()
-    lab.check(pairs, "no figure of down and up was asked for")
-    lines = ["| CPU, s per GB | %s | %s | ratio | half of the pairs within |" % what, "|---|---:|---:|---:|---:|"]
-    lines += [row(way, cipher, got) for (way, cipher), got in pairs.items()]
-    return "%s, %s, %d CPUs; medians of %d pairs of %g GB. Load average at the start: %.1f.\n\n%s" % (
-        began, table.cpu_model(), os.cpu_count(), job["reps"], job["bytes"] / 1e9, load, "\n".join(lines))
+    lines = [HEAD % (names * 2), "|---|---:|---:|---:|---:|---:|---:|---:|"]
+    lines += [row(figure, cipher, got) for (figure, cipher), got in pairs.items()]
+    return "%s, %s, %d CPUs; %d pairs, each of %d logins, %g GB. Load average at the start: %.1f.\n\n%s" % (
+        began, table.cpu_model(), os.cpu_count(), job["reps"], job["logins"], job["bytes"] / 1e9, load, "\n".join(lines))

@@ -4,92 +4,49 @@ A bad network. Where the kernel has netem, on the room's own loopback: delay, ji
 Where it has not, a relay does what can be done above TCP: delay with jitter, stalls, segments of a few bytes, wrong bits (there
 they reach the daemon, since no checksum is in the way). Loss, reordering and duplicates have no meaning above TCP.
 """
-import copy
 import os
-import queue
 import random
 import re
-import socket
 import subprocess
 import threading
-import time
 
 import lab
+import relay
 from harm import harm
-from lab import HOST, NotHere, check, same
+from lab import NotHere, check, same
 
 NETEM = "delay 200ms 100ms loss 3% reorder 10% duplicate 2% corrupt 0.1%"
 SIZE = 2 << 20
 PAST_KEYS = 6000        # by then both sides have said NEWKEYS: every bit is covered by a MAC
 
 
-class Relay(threading.Thread):
-    """Between clients and the daemon. delay, jitter: seconds, one way; flip: (to the server, offset) of the wrong bit of a connection."""
+class Bad(relay.Relay):
+    """jitter: seconds, more or less; segment: most bytes sent in one go; stall: how often a piece waits a second more; flip: (to the server,
+    offset) of the wrong bit of a connection."""
+
+    UNDER_WAY = 4 << 20
+    PIECE = 65536
 
     def __init__(self, server, seed, delay=0.0, jitter=0.0, segment=1400, stall=0.0, flip=None):
-        super().__init__(daemon=True)
-        self.server, self.rng, self.delay, self.jitter, self.segment, self.stall, self.flip = server, random.Random(seed), delay, jitter, segment, stall, flip
+        self.rng, self.jitter, self.segment, self.stall, self.flip = random.Random(seed), jitter, segment, stall, flip
         self.flipped = False
-        self.listener = socket.create_server((HOST, 0))
-        self.start()
+        super().__init__(server, delay)
 
-    def far(self):
-        """The server as its clients see it from behind the relay."""
-        far = copy.copy(self.server)
-        far.port = self.listener.getsockname()[1]
-        return far
+    def when(self):
+        return super().when() + self.jitter * (2 * self.rng.random() - 1) + (self.rng.random() < self.stall)
 
-    def run(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            far = socket.create_connection((HOST, self.server.port))
-            for a, b, inwards in ((near, far, True), (far, near, False)):
-                a.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                waiting = queue.Queue(64)
-                threading.Thread(target=self.take, args=(a, waiting, inwards), daemon=True).start()
-                threading.Thread(target=self.give, args=(b, waiting), daemon=True).start()
+    def change(self, way, data):
+        if self.flip and self.flip[0] == way.inwards and way.came <= self.flip[1] < way.came + len(data):
+            data = bytearray(data)
+            data[self.flip[1] - way.came] ^= 1 << self.rng.randrange(8)
+            self.flipped = True
+        return bytes(data)
 
-    def take(self, sock, waiting, inwards):
-        done, due = 0, 0.0
-        while True:
-            try:
-                data = sock.recv(65536)
-            except OSError:
-                data = b""
-            if self.flip and self.flip[0] == inwards and done <= self.flip[1] < done + len(data):
-                data = bytearray(data)
-                data[self.flip[1] - done] ^= 1 << self.rng.randrange(8)
-                self.flipped = True
-            done += len(data)
-            due = max(due, time.monotonic() + self.delay + self.jitter * (2 * self.rng.random() - 1))   # in order: it is a stream
-            if self.rng.random() < self.stall:
-                due += 1.0
-            waiting.put((due, bytes(data)))
-            if not data:
-                return
-
-    def give(self, sock, waiting):
-        while True:
-            due, data = waiting.get()
-            time.sleep(max(0.0, due - time.monotonic()))
-            try:
-                while data:
-                    n = self.rng.randint(1, self.segment)
-                    sock.sendall(data[:n])
-                    data = data[n:]
-                    if not data:
-                        break
-                else:
-                    sock.shutdown(socket.SHUT_WR)
-                    return
-            except OSError:
-                return
-
-    def close(self):
-        self.listener.close()
+    def send(self, sink, data):
+        while data:
+            n = self.rng.randint(1, self.segment)
+            sink.sendall(data[:n])
+            data = data[n:]
 
 
 def transfers(server, number):
@@ -126,7 +83,7 @@ def together(jobs):
 @harm("bad network: late, in bits and pieces")
 def slow_network(field):
     lab.random_file(SIZE >> 20)     # once, before two threads want it
-    relays = [Relay(field.server, field.rng.random(), delay=0.2, jitter=0.1, stall=0.01), Relay(field.server, field.rng.random(), delay=0.02, jitter=0.02, segment=9)]
+    relays = [Bad(field.server, field.rng.random(), delay=0.2, jitter=0.1, stall=0.01), Bad(field.server, field.rng.random(), delay=0.02, jitter=0.02, segment=9)]
     try:
         together([lambda r=r, i=i: transfers(r.far(), i) for i, r in enumerate(relays)])
     finally:
@@ -141,14 +98,14 @@ def wrong_bits(field):
     data = field.rng.randbytes(SIZE // 2)
 
     def session(number, inwards, offset):
-        relay = Relay(field.server, number, flip=(inwards, offset))
+        bad = Bad(field.server, number, flip=(inwards, offset))
         try:
-            r = relay.far().ssh("alice", "exec cat", input=data, timeout=120)
-            check(relay.flipped, "the bit was never flipped")
+            r = bad.far().ssh("alice", "exec cat", input=data, timeout=120)
+            check(bad.flipped, "the bit was never flipped")
             check(r.returncode != 0, "a wrong bit at %d %s was not noticed" % (offset, "to the server" if inwards else "to the client"))
             check(data.startswith(r.stdout), "wrong bytes were handed out")
         finally:
-            relay.close()
+            bad.close()
 
     together([lambda n=n: session(n, n % 2 == 0, field.rng.randrange(PAST_KEYS, SIZE // 4)) for n in range(8)])
     check(not re.search(r"how=signal:(SEGV|ABRT|BUS|SYS)", field.server.log()[before:]), "a process crashed over it")

@@ -75,6 +75,13 @@ def test_the_keyword():
             r = s.ssh("bob", "true", flags=("-C",), options=("LogLevel=DEBUG2",), ok=True)
             said = [l.split(": ")[-1].strip() for l in r.stderr.decode().splitlines() if "compression ctos:" in l or "compression stoc:" in l]
             same(said[2:4], [offer, offer], "the offer of " + line)
+    for lines, offers in ((("CompressionAlgorithmsClientToServer none",), ["none", "none," + DELAYED]),
+                          (("CompressionAlgorithmsServerToClient " + DELAYED, "CompressionAlgorithms none,zlib"), ["none,zlib", DELAYED]),
+                          (("Compression no", "CompressionAlgorithmsServerToClient zlib"), ["none", "none"])):
+        with Server(*lines) as s:
+            r = s.ssh("bob", "true", flags=("-C",), options=("LogLevel=DEBUG2",), ok=True)
+            said = [l.split(": ")[-1].strip() for l in r.stderr.decode().splitlines() if "compression ctos:" in l or "compression stoc:" in l]
+            same(said[2:4], offers, "the offers of %s" % (lines,))
     with Server("CompressionAlgorithms zlib") as s:
         r = s.ssh("bob", "true")
         check(r.returncode == 0, "ssh knows zlib, too, if nothing else is there", r.stderr)
@@ -102,6 +109,29 @@ def test_less_on_the_wire():
                 check(SIZE < down < SIZE * 1.02 and SIZE < up < SIZE * 1.02, "random", down, up)
         master.terminate()
         master.wait(10)
+
+
+@coppiced_only
+@limit(120)
+def test_one_direction():
+    """Each by its own keyword; who tells it as each direction has it."""
+    for line, compressed in (("CompressionAlgorithmsClientToServer none", (False, True)), ("CompressionAlgorithmsServerToClient none", (True, False))):
+        with Server(line, "RekeyLimit 1M") as s:
+            master = s.popen("bob", flags=("-C", "-M", "-N", "-S", s.dir + "/cm"))
+            wait_until(lambda: os.path.exists(s.dir + "/cm"))
+            mux = ("ControlPath=%s/cm" % s.dir, "ControlMaster=no")
+            session = next(r for r in rows(s, "who", "-v") if r["kind"] == "session")
+            same([session["compression_in"], session["compression_out"]], [DELAYED if c else "none" for c in compressed], line)
+            path, data = next(blobs())
+            before = wire(s)
+            same(s.ssh("bob", "cat " + path, options=mux, ok=True).stdout == data, True, path)
+            middle = wire(s)
+            s.ssh("bob", "cat >/dev/null", options=mux, input=data, ok=True)
+            after = wire(s)
+            same([after[0] - middle[0] < SIZE // 5, middle[1] - before[1] < SIZE // 5], list(compressed), line)
+            check(counter(s, "rekeys") >= 1, "keys changed")
+            master.terminate()
+            master.wait(10)
 
 
 @coppiced_only

@@ -100,6 +100,7 @@ def test_who():
         same([r["kind"] for r in full], ["session", "channel"])
         session, channel = full
         same(session["cipher_in"], "chacha20-poly1305@openssh.com")
+        same((session["compression_in"], session["compression_out"]), ("none", "none"))
         check("OpenSSH" in session["client"] and session["strict_kex"] and session["answers"], "algorithms", session)
         check(session["out_bytes"] > 3000000 and session["tcp_out_bytes"] > 3000000 and channel["out_bytes"] == 3000000, "bytes", full)
         check(session["rtt_us"] > 0 and session["cwnd"] > 0, "the kernel's numbers", session)

@@ -182,8 +182,9 @@ def test_group_exchange():
     def request(*numbers):
         return bytes([34]) + b"".join(u32(n) for n in numbers)
     refused = [request(*r) for r in ((0, 0, 0), (1, 1, 1), (most, most, most), (8193, 8193, 8193), (most, 2048, 0), (8192, 1, 8192), (2048, 2048), (2048,), (1024, 1024, 1024),
-                                     (2048, 3072, 8192, 1))] + [bytes([30]) + u32(8192), bytes([30]) + string(b"\2")]
+                                     (2048, 3072, 8192, 1))] + [bytes([30]) + u32(8192)[:3], bytes([30]) + u32(8192) + b"\0", bytes([30]) + string(b"\2")]
     taken = [request(*r) for r in ((0, 8192, most), (2048, 8192, 8192), (8192, 8192, 8192), (1024, 2048, 8192))]
+    taken += [bytes([30]) + u32(n) for n in (0, 8192, most)]      # RFC 4419 5
     with Meter() as m:
         for i, r in enumerate(refused):
             def act(times):

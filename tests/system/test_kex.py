@@ -77,6 +77,33 @@ def test_paramiko():
 
 
 @coppiced_only
+@limit(60)
+def test_the_old_request_of_a_group():
+    """RFC 4419 5, all that PuTTY before 0.65 and WinSCP of its time say; over rekeys, in one of which the connection moves."""
+    try:
+        import paramiko
+        from paramiko.kex_gex import KexGex, KexGexSHA256
+    except ImportError:
+        raise NotHere("paramiko is not installed")
+    new, size = KexGex.start_kex, KexGex.preferred_bits
+    KexGex.start_kex = lambda self: new(self, True)
+    try:
+        for k, bits in ((KexGexSHA256, 2048), (KexGexSHA256, 1024), (KexGexSHA256, 3072), (KexGex, 2048)):
+            KexGex.preferred_bits = bits
+            with Server("KexAlgorithms " + k.name) as s:
+                c = paramiko.SSHClient()
+                c.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+                c.connect(HOST, s.port, "alice", key_filename=key("ed25519"), allow_agent=False, look_for_keys=False, timeout=30)
+                c.get_transport().renegotiate_keys()
+                s.ctl("handoff")
+                c.get_transport().renegotiate_keys()
+                same(c.exec_command("id -un")[1].read(), b"alice\n", "%s, %d bits" % (k.name, bits))
+                c.close()
+    finally:
+        KexGex.start_kex, KexGex.preferred_bits = new, size
+
+
+@coppiced_only
 @limit(240)
 def test_asyncssh():
     asyncssh = module("asyncssh")
@@ -182,3 +209,9 @@ def test_moduli_file_is_not_there():
     with Server("KexAlgorithms +" + GEX, "ModuliFile " + path) as s:
         check(group_bits(s) in (4096, 8192), "a bad file")
         s.logged("no suitable primes in " + path)
+    fifo = SCRATCH + "/moduli-fifo"
+    os.mkfifo(fifo)
+    for path in (fifo, "/dev/zero", SCRATCH):
+        with Server("KexAlgorithms +" + GEX, "ModuliFile " + path) as s:
+            check(group_bits(s) in (4096, 8192), path)
+            s.logged(r"could not open %s \((Invalid argument|Is a directory)\), using fixed modulus" % path)

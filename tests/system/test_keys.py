@@ -479,7 +479,19 @@ def test_query():
     lines = run(program, "-Q", "sig").stdout.decode().splitlines()
     off = [x for x in lines if " " in x]
     check({x.split()[0] for x in off} == {"ssh-rsa", "ssh-dss"} and all(re.match(r"\S+ +off by default: \S", x) for x in off), "reasons", off)
-    check(all(what in first("help") for what in ("cipher", "mac", "kex", "key", "sig", "compression", "HostKeyAlgorithms")), "-Q help")
+    same(first("protocol-version"), ["2"])
+    same(first("cipher-auth"), [x for x in first("cipher") if "poly1305" in x or "gcm" in x.lower()], "ciphers that need no MAC")
+    same(first("key-ca-sign"), first("sig"))
+    # whatever ssh can be asked, and every keyword with a list, its old name too; a direction knows what both know
+    asked = sh("ssh", "-Q", "help").decode().split()
+    check(len(asked) > 8 and set(asked) - {"kex-gss"} <= set(first("help")), "ssh's words", asked, first("help"))
+    for what in first("help"):
+        check(first(what), "nothing to say of " + what)
+    for both in ("Ciphers", "MACs", "CompressionAlgorithms"):
+        same(first(both + "ClientToServer"), first(both))
+        same(first(both + "ServerToClient"), first(both))
+    same(first("pubkeyacceptedkeytypes"), first("PubkeyAcceptedAlgorithms"))
+    check(run(program, "-Q", "Port").returncode == 1 and run(program, "-Q", "kex-gss").returncode == 1, "what there is none of")
     r = run(program, "-Q", "nonsense")
     check(r.returncode == 1 and b"-Q help" in r.stderr, "an unknown question", r)
     # what -Q says is off is what -T leaves out

@@ -89,6 +89,24 @@ def test_sessions_outlive_a_killed_supervisor():
 
 
 @coppiced_only
+def test_the_keeper_lets_go():
+    """Of dead processes it hears together, and of the last ones, too."""
+    with Server() as server:
+        keeper = next(n["pid"] for n in server.tree() if n["name"] == "keeper")
+        server.ssh("bob", "true", ok=True)
+        time.sleep(0.5)
+        before = fds(keeper)
+        for _ in range(20):
+            server.ssh("bob", "true", ok=True)
+        wait_until(lambda: fds(keeper) <= before, 5, text="descriptors of the keeper: %s, before: %s" % (fds(keeper), before))
+        open_ones = [server.popen("bob", "read x") for _ in range(3)]
+        wait_until(lambda: fds(keeper) > before, 5, text="it is told of the living at once")
+        for p in open_ones:
+            p.communicate(b"\n", timeout=20)
+        wait_until(lambda: fds(keeper) <= before, 5, text="descriptors of the keeper: %s, before: %s" % (fds(keeper), before))
+
+
+@coppiced_only
 @limit(120)
 def test_what_ended_while_nobody_supervised_is_told_truly():
     server = Server()

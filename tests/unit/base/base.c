@@ -93,6 +93,38 @@ Test(buf, never_over_its_cap_and_keeps_the_order)
 	buf_drop(&b);
 }
 
+static void *counting(void *ctx, void *p, size_t n)
+{
+	*(int *)ctx += n > 0;
+	return mem_resize(&mem_heap, p, n);
+}
+
+/* Full as it may be, or nearly empty: what comes in and what goes out need no new storage. */
+Test(buf, a_queue_that_is_as_long_as_ever_allocates_nothing)
+{
+	static const size_t lengths[] = { 1, 100, 511, 512, 513, 700, 1000, 1023 };
+
+	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+		int asked = 0;
+		struct mem mem = { counting, &asked };
+		uint8_t next = 0, want = 0;
+		struct buf b;
+
+		buf_init(&b, 1024, &mem);
+		cr_assert_not_null(buf_reserve(&b, 1024));
+		for (size_t k = 0; k < lengths[i]; k++, next++)
+			cr_assert_eq(buf_append(&b, &next, 1), SSH_OK);
+		cr_assert_eq(asked, 1);
+		for (int k = 0; k < 5000; k++, next++, want++) {
+			cr_assert_eq(buf_append(&b, &next, 1), SSH_OK);
+			cr_assert_eq(*buf_head(&b), want);
+			buf_consume(&b, 1);
+		}
+		cr_assert_eq(asked, 1, "%d for a queue of %zu", asked, lengths[i]);
+		buf_drop(&b);
+	}
+}
+
 Test(table, thousands_of_keys_come_and_go)
 {
 	static int values[5000];

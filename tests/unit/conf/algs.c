@@ -55,12 +55,20 @@ static const struct row { const char *line; enum conf_key key; const char *only,
 	{ "MACsClientToServer hmac-sha2-256", KEY_MACsClientToServer, .only = "hmac-sha2-256" },
 	{ "MACsServerToClient hmac-sha2-512", KEY_MACsServerToClient, .only = "hmac-sha2-512" },
 	{ "CompressionAlgorithms none,zlib@openssh.com", KEY_CompressionAlgorithms, .only = "none,zlib@openssh.com" },
+	{ "CompressionAlgorithmsClientToServer none", KEY_CompressionAlgorithmsClientToServer, .only = "none" },
+	{ "CompressionAlgorithmsServerToClient zlib@openssh.com,none", KEY_CompressionAlgorithmsServerToClient, .only = "zlib@openssh.com,none" },
+	{ "CompressionAlgorithmsServerToClient +zlib", KEY_CompressionAlgorithmsServerToClient, .with = "zlib" },
 	{ "KexAlgorithms +diffie-hellman-group14-sha1", KEY_KexAlgorithms, .with = "diffie-hellman-group14-sha1" },
 	{ "Ciphers ^aes256-ctr,aes192-ctr", KEY_Ciphers, .front = "aes256-ctr,aes192-ctr" },
 	{ "MACs -hmac-sha2-256,hmac-sha2-512", KEY_MACs, .without = "hmac-sha2-256,hmac-sha2-512" },
 	{ "CiphersClientToServer -aes192-ctr", KEY_CiphersClientToServer, .without = "aes192-ctr" },
 	{ "HostKeyAlgorithms +ssh-rsa", KEY_HostKeyAlgorithms, .with = "ssh-rsa" },
 	{ "PubkeyAcceptedAlgorithms +ssh-rsa", KEY_PubkeyAcceptedAlgorithms, .with = "ssh-rsa" },
+};
+
+static const struct limit { const char *line; uint64_t bytes; uint32_t seconds; } limits[] = {
+	{ "RekeyLimit 1024000000 60m", 1024000000, 3600 }, { "RekeyLimit 5000000 10m", 5000000, 600 }, { "RekeyLimit 5000000 none", 5000000, 0 },
+	{ "RekeyLimit default 10m", 0, 600 }, { "RekeyLimit default 60m", 0, 3600 },
 };
 
 static int in_list(const char *list, const char *name, size_t n)
@@ -109,6 +117,15 @@ Test(conf_algs, the_table_of_the_manual)
 		cr_assert_str_eq(list_of(v, table[i].key), expected(&table[i], list_of(d, table[i].key)), "%s", table[i].line);
 		conf_values_free(v);
 	}
+	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+		uint64_t bytes;
+		uint32_t seconds;
+
+		v = values(limits[i].line);
+		cr_assert_eq(conf_rekey_limit(v, &bytes, &seconds), SSH_OK);
+		cr_assert(bytes == limits[i].bytes && seconds == limits[i].seconds, "%s", limits[i].line);
+		conf_values_free(v);
+	}
 	conf_values_free(d);
 }
 
@@ -129,19 +146,22 @@ Test(conf_algs, every_line_of_the_manual_is_in_the_table)
 		line[strcspn(line, "\n")] = '\0';
 		for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 			known |= strcmp(table[i].line, line + 4) == 0;
+		for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
+			known |= strcmp(limits[i].line, line + 4) == 0;
 		cr_assert(known, "not tested: %s", line);
 		conf_values_free(values(line + 4));
 		found++;
 	}
 	fclose(f);
-	cr_assert_geq(found, sizeof table / sizeof *table);
+	cr_assert_geq(found, sizeof table / sizeof *table + sizeof limits / sizeof *limits);
 }
 
 /* Each keyword with a list: + - ^, wildcards, unknown names, nothing left; and names that are off by default. */
 Test(conf_algs, every_list_takes_every_edit)
 {
 	static const enum conf_key keys[] = { KEY_Ciphers, KEY_CiphersClientToServer, KEY_CiphersServerToClient, KEY_MACs, KEY_MACsClientToServer,
-		KEY_MACsServerToClient, KEY_KexAlgorithms, KEY_CompressionAlgorithms, KEY_HostKeyAlgorithms, KEY_PubkeyAcceptedAlgorithms };
+		KEY_MACsServerToClient, KEY_KexAlgorithms, KEY_CompressionAlgorithms, KEY_CompressionAlgorithmsClientToServer,
+		KEY_CompressionAlgorithmsServerToClient, KEY_HostKeyAlgorithms, KEY_PubkeyAcceptedAlgorithms };
 	const struct keyword *k;
 	unsigned lists = 0;
 
@@ -177,12 +197,15 @@ Test(conf_algs, every_list_takes_every_edit)
 
 Test(conf_algs, a_direction_is_as_both_unless_it_says_so)
 {
-	struct conf_values *v = values("CiphersServerToClient aes256-ctr\nCiphers aes128-ctr\nMACs hmac-sha2-512\n");
+	struct conf_values *v = values("CiphersServerToClient aes256-ctr\nCiphers aes128-ctr\nMACs hmac-sha2-512\n"
+	    "CompressionAlgorithms +zlib\nCompressionAlgorithmsClientToServer none\n");
 
 	cr_assert_str_eq(v->CiphersClientToServer, "aes128-ctr");
 	cr_assert_str_eq(v->CiphersServerToClient, "aes256-ctr");
 	cr_assert_str_eq(v->MACsClientToServer, "hmac-sha2-512");
 	cr_assert_str_eq(v->MACsServerToClient, "hmac-sha2-512");
+	cr_assert_str_eq(v->CompressionAlgorithmsClientToServer, "none");
+	cr_assert_str_eq(v->CompressionAlgorithmsServerToClient, "none,zlib@openssh.com,zlib");
 	conf_values_free(v);
 }
 

@@ -86,6 +86,20 @@ Test(conf_same_blocks, compares_what_stands_in_them)
 	}
 }
 
+Test(conf_is_for_all, without_a_match)
+{
+	static const struct { const char *text; int all; } rows[] = {
+		{ "", 1 }, { "MaxAuthTries 4\n", 1 }, { "Match User x\nMaxAuthTries 4\n", 0 }, { "Port 1\nMatch All\nMaxAuthTries 4\n", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct conf *c = parsed(rows[i].text);
+
+		cr_assert_eq(conf_is_for_all(c), rows[i].all, "row %zu", i);
+		conf_free(c);
+	}
+}
+
 static char *flat(const struct conf *c)
 {
 	struct buf b;

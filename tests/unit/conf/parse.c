@@ -105,6 +105,14 @@ Test(conf_parse, keywords_of_openssh_we_lack)
 {
 	conf_values_free(values("UsePAM no\nProtocol 2\nUsePrivilegeSeparation sandbox\nPrintMotd no\nPrintLastLog no\n"
 	    "X11Forwarding no\nusedns NO\nMatch User x\nX11Forwarding no\n"));
+	/* lists for certificates and hosts, which nobody can log in with; the length that holds anyway */
+	conf_values_free(values("CASignatureAlgorithms ^ssh-ed25519,rsa-sha2-512\nHostbasedAcceptedAlgorithms sk-ssh-ed25519@openssh.com\n"
+	    "HostbasedAcceptedKeyTypes -ssh-rsa\nRequiredRSASize 2048\nMatch User x\nCASignatureAlgorithms *\nRequiredRSASize 2048\n"));
+	refused("CASignatureAlgorithms\n", "t line 1: no argument after keyword \"CASignatureAlgorithms\"");
+	refused("TrustedUserCAKeys /ca\n", "t line 1: option TrustedUserCAKeys of OpenSSH is not implemented here (except as 'TrustedUserCAKeys none')");
+	refused("HostbasedAuthentication yes\n",
+	    "t line 1: option HostbasedAuthentication of OpenSSH is not implemented here (except as 'HostbasedAuthentication no')");
+	refused("RequiredRSASize 3072\n", "t line 1: option RequiredRSASize of OpenSSH is not implemented here (except as 'RequiredRSASize 2048')");
 	refused("UsePAM yes\n", "t line 1: option UsePAM of OpenSSH is not implemented here (except as 'UsePAM no')");
 	refused("x11forwarding yes\n",
 	    "t line 1: option X11Forwarding of OpenSSH is not implemented here (except as 'X11Forwarding no')");

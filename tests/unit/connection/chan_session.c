@@ -81,6 +81,27 @@ Test(session, exec_with_status)
 	world_drop(&w);
 }
 
+/* Both outputs of a program that ended in one message; one alone at once. */
+Test(session, ends_of_output_are_told_together)
+{
+	struct world w;
+	int p[3];
+
+	running(&w, p);
+	close(p[1]);
+	close(p[2]);
+	world_run(&w);
+	SUP("SHUT:5:6 ");
+	world_drop(&w);
+	running(&w, p);
+	cr_assert_eq(write(p[1], "on", 2), 2);
+	close(p[2]);
+	world_run(&w);
+	SUP("SHUT:5:4 ");
+	CLIENT("out:on ");
+	world_drop(&w);
+}
+
 /* OpenSSH's order too: the status as soon as it is known, EOF and CLOSE when nobody holds the pipes any more. */
 Test(session, status_before_eof_of_a_background_program)
 {

@@ -13,13 +13,16 @@ static struct view all(const struct buf *b)
 
 Test(helper_proto, questions_round_trip_and_truncations)
 {
-	struct helper_ask a = { HELPER_VERIFY, view_str("alg"), view_str("blob"), view_str("sig"), view_str("id"), view_str("svc") }, b;
+	struct helper_ask a = { .what = HELPER_VERIFY, .alg = view_str("alg"), .blob = view_str("blob"), .sig = view_str("sig"),
+		.session_id = view_str("id"), .service = view_str("svc") }, b;
 	struct buf buf;
 
+	cr_assert_eq(addr_parse_ip(&a.peer, "192.0.2.7"), SSH_OK);
 	buf_init(&buf, HELPER_MESSAGE_MAX, NULL);
 	cr_assert_eq(helper_ask_encode(&buf, &a), SSH_OK);
 	cr_assert_eq(helper_ask_decode(&b, all(&buf)), SSH_OK);
 	cr_assert_eq(b.what, HELPER_VERIFY);
+	cr_assert(addr_same_ip(&b.peer, &a.peer));
 	cr_assert(view_is(b.alg, "alg") && view_is(b.blob, "blob") && view_is(b.sig, "sig") && view_is(b.session_id, "id") &&
 	    view_is(b.service, "svc"));
 	for (size_t n = 0; n < buf_len(&buf); n++)

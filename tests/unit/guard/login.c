@@ -504,3 +504,47 @@ Test(login, many_at_once)
 		cr_assert_eq(rig.m.type, i % 2 ? IPC_AUTH_POLICY : IPC_AUTH_VERDICT, "%d", i);
 	}
 }
+
+/* No memory for a client: the supervisor hears it and introduces him again. One that leaves, or breaks the rules, is not missed. */
+Test(login, no_memory_for_a_client)
+{
+	int c;
+
+	authorise("", key);
+	start("");
+	rig_starves = 1;
+	c = rig_peer(&rig, ROLE_CONN, 7);
+	rig_starves = 0;
+	cr_assert(closed(c));
+	cr_assert(rig_wait(&rig, rig.sup, ROLE_SUP, ROLE_AUTH));
+	cr_assert_eq(rig.m.type, IPC_PEER_AGAIN);
+	cr_assert_eq(rig.m.u.PEER_AGAIN.conn, 7);
+	close(c);
+	c = begun(7, me);
+	offer(c, key);
+	cr_assert_eq(verdict(c)->verdict, 2);
+	close(c);
+	cr_assert(rig_silent(&rig, rig.sup, 50));
+	c = rig_peer(&rig, ROLE_CONN, 8);
+	offer(c, key);
+	cr_assert(closed(c), "a question before a name");
+	cr_assert(rig_silent(&rig, rig.sup, 50));
+}
+
+/* Values that hold for everybody are resolved once; a Match is asked for each client. */
+Test(login, a_match_decides_for_each_client)
+{
+	char conf[300];
+	int c;
+
+	authorise("", key);
+	snprintf(conf, sizeof conf, "PubkeyAuthentication no\nMatch User %s\nPubkeyAuthentication yes\n", me);
+	start(conf);
+	c = begun(7, "somebody-else");
+	cr_assert(view_is(rig.m.u.AUTH_VERDICT.methods, ""), "%.*s", (int)rig.m.u.AUTH_VERDICT.methods.len, (const char *)rig.m.u.AUTH_VERDICT.methods.p);
+	close(c);
+	c = begun(8, me);
+	cr_assert(view_is(rig.m.u.AUTH_VERDICT.methods, "publickey"));
+	offer(c, key);
+	cr_assert_eq(verdict(c)->verdict, 2);
+}

@@ -3,6 +3,7 @@
 #include <criterion/criterion.h>
 #include <event2/event.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -16,11 +17,24 @@ static void gone(struct link *l, int error, void *ctx)
 {
 }
 
+int rig_starves;
+
+static void *allocate(size_t n)
+{
+	return rig_starves ? NULL : malloc(n);
+}
+
+static void *resize(void *p, size_t n)
+{
+	return rig_starves ? NULL : realloc(p, n);
+}
+
 void rig_make(struct rig *r, enum ipc_role me)
 {
 	static const struct link_ops ops = { refuse, gone };
 	int pair[2];
 
+	event_set_mem_functions(allocate, resize, free);
 	memset(r, 0, sizeof *r);
 	cr_assert_eq(link_pair(pair), SSH_OK);
 	r->self.role = me;

@@ -17,6 +17,8 @@ struct rig {
 };
 
 void rig_make(struct rig *, enum ipc_role me);
+/* While it is set there is no memory for events, and so none for a link. */
+extern int rig_starves;
 /* PEER_LINK to self.message; returns the peer's end. */
 int  rig_peer(struct rig *, enum ipc_role peer, uint64_t conn);
 /* Turns the loop until the next message arrives at fd; 1, or 0: the link was closed. Fails the test after 20 s. */

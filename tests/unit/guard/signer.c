@@ -302,3 +302,23 @@ Test(signer, unlawful_proofs_end_the_link)
 		close(c);
 	}
 }
+
+/* No memory for a client: the supervisor hears it and introduces him again. */
+Test(signer, no_memory_for_a_client)
+{
+	struct ipc_msg m;
+	uint8_t storage[1000];
+	int c;
+
+	rig_starves = 1;
+	c = rig_peer(&rig, ROLE_CONN, 7);
+	rig_starves = 0;
+	cr_assert_not(rig_wait(&rig, c, ROLE_CONN, ROLE_KEY), "closed");
+	cr_assert_eq(link_wait(rig.sup, ROLE_SUP, ROLE_KEY, W_UP, 1000, &m, storage), SSH_OK);
+	cr_assert_eq(m.type, IPC_PEER_AGAIN);
+	cr_assert_eq(m.u.PEER_AGAIN.conn, 7);
+	close(c);
+	c = rig_peer(&rig, ROLE_CONN, 7);
+	ask(c, 1, 0, "ssh-ed25519", 32);
+	cr_assert(signed_ok(c, 1, 0, "ssh-ed25519", 32));
+}

@@ -2,10 +2,13 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -145,6 +148,95 @@ Test(strict, symbolic_links_are_judged_where_they_lead)
 	unlink(link);
 	cr_assert_eq(symlink("link", link), 0);
 	cr_assert_not(opens(link), "a loop");
+}
+
+static void run(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+static void run(const char *fmt, ...)
+{
+	char command[1000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(command, sizeof command, fmt, ap);
+	va_end(ap);
+	cr_assert_eq(system(command), 0, "%s", command);
+}
+
+/*
+ * A path without links is walked at once, any other one resolved first: whichever way it takes, the judgement is one. "/./" makes it go the
+ * long way.
+ */
+Test(strict, both_ways_judge_alike)
+{
+	static const struct { const char *what, *make; int ok, ok_unchecked; } rows[] = {
+		{ "as it should be", "true", 1, 1 },
+		{ "the file for all to write", "chmod 666 home/.ssh/authorized_keys", 0, 1 },
+		{ ".ssh for its group to write", "chmod 770 home/.ssh", 0, 1 },
+		{ "the home for its group to write", "chmod 775 home", 0, 1 },
+		{ "a link in the middle, inside the home", "mv home/.ssh home/dot && ln -s dot home/.ssh", 1, 1 },
+		{ "a link in the middle, out of the home", "mv home/.ssh out && ln -s ../out home/.ssh", 0, 1 },
+		{ "the same, and a home that is nobody's business then", "mv home/.ssh out && ln -s ../out home/.ssh && chmod 777 home", 0, 1 },
+		{ "a link in the middle to a directory for its group to write", "mv home/.ssh home/dot && chmod 770 home/dot && ln -s dot home/.ssh", 0, 1 },
+		{ "the file is a link inside the home", "mv home/.ssh/authorized_keys home/keys && ln -s ../keys home/.ssh/authorized_keys", 1, 1 },
+		{ "the file is a link out of the home", "mv home/.ssh/authorized_keys keys && ln -s ../../keys home/.ssh/authorized_keys", 0, 1 },
+		{ "the home is a link", "mv home far && ln -s far home", 1, 1 },
+		{ "the home is a link to one for all to write", "mv home far && chmod 757 far && ln -s far home", 0, 1 },
+		{ "a directory for the file", "rm home/.ssh/authorized_keys && mkdir home/.ssh/authorized_keys", 0, 0 },
+		{ "a file for the directory", "rm -r home/.ssh && touch home/.ssh", 0, 0 },
+		{ "no file", "rm home/.ssh/authorized_keys", 0, 0 },
+		{ "no directory", "rm -r home/.ssh", 0, 0 },
+		{ "no home", "rm -r home", 0, 0 },
+		{ "a link to nothing", "ln -sf nothing home/.ssh/authorized_keys", 0, 0 },
+		{ "a link to itself", "ln -sf authorized_keys home/.ssh/authorized_keys", 0, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		char longer[200], said[sizeof why];
+
+		run("cd %s && rm -rf ./* && mkdir -m 755 home && mkdir -m 700 home/.ssh && echo x >home/.ssh/authorized_keys && "
+		    "chmod 600 home/.ssh/authorized_keys && %s", base, rows[i].make);
+		snprintf(longer, sizeof longer, "%s/./.ssh/authorized_keys", home);
+		for (int check = 0; check < 2; check++) {
+			int ok = check ? rows[i].ok : rows[i].ok_unchecked;
+
+			cr_assert_eq(opens_as(longer, geteuid(), check), ok, "%s: %s", rows[i].what, why);
+			memcpy(said, why, sizeof said);
+			cr_assert_eq(opens_as(file, geteuid(), check), ok, "%s: %s", rows[i].what, why);
+			if (strstr(said, "/./") == NULL)
+				cr_assert_str_eq(why, said, "%s", rows[i].what);
+		}
+	}
+}
+
+/* Replaced while it is looked at, again and again: what was opened was a good file each time, never the one of somebody else. */
+Test(strict, replaced_in_between)
+{
+	char link[200];
+	struct strict_owner o = { .uid = geteuid(), .home = home, .check = 1 };
+	pid_t swapper;
+	unsigned opened = 0;
+
+	run("echo stolen >%s/keys && chmod 644 %s/keys", base, base);	/* base is open to all */
+	snprintf(link, sizeof link, "%s/link", dir);
+	run("ln -s ../../keys %s", link);
+	if ((swapper = fork()) == 0)
+		for (;;)
+			if (renameat2(AT_FDCWD, link, AT_FDCWD, file, RENAME_EXCHANGE) != 0)
+				_exit(1);
+	for (int i = 0; i < 20000 || opened == 0; i++) {
+		char first = 0;
+		int fd = strict_open(file, &o, why, sizeof why);
+
+		if (fd < 0)
+			continue;
+		opened++;
+		cr_assert_eq(read(fd, &first, 1), 1);
+		cr_assert_eq(first, 'x');
+		close(fd);
+	}
+	cr_assert_eq(kill(swapper, SIGKILL), 0);
+	cr_assert_eq(waitpid(swapper, NULL, 0), swapper);
 }
 
 Test(strict, only_regular_files)

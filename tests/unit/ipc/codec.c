@@ -96,6 +96,18 @@ Test(codec, unknown_numbers)
 	}
 }
 
+Test(codec, a_number_finds_its_row)
+{
+	const struct ipc_rule *rule;
+	unsigned found = 0, rows = 0;
+
+	for (unsigned i = 0; (rule = ipc_rule_at(i)) != NULL; i++, rows++)
+		cr_assert_eq(ipc_rule(rule->type), rule, "%s", rule->name);
+	for (unsigned type = 0; type < 1000; type++)
+		found += ipc_rule(type) != NULL;
+	cr_assert_eq(found, rows);
+}
+
 Test(codec, only_what_the_table_says)
 {
 	static const enum ipc_when whens[] = { W_NEW, W_UP, W_AUTHED, W_LOG };

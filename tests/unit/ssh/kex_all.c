@@ -251,7 +251,7 @@ Test(kex_all, strangers_end_every_strict_exchange)
 /* Every other number of an exchange, where this one is not due. */
 static void other_number(const char *kex)
 {
-	int due = kex_alg_find(view_str(kex))->kem == KEM_DH_GEX ? 34 : 30;
+	int gex = kex_alg_find(view_str(kex))->kem == KEM_DH_GEX, due = gex ? 34 : 30;
 
 	for (uint8_t type = 30; type < 50; type++) {
 		uint8_t msg[] = { type, 0, 0, 0, 1, 2 };
@@ -265,7 +265,8 @@ static void other_number(const char *kex)
 		raw_kexinit(&b, kex, "ssh-ed25519", 0);
 		raw_packet(&b, msg, sizeof msg);
 		raw_feed(&p, SSH_SERVER, &b);
-		cr_assert_eq(ssh_error(s), SSH_E_PROTOCOL, "%s: %d: %s", kex, type, err_name(ssh_error(s)));
+		/* 30 is the old request there, and this is none */
+		cr_assert_eq(ssh_error(s), gex && type == 30 ? SSH_E_FORMAT : SSH_E_PROTOCOL, "%s: %d: %s", kex, type, err_name(ssh_error(s)));
 		pair_free(&p);
 	}
 }
@@ -346,6 +347,67 @@ Test(kex_all, gex_every_truncation)
 		raw_packet(&b, msg, n);
 		raw_feed(&p, SSH_SERVER, &b);
 		cr_assert_eq(ssh_error(s), SSH_E_FORMAT, "%zu", n);
+		pair_free(&p);
+	}
+}
+
+static struct ssh *asked_old(struct pair *p, uint32_t n, size_t len)
+{
+	uint8_t msg[6] = { 30 };
+	struct buf b;
+	struct ssh *s = server(p, &b, GEX);
+
+	put_u32(msg + 1, n);
+	raw_kexinit(&b, GEX, "ssh-ed25519", 0);
+	raw_packet(&b, msg, len);
+	raw_feed(p, SSH_SERVER, &b);
+	return s;
+}
+
+/* RFC 4419 5: n alone, whatever it is, and so it enters the hash. */
+Test(kex_all, gex_old_requests)
+{
+	static const struct { uint32_t n; size_t bits; } rows[] = {
+		{ 0, 2048 }, { 1024, 2048 }, { 2048, 2048 }, { 2049, 4096 }, { 4096, 4096 }, { 8192, 8192 }, { 8193, 8192 }, { UINT32_MAX, 8192 },
+	};
+	static const uint8_t again[5] = { 30, 0, 0, 8, 0 }, request[13] = { 34, 0, 0, 8, 0, 0, 0, 8, 0, 0, 0, 32, 0 };
+	struct pair p;
+	struct buf b;
+	struct ssh *s;
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		struct kex_run *run;
+		size_t all;
+
+		s = asked_old(&p, rows[i].n, 5);
+		cr_assert_eq(ssh_error(s), SSH_OK, "row %zu: %s", i, err_name(ssh_error(s)));
+		cr_assert_eq(s->kex->state, KEX_WAIT_GEX_INIT);
+		run = s->kex->run;
+		all = buf_len(&run->gex);
+		cr_assert_eq(run->group.p.len * 8, rows[i].bits, "row %zu", i);
+		cr_assert_eq(get_u32(buf_head(&run->gex)), rows[i].n);
+		cr_assert_eq(all, 4 + 4 + 1 + run->group.p.len + 4 + 1, "n, p, g: g is one byte, p begins with a 0");
+		/* as after a move */
+		run->group = (struct dh_group){ { NULL, 0 }, { NULL, 0 } };
+		cr_assert_eq(kex_gex_restore(run), SSH_OK);
+		cr_assert_eq(run->group.p.len * 8, rows[i].bits);
+		for (size_t cut = all; cut-- > 0;) {
+			buf_truncate(&run->gex, cut);
+			cr_assert_eq(kex_gex_restore(run), SSH_E_STATE, "cut to %zu", cut);
+		}
+		pair_free(&p);
+	}
+	for (size_t n = 1; n <= 6; n++) {
+		s = asked_old(&p, 2048, n);
+		cr_assert_eq(ssh_error(s), n == 5 ? SSH_OK : SSH_E_FORMAT, "%zu", n);
+		pair_free(&p);
+	}
+	for (int which = 0; which < 2; which++) {
+		s = asked_old(&p, 2048, 5);
+		buf_init(&b, 1 << 20, NULL);
+		raw_packet(&b, which ? request : again, which ? sizeof request : sizeof again);
+		raw_feed(&p, SSH_SERVER, &b);
+		cr_assert_eq(ssh_error(s), which ? SSH_E_PROTOCOL : SSH_E_FORMAT, "%s", err_name(ssh_error(s)));
 		pair_free(&p);
 	}
 }

@@ -355,17 +355,30 @@ Test(keyformats, public_keys_in_each_spelling)
 
 Test(keyformats, rfc4716_headers)
 {
-	static const char text[] = "---- BEGIN SSH2 PUBLIC KEY ----\nComment: \"two words\"\nx-long: goes on \\\nand on\n"
-	    "AAAAC3NzaC1lZDI1NTE5AAAAIBa8Ag1LXoZpOhLwQprkfbd3MtM7oXsgB35O\nldEohCrZ\n---- END SSH2 PUBLIC KEY ----\n";
+#define H80 "01234567890123456789012345678901234567890123456789012345678901234567890123456789"
+#define H240 H80 H80 H80
+	static const struct { const char *headers, *comment; } cases[] = {
+		{ "Comment: \"two words\"\nx-long: goes on \\\nand on\n", "two words" },
+		{ "Subject: me\nComment: me@example.com\n", "me@example.com" },
+		{ "COMMENT: \"capitals\"\n", "capitals" }, { "comment:close\r\n", "close" },
+		{ "Comment: \"a comment that goes \\\non and \\\non: yes\"\n", "a comment that goes on and on: yes" },
+		{ "Comment: 'single'\n", "single" }, { "Comment: \"\n", "\"" }, { "Comment: \"a'\n", "\"a'" }, { "Comment: \"\"\n", "" },
+		{ "Comment: \\\n\\\n\n", "" }, { "", "" }, { "x-comment: no\n", "" },
+		{ "Comment: " H240 "\\\n" H240 "\\\n" H240 "\\\n" H240 "\\\n" H240 "\\\n" H240 "\n", H240 "012345678901234" },
+	};
+	char text[2500], comment[256];
 	struct keyfile_fault f;
-	char comment[256];
 	struct buf b;
 
-	buf_init(&b, SSH_BLOB_MAX, NULL);
-	cr_assert_eq(read_public(&b, view_str(text), comment, &f), SSH_OK);
-	cr_assert_str_eq(comment, "two words");
-	cr_assert_eq(buf_len(&b), 51u);
-	buf_drop(&b);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		snprintf(text, sizeof text, "---- BEGIN SSH2 PUBLIC KEY ----\n%sAAAAC3NzaC1lZDI1NTE5AAAAIBa8Ag1LXoZpOhLwQprkfbd3MtM7oXsgB35O\n"
+		    "ldEohCrZ\n---- END SSH2 PUBLIC KEY ----\n", cases[i].headers);
+		buf_init(&b, SSH_BLOB_MAX, NULL);
+		cr_assert_eq(read_public(&b, view_str(text), comment, &f), SSH_OK, "%s: line %u: %s", cases[i].headers, f.line, f.why);
+		cr_assert_str_eq(comment, cases[i].comment, "%s: %s", cases[i].headers, comment);
+		cr_assert_eq(buf_len(&b), 51u);
+		buf_drop(&b);
+	}
 }
 
 Test(keyformats, public_files_that_are_none)

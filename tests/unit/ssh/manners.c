@@ -349,6 +349,34 @@ Test(manners, it_is_known_after_a_move)
 	lp_stop(&p);
 }
 
+/* ---- IGNORE (RFC 4253 11.2) ------------------------------------------------------------------------------- */
+
+Test(manners, ignore_is_ignored_whatever_is_in_it)
+{
+	static const struct { const char *p; size_t n; } bodies[] = {
+		{ "", 0 },			/* JSch's Session.sendIgnore() */
+		{ "\0\0\0", 3 }, { "\0\0\0\0", 4 }, { "\0\0\0\2ab", 6 }, { "\0\0\0\2abc", 7 }, { "\377\377\377\377x", 5 },
+	};
+	struct ssh_policy policies[2];
+	struct lp p;
+
+	for (int login = 0; login < 2; login++) {
+		if (login)
+			lp_start(&p, 1, NULL);
+		else
+			cr_assert(hold_login(&p, policies));
+		for (int from = 0; from < 2; from++) {
+			uint64_t before = said_by(&p, !from);
+
+			for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
+				lp_inject(&p, from, SSH_MSG_IGNORE, bodies[i].p, bodies[i].n);
+			LIVES(&p);
+			cr_assert_eq(said_by(&p, !from), before, "it was answered");
+		}
+		lp_stop(&p);
+	}
+}
+
 /* ---- UNIMPLEMENTED (RFC 4253 11.4) ------------------------------------------------------------------------ */
 
 Test(manners, unimplemented_is_no_answer_to_itself)
