@@ -17,7 +17,7 @@ JOBS, MB = int(os.environ.get("LAB_JOBS", "2")), int(os.environ.get("LAB_MB", "8
 STATUS = 7          # of the command: 0 could be anybody's
 LIMIT = 600         # seconds for one cell: PuTTY has a slow 3des
 ASK = {"kex": "KexAlgorithms", "hostkey": "HostKeyAlgorithms", "userkey": "PubkeyAcceptedAlgorithms", "cipher": "Ciphers", "mac": "MACs", "comp": "CompressionAlgorithms"}
-CTR, CBC = "aes128-ctr", "aes256-cbc"
+CTR, CBC = "aes128-ctr", "aes128-cbc"
 MORE, AEAD_OR_ETM = "MACs +hmac-sha2-256", re.compile(r"chacha20|gcm|-etm@")      # without any of these a client needs a line in the configuration: libssh2 before 1.11
 
 # ---- keys --------------------------------------------------------------------------------------------------
