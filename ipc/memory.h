@@ -16,7 +16,7 @@
  */
 
 #define MEMORY_MAGIC   0x4353424bu	/* "CSBK" */
-#define MEMORY_VERSION 3u
+#define MEMORY_VERSION 4u
 #define MEMORY_LOG     (1u << 20)
 #define MEMORY_STATE   (48u << 20)	/* it takes memory as far as it is written: a whole window may wait for a program */
 #define MEMORY_SEED    32u
