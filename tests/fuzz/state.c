@@ -22,7 +22,7 @@ static int next_message(struct ssh *s)
 		return r;
 	case KEX_WAIT_INIT:
 		in = strncmp(s->kex->next.kex->name, "diffie", 6) == 0 ? rd_of(two, sizeof two) : rd_of(point, sizeof point);
-		return ssh_on_kex_init(s, &in);
+		return ssh_on_kex_30(s, &in);
 	case KEX_WAIT_GEX_REQUEST:
 		in = rd_of(wish, sizeof wish);
 		return ssh_on_gex_request(s, &in);
