@@ -10,6 +10,7 @@
 #define SSH_IDENT_LINES         1024u	/* lines a server may send before its identification */
 #define SSH_KEXINIT_MAX        32768u	/* all name lists together; real ones stay below 3 KiB */
 #define SSH_ALG_NAME_MAX          64u	/* RFC 4251 6 */
+#define SSH_HOST_DIGEST         32u	/* SHA-256 of a host key blob */
 #define SSH_HASH_MAX              64u	/* SHA-512 */
 #define SSH_KEX_PUBLIC_MAX      2048u	/* a DH group18 value is 1,025 bytes, ML-KEM + X25519 1,216 */
 #define SSH_KEX_SHARED_MAX      1032u	/* a DH group18 secret as an mpint is 1,029 bytes */

@@ -75,7 +75,7 @@ static int send_question(struct conn *c)
 		return link_send(c->auth, IPC_AUTH_KEY_OK, &(struct ipc_AUTH_KEY_OK){ .req = req, .alg = a->part[0], .blob = a->part[1] });
 	case Q_KEY:
 		return link_send(c->auth, IPC_AUTH_KEY,
-		    &(struct ipc_AUTH_KEY){ .req = req, .alg = a->part[0], .blob = a->part[1], .sig = a->part[2] });
+		    &(struct ipc_AUTH_KEY){ .req = req, .alg = a->part[0], .blob = a->part[1], .sig = a->part[2], .hostkey = a->part[3] });
 	case Q_PASSWORD:
 		return link_send(c->auth, IPC_AUTH_PASSWORD, &(struct ipc_AUTH_PASSWORD){ .req = req, .password = a->part[0] });
 	case Q_INTERACT:
@@ -161,7 +161,7 @@ static void tell_signature(struct view alg)
 void answers_auth(struct conn *c, const struct ssh_event *ev)
 {
 	struct answers *a = &c->answers;
-	struct view part[3] = { ev->alg, ev->data, ev->data2 };
+	struct view part[4] = { ev->alg, ev->data, ev->data2, ev->data3 };
 
 	forget(a);
 	if (keep_user(a, ev) < 0) {
@@ -171,11 +171,11 @@ void answers_auth(struct conn *c, const struct ssh_event *ev)
 	switch (ev->type) {
 	case SSH_EV_AUTH_NONE:
 		a->open = Q_NONE;
-		part[0] = part[1] = part[2] = view_of(NULL, 0);
+		part[0] = part[1] = part[2] = part[3] = view_of(NULL, 0);
 		break;
 	case SSH_EV_AUTH_KEY_QUERY:
 		a->open = Q_KEY_OK;
-		part[2] = view_of(NULL, 0);
+		part[2] = part[3] = view_of(NULL, 0);
 		break;
 	case SSH_EV_AUTH_KEY:
 		a->open = Q_KEY;
@@ -183,14 +183,14 @@ void answers_auth(struct conn *c, const struct ssh_event *ev)
 	case SSH_EV_AUTH_REPLY:
 		a->open = Q_REPLY;
 		keep_reply(a, ev, &part[0]);
-		part[1] = part[2] = view_of(NULL, 0);
+		part[1] = part[2] = part[3] = view_of(NULL, 0);
 		break;
 	default:
 		a->open = ev->type == SSH_EV_AUTH_PASSWORD ? Q_PASSWORD : Q_INTERACT;
 		part[0] = ev->data;
-		part[1] = part[2] = view_of(NULL, 0);
+		part[1] = part[2] = part[3] = view_of(NULL, 0);
 	}
-	if (keep(&a->kept, part, a->part, 3) < 0) {
+	if (keep(&a->kept, part, a->part, 4) < 0) {
 		answer(c, SSH_AUTH_NO, 0);
 		return;
 	}

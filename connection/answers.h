@@ -23,7 +23,7 @@ enum waiting { WAITS_FOR_NOTHING, WAITS_FOR_BEGIN, WAITS_FOR_ANSWER };
 struct answers {
 	enum question open;		/* what the core waits for */
 	struct buf kept;		/* the bytes of it */
-	struct view part[3];		/* alg, blob, sig | password | submethods | first answer; point into kept */
+	struct view part[4];		/* alg, blob, sig, hostkey | password | submethods | first answer; point into kept */
 	uint32_t count;			/* Q_REPLY: answers the client sent */
 	struct buf name;		/* user, service: fixed by the first request */
 	struct view user, service;

@@ -142,13 +142,14 @@ void authd_drop(struct authd *a)
 
 static int on_session_id(struct authd *a, const struct ipc_msg *m)
 {
+	struct first_exchange first;
 	struct login *login;
 
-	if (m->u.SESSION_ID.hash.len == 0)
+	if (first_exchange(&first, m->u.SESSION_ID.hash, m->u.SESSION_ID.hostkey) < 0)
 		return SSH_E_RULE;
 	if ((login = table_get(&a->logins, m->u.SESSION_ID.conn)) != NULL)
-		login_session_id(login, m->u.SESSION_ID.hash);
-	else if (idbook_put(&a->early, m->u.SESSION_ID.conn, m->u.SESSION_ID.hash) < 0)
+		login_session_id(login, &first);
+	else if (idbook_put(&a->early, m->u.SESSION_ID.conn, &first) < 0)
 		again(a->self, m->u.SESSION_ID.conn, SSH_E_NOMEM);	/* the supervisor has it, too, and tells it then */
 	return SSH_OK;
 }
@@ -186,10 +187,10 @@ static int set_key(struct authd *a, int fd)
 
 static int add_login(struct authd *a, int fd, const struct ipc_PEER_LINK *m)
 {
-	uint8_t id[SSH_HASH_MAX];
+	struct first_exchange first;
 	struct login *l;
 	struct login *before = table_get(&a->logins, m->conn);
-	unsigned n = login_told_id(before, id);		/* introduced again after the supervisor's death: keysign tells it once */
+	int known = login_told_id(before, &first);	/* introduced again after the supervisor's death: keysign tells it once */
 	int r;
 
 	login_free(before);
@@ -198,8 +199,8 @@ static int add_login(struct authd *a, int fd, const struct ipc_PEER_LINK *m)
 		again(a->self, m->conn, r);
 		return SSH_OK;
 	}
-	if (n > 0 || (n = idbook_take(&a->early, m->conn, id)) > 0)
-		login_session_id(l, view_of(id, n));
+	if (known || idbook_take(&a->early, m->conn, &first))
+		login_session_id(l, &first);
 	return SSH_OK;
 }
 

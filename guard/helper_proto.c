@@ -19,6 +19,7 @@ int helper_ask_encode(struct buf *b, const struct helper_ask *a)
 	wr_view(&w, a->sig);
 	wr_view(&w, a->session_id);
 	wr_view(&w, a->service);
+	wr_view(&w, a->hostkey);
 	return wr_done(&w);
 }
 
@@ -34,6 +35,7 @@ int helper_ask_decode(struct helper_ask *a, struct view v)
 	a->sig = rd_string(&r, SSH_SIG_MAX);
 	a->session_id = rd_string(&r, SSH_HASH_MAX);
 	a->service = rd_string(&r, SERVICE_MAX);
+	a->hostkey = rd_string(&r, SSH_BLOB_MAX);
 	return rd_done(&r);
 }
 

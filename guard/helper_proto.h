@@ -25,6 +25,7 @@ struct helper_ask {
 	struct addr peer;			/* whom from="" is about */
 	struct view alg, blob;
 	struct view sig, session_id, service;	/* VERIFY only */
+	struct view hostkey;			/* too, if the signature covers it; else empty */
 };
 
 enum helper_verdict { HELPER_NO = 0, HELPER_YES = 1 };

@@ -135,7 +135,7 @@ static int verified(const struct work *w, const struct sig_alg *row)
 	if (q->session_id.len == 0 || pubkey_parse(&key, q->blob, NULL) < 0)
 		return 0;
 	buf_init(&text, HELPER_MESSAGE_MAX, NULL);
-	if (ssh_auth_key_text(&text, q->session_id, view_str(w->k->user), q->service, q->alg, q->blob) == SSH_OK)
+	if (ssh_auth_key_text(&text, q->session_id, view_str(w->k->user), q->service, q->alg, q->blob, q->hostkey) == SSH_OK)
 		v = pubkey_verify(key, row, view_of(buf_head(&text), buf_len(&text)), q->sig);
 	buf_drop(&text);
 	pubkey_free(key);

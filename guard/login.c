@@ -180,6 +180,7 @@ static void forget_question(struct login *l)
 	l->conf = NULL;
 	buf_drop(&l->blob);
 	buf_drop(&l->sig);
+	buf_drop(&l->hostkey);
 }
 
 void login_grant(struct login *l, uint32_t permits, const char *forced)
@@ -206,11 +207,12 @@ void login_grant(struct login *l, uint32_t permits, const char *forced)
 	forget_question(l);
 }
 
-unsigned login_told_id(const struct login *l, uint8_t out[SSH_HASH_MAX])
+int login_told_id(const struct login *l, struct first_exchange *out)
 {
-	if (l != NULL)
-		memcpy(out, l->id, l->id_len);
-	return l != NULL ? (unsigned)l->id_len : 0;
+	if (l == NULL || l->first.id_len == 0)
+		return 0;
+	*out = l->first;
+	return 1;
 }
 
 /* ---- passwords ---------------------------------------------------------------------------- */
@@ -384,10 +386,10 @@ static int take_message(struct link *link, struct ipc_msg *m, void *ctx)
 		return on_begin(l, &m->u.AUTH_BEGIN);
 	case IPC_AUTH_KEY_OK:
 		ask(l, m->u.AUTH_KEY_OK.req, METHOD_KEY, 1);
-		return login_key(l, m->u.AUTH_KEY_OK.alg, m->u.AUTH_KEY_OK.blob, view_of(NULL, 0));
+		return login_key(l, m->u.AUTH_KEY_OK.alg, m->u.AUTH_KEY_OK.blob, view_of(NULL, 0), view_of(NULL, 0));
 	case IPC_AUTH_KEY:
 		ask(l, m->u.AUTH_KEY.req, METHOD_KEY, 0);
-		return login_key(l, m->u.AUTH_KEY.alg, m->u.AUTH_KEY.blob, m->u.AUTH_KEY.sig);
+		return login_key(l, m->u.AUTH_KEY.alg, m->u.AUTH_KEY.blob, m->u.AUTH_KEY.sig, m->u.AUTH_KEY.hostkey);
 	case IPC_AUTH_PASSWORD:
 		ask(l, m->u.AUTH_PASSWORD.req, METHOD_PASSWORD, 0);
 		check_password(l, m->u.AUTH_PASSWORD.password);
@@ -463,6 +465,7 @@ int login_new(struct login **res, struct authd *a, int fd, uint64_t conn, const 
 	l->local = *local;
 	buf_init(&l->blob, SSH_BLOB_MAX, NULL);
 	buf_init(&l->sig, SSH_SIG_MAX, NULL);
+	buf_init(&l->hostkey, SSH_BLOB_MAX, NULL);
 	if ((r = link_new(&l->link, a->self->base, fd, ROLE_AUTH, ROLE_CONN, &ops, l)) < 0 ||
 	    (r = table_put(&a->logins, conn, l)) < 0) {
 		login_free(l);

@@ -1,11 +1,9 @@
 #ifndef GUARD_LOGIN_H
 #define GUARD_LOGIN_H
-#include "base/limits.h"
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/limits.h"
-#include "base/wire.h"
+#include "guard/idbook.h"
 
 /*
  * login - one connection's way to being somebody: a user is named once, then one question at a time is
@@ -19,9 +17,9 @@ struct login;
 int  login_new(struct login **, struct authd *a, int fd, uint64_t conn, const struct addr *peer, const struct addr *local);
 void login_free(struct login *);	/* NULL is fine */
 /* What signatures must cover; the first holds for ever. */
-void login_session_id(struct login *, struct view id);
-/* The one it was told, into out; its length, 0 for none. NULL is fine. */
-unsigned login_told_id(const struct login *, uint8_t out[SSH_HASH_MAX]);
+void login_session_id(struct login *, const struct first_exchange *);
+/* What it was told, into out: 1; 0: nothing yet. NULL is fine. */
+int  login_told_id(const struct login *, struct first_exchange *out);
 /* How loud lines about this client are; a number that is no level: as loud as the others. */
 void login_log_level(struct login *, unsigned level);
 

@@ -42,8 +42,7 @@ struct login {
 	uint64_t conn;
 	struct addr peer, local;
 	enum login_state state;
-	uint8_t id[SSH_HASH_MAX];
-	size_t id_len;
+	struct first_exchange first;		/* id_len 0: not known yet */
 	int log_level;				/* coppicectl wants to know more (or less) about this one; -1: no */
 	/* from AUTH_BEGIN on */
 	char user[SSH_USER_MAX * 4 + 1];	/* what logs and patterns see */
@@ -64,7 +63,7 @@ struct login {
 	enum policy_method method;
 	int query, counted;
 	char alg[SSH_ALG_NAME_MAX + 1];
-	struct buf blob, sig;
+	struct buf blob, sig, hostkey;		/* hostkey: empty, unless the signature covers it */
 };
 
 static inline struct view login_bytes(const struct buf *b)
@@ -88,6 +87,6 @@ int  login_way_in(const struct login *, int forced);
 /* The answer is yes; forced: the command that runs in place of what is asked for, or NULL. The login may be gone after it. */
 void login_grant(struct login *, uint32_t permits, const char *forced);
 /* AUTH_KEY: a question (no signature) or a proof. SSH_OK, or an error that ends the link. */
-int  login_key(struct login *, struct view alg, struct view blob, struct view sig);
+int  login_key(struct login *, struct view alg, struct view blob, struct view sig, struct view hostkey);
 
 #endif

@@ -65,14 +65,31 @@ static int new_helper(struct login *l)
 	return helper_new(&l->helper, l->authd->self->base, &p, on_key_answer, l);
 }
 
+/* The connection has looked, too, but it is keysign's word that counts. */
+static int is_our_hostkey(const struct login *l)
+{
+	struct view key = login_bytes(&l->hostkey);
+	uint8_t digest[SSH_HASH_MAX];
+
+	return l->first.host_len == SSH_HOST_DIGEST && hash_parts(HASH_SHA256, &key, 1, digest) == SSH_OK &&
+	    memcmp(digest, l->first.host, SSH_HOST_DIGEST) == 0;
+}
+
 static void ask_helper(struct login *l)
 {
 	struct helper_ask q = {
 		.what = l->query ? HELPER_QUERY : HELPER_VERIFY, .peer = l->peer, .alg = view_str(l->alg), .blob = login_bytes(&l->blob),
-		.sig = login_bytes(&l->sig), .session_id = view_of(l->id, l->id_len), .service = view_str(LOGIN_SERVICE),
+		.sig = login_bytes(&l->sig), .session_id = view_of(l->first.id, l->first.id_len), .service = view_str(LOGIN_SERVICE),
+		.hostkey = login_bytes(&l->hostkey),
 	};
-	int r = l->helper == NULL ? new_helper(l) : SSH_OK;
+	int r;
 
+	if (buf_len(&l->hostkey) > 0 && !is_our_hostkey(l)) {
+		log_ev(LOGL_WARN, "ev=violation conn=%llu: a signature over a host key that keysign did not sign with", (unsigned long long)l->conn);
+		login_fail(l);
+		return;
+	}
+	r = l->helper == NULL ? new_helper(l) : SSH_OK;
 	if (r == SSH_OK && (r = helper_ask(l->helper, &q)) == SSH_OK) {
 		l->state = L_KEY;
 		return;
@@ -93,29 +110,31 @@ static int alg_accepted(const struct login *l)
 }
 
 /* Keeps copies: the message is gone when the answer comes. */
-static int take_key(struct login *l, struct view alg, struct view blob, struct view sig)
+static int take_key(struct login *l, struct view alg, struct view blob, struct view sig, struct view hostkey)
 {
 	int r;
 
 	buf_consume(&l->blob, buf_len(&l->blob));
 	buf_consume(&l->sig, buf_len(&l->sig));
+	buf_consume(&l->hostkey, buf_len(&l->hostkey));
 	memset(l->alg, 0, sizeof l->alg);
 	if (alg.len > SSH_ALG_NAME_MAX)
 		return SSH_E_FORMAT;
 	if (alg.len > 0 && memchr(alg.p, '\0', alg.len) == NULL)
 		memcpy(l->alg, alg.p, alg.len);
 	TRY(buf_append(&l->blob, blob.p, blob.len));
+	TRY(buf_append(&l->hostkey, hostkey.p, hostkey.len));
 	return buf_append(&l->sig, sig.p, sig.len);
 }
 
-int login_key(struct login *l, struct view alg, struct view blob, struct view sig)
+int login_key(struct login *l, struct view alg, struct view blob, struct view sig, struct view hostkey)
 {
 	int r;
 
-	TRY(take_key(l, alg, blob, sig));
+	TRY(take_key(l, alg, blob, sig, hostkey));
 	if (!(l->methods & METHOD_KEY) || !alg_accepted(l)) {
 		login_fail(l);
-	} else if (!l->query && l->id_len == 0) {
+	} else if (!l->query && l->first.id_len == 0) {
 		l->state = L_WAIT_ID;
 		login_timer(l, ID_WAIT_MS * UINT64_C(1000));
 	} else {
@@ -124,12 +143,11 @@ int login_key(struct login *l, struct view alg, struct view blob, struct view si
 	return SSH_OK;
 }
 
-void login_session_id(struct login *l, struct view id)
+void login_session_id(struct login *l, const struct first_exchange *first)
 {
-	if (l->id_len > 0 || id.len == 0 || id.len > sizeof l->id)
+	if (l->first.id_len > 0)
 		return;		/* a rekey's hash is no session id */
-	memcpy(l->id, id.p, id.len);
-	l->id_len = id.len;
+	l->first = *first;
 	if (l->state == L_WAIT_ID) {
 		event_del(l->timer);
 		ask_helper(l);

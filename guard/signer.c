@@ -31,6 +31,7 @@ struct signer_client {
 	struct budget budget;
 	uint8_t id[SSH_HASH_MAX];	/* its session id, for an auth that comes later and for proofs */
 	size_t id_len;
+	uint8_t host[SSH_HASH_MAX];	/* SHA-256 of the key it was signed with; SSH_HOST_DIGEST bytes count */
 	int id_ours;			/* we signed it; else the supervisor told us, and auth knows it from there */
 	int told;			/* the auth of now has it */
 	struct event *later;		/* a request that must wait for the budget */
@@ -54,7 +55,7 @@ void signer_init(struct signer *s, struct child *self)
 
 static void tell_id(struct signer_client *c)
 {
-	struct ipc_SESSION_ID m = { .conn = c->conn, .hash = view_of(c->id, c->id_len) };
+	struct ipc_SESSION_ID m = { .conn = c->conn, .hash = view_of(c->id, c->id_len), .hostkey = view_of(c->host, SSH_HOST_DIGEST) };
 
 	if (c->signer->auth != NULL && !c->told && c->id_ours)
 		c->told = link_send(c->signer->auth, IPC_SESSION_ID, &m) == SSH_OK;
@@ -198,14 +199,16 @@ static int ask_agent(struct signer_client *c, struct view blob, struct view text
 /* The hash of a first exchange is the session id. */
 static void note_id(struct signer_client *c)
 {
-	struct view hash = view_of(c->ask.hash, c->ask.hash_len);
+	struct view hash = view_of(c->ask.hash, c->ask.hash_len), shown = hostkeys_shown(&c->signer->keys, c->ask.key);
 
-	if (c->id_len == 0 && !c->ask.prove && !c->budget.authed) {	/* else it is logged in and moved here, or we are new: that hash is a rekey's */
+	if (c->id_len == 0 && !c->ask.prove && !c->budget.authed &&
+	    hash_parts(HASH_SHA256, &shown, 1, c->host) == SSH_OK) {	/* else it is logged in and moved here, or we are new: that hash is a rekey's */
 		memcpy(c->id, hash.p, hash.len);
 		c->id_len = hash.len;
 		c->id_ours = 1;
 		/* The session record keeps it for the day when both guards are new. */
-		link_send(c->signer->self->sup, IPC_SESSION_ID, &(struct ipc_SESSION_ID){ .conn = c->conn, .hash = hash });
+		link_send(c->signer->self->sup, IPC_SESSION_ID, &(struct ipc_SESSION_ID){ .conn = c->conn, .hash = hash,
+			.hostkey = view_of(c->host, SSH_HOST_DIGEST) });
 	}
 	tell_id(c);	/* before SIGNED: the client may log in at once */
 }

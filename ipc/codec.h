@@ -35,7 +35,7 @@ enum ipc_role {
 /* State of a link. */
 enum ipc_when { W_NEW = 1, W_UP = 2, W_AUTHED = 4, W_LOG = 8 };
 
-#define IPC_PROTO 4u		/* the protocol this build speaks, one more with each change of a message's layout; those before were never released */
+#define IPC_PROTO 5u		/* the protocol this build speaks, one more with each change of a message's layout; those before were never released */
 
 enum ipc_type {
 	IPC_NONE = 0,

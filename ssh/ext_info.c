@@ -7,7 +7,7 @@
 /*
  * ext_info - SSH_MSG_EXT_INFO (RFC 8308), and the one extension of ours that has messages of its own: ping@openssh.com.
  *
- * We say server-sig-algs (3.1) and ping@openssh.com. Of what a peer says, a client keeps server-sig-algs; no-flow-control,
+ * We say server-sig-algs (3.1), publickey-hostbound@openssh.com and ping@openssh.com. Of what a peer says, a client keeps server-sig-algs; no-flow-control,
  * delay-compression and elevation (3.2 to 3.4) and whatever is unknown are ignored, as OpenSSH does: each of the three takes effect
  * only where we would have said it, too.
  */
@@ -18,9 +18,11 @@ int ext_info_send(struct ssh *s)
 	struct wr w;
 
 	msg_begin(s, &w, SSH_MSG_EXT_INFO);
-	wr_u32(&w, 2);
+	wr_u32(&w, 3);
 	wr_cstr(&w, "server-sig-algs");
 	wr_cstr(&w, s->policy.sig_algs);
+	wr_cstr(&w, "publickey-hostbound@openssh.com");
+	wr_cstr(&w, "0");
 	wr_cstr(&w, "ping@openssh.com");
 	wr_cstr(&w, "0");
 	return msg_end(s, &w);

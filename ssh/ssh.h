@@ -113,7 +113,7 @@ enum ssh_event_type {
 	SSH_EV_AUTH_NONE,	/* user, service */
 	SSH_EV_AUTH_PASSWORD,	/* user, service, data = password; secret: it is wiped after the answer */
 	SSH_EV_AUTH_KEY_QUERY,	/* user, service, alg, data = blob */
-	SSH_EV_AUTH_KEY,	/* user, service, alg, data = blob, data2 = signature */
+	SSH_EV_AUTH_KEY,	/* user, service, alg, data = blob, data2 = signature, data3 = our host key, if the signature covers it, else empty */
 	SSH_EV_AUTH_INTERACTIVE,	/* user, service, data = submethods */
 	SSH_EV_AUTH_REPLY,	/* user, service, count, data = count strings: read with rd_string(); secret */
 	/* client side of login */
@@ -206,9 +206,13 @@ int ssh_auth_key_data(struct ssh *, const char *user, const char *alg, struct vi
 int ssh_auth_key(struct ssh *, const char *user, const char *alg, struct view blob, struct view sig);
 int ssh_auth_interactive(struct ssh *, const char *user);
 int ssh_auth_reply(struct ssh *, const struct view *answers, unsigned count);
-/* The same text for a server that verifies elsewhere; session_id as from ssh_session_id(). */
+#define SSH_METHOD_HOSTBOUND "publickey-hostbound-v00@openssh.com"
+/*
+ * The same text for a server that verifies elsewhere; session_id as from ssh_session_id(). hostkey: the blob that a signature of
+ * SSH_METHOD_HOSTBOUND covers, too (OpenSSH PROTOCOL 3.1); empty for "publickey".
+ */
 int ssh_auth_key_text(struct buf *, struct view session_id, struct view user, struct view service,
-    struct view alg, struct view blob);
+    struct view alg, struct view blob, struct view hostkey);
 
 /* ---- channels, both sides -------------------------------------------------------------- */
 int  ssh_chan_open(struct ssh *, const char *type, struct view rest, uint32_t *chan);

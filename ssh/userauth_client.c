@@ -261,7 +261,7 @@ int ssh_auth_key_query(struct ssh *s, const char *user, const char *alg, struct 
 
 int ssh_auth_key_data(struct ssh *s, const char *user, const char *alg, struct view blob, struct buf *b)
 {
-	return ssh_auth_key_text(b, ssh_session_id(s), view_str(user), view_str("ssh-connection"), view_str(alg), blob);
+	return ssh_auth_key_text(b, ssh_session_id(s), view_str(user), view_str("ssh-connection"), view_str(alg), blob, view_of(NULL, 0));
 }
 
 int ssh_auth_key(struct ssh *s, const char *user, const char *alg, struct view blob, struct view sig)

@@ -2,6 +2,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "ssh/kex.h"
 #include "ssh/packet.h"
 #include "ssh/session.h"
 
@@ -148,19 +149,31 @@ static int key_usable(const struct ssh *s, struct view alg, struct view blob)
 	return row != NULL && !row->cert && view_is(name, row->key_name);
 }
 
-/* RFC 4252 7; the key itself is opened only by whoever verifies it. */
-static int method_key(struct ssh *s, struct rd *in)
+/* The host key of the first exchange: nobody exchanges keys a second time before login. */
+static struct view shown_hostkey(const struct ssh *s)
+{
+	const struct hostkey *key = s->kex->now.sig != NULL ? kex_hostkey(s, s->kex->now.sig) : NULL;
+
+	return key != NULL ? view_of(key->blob, key->len) : view_of(NULL, 0);
+}
+
+/* RFC 4252 7; the key itself is opened only by whoever verifies it. bound: OpenSSH PROTOCOL 3.1. */
+static int key_request(struct ssh *s, struct rd *in, int bound)
 {
 	struct userauth *u = s->auth;
 	int is_signed = rd_bool(in), r;
 	struct view alg = rd_string(in, SSH_PREAUTH_PACKET_MAX);
-	struct view blob = rd_string(in, SSH_PREAUTH_PACKET_MAX), sig = { 0 };
+	struct view blob = rd_string(in, SSH_PREAUTH_PACKET_MAX), hostkey = { 0 }, sig = { 0 };
 	struct ssh_event *e;
 	struct wr w;
 
+	if (bound)
+		hostkey = rd_string(in, SSH_PREAUTH_PACKET_MAX);
 	if (is_signed)
 		sig = rd_string(in, SSH_PREAUTH_PACKET_MAX);
 	TRY(rd_done(in));
+	if (bound && (hostkey.len == 0 || !view_same(hostkey, shown_hostkey(s))))
+		return ssh_fail_text(s, SSH_E_PROTOCOL, SSH_METHOD_HOSTBOUND " packet contained wrong host key");
 	if (!key_usable(s, alg, blob) || sig.len > SSH_SIG_MAX)
 		return say_failure(s, 1, 0);
 	if (!is_signed) {
@@ -176,7 +189,18 @@ static int method_key(struct ssh *s, struct rd *in)
 	e->alg = alg;
 	e->data = blob;
 	e->data2 = sig;
+	e->data3 = hostkey;
 	return SSH_OK;
+}
+
+static int method_key(struct ssh *s, struct rd *in)
+{
+	return key_request(s, in, 0);
+}
+
+static int method_key_bound(struct ssh *s, struct rd *in)
+{
+	return key_request(s, in, 1);
 }
 
 static int method_interactive(struct ssh *s, struct rd *in)
@@ -201,6 +225,7 @@ static const struct {
 	{ "none", method_none },
 	{ "password", method_password },
 	{ "publickey", method_key },
+	{ SSH_METHOD_HOSTBOUND, method_key_bound },
 	{ "keyboard-interactive", method_interactive },
 };
 

@@ -80,7 +80,7 @@ static void brief(struct proc *g, const struct session *s)
 
 	if (g->link == NULL || s == NULL)
 		return;
-	m = (struct ipc_SESSION_ID){ .conn = s->conn, .hash = view_of(s->id, s->id_len) };
+	m = (struct ipc_SESSION_ID){ .conn = s->conn, .hash = view_of(s->id, s->id_len), .hostkey = view_of(s->host, s->host_len) };
 	if (g->role == ROLE_KEY && s->grant != NULL)
 		tell_authed(g, s);
 	else if (g->role == ROLE_AUTH && s->id_len > 0 && link_send(g->link, IPC_SESSION_ID, &m) < 0)

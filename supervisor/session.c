@@ -194,7 +194,7 @@ struct session *session_restore(struct daemon *d, struct kid *k, struct kid *con
 {
 	struct session *s = calloc(1, sizeof *s);
 
-	if (s == NULL || m->id.len > sizeof s->id || table_put(&d->sessions, k->node->id, s) < 0) {
+	if (s == NULL || m->id.len > sizeof s->id || m->host.len > sizeof s->host || table_put(&d->sessions, k->node->id, s) < 0) {
 		free(s);
 		return NULL;
 	}
@@ -210,6 +210,8 @@ struct session *session_restore(struct daemon *d, struct kid *k, struct kid *con
 	s->tries = m->tries;
 	if (m->id.len > 0)
 		memcpy(s->id, m->id.p, s->id_len = m->id.len);
+	if (m->host.len > 0)
+		memcpy(s->host, m->host.p, s->host_len = m->host.len);
 	s->phase = m->phase;
 	s->deadline_ms = m->deadline_ms;
 	s->last_worker = m->last_worker;
@@ -368,11 +370,13 @@ int session_identified(struct daemon *d, const struct ipc_SESSION_ID *m)
 {
 	struct session *s = table_get(&d->sessions, m->conn);
 
-	if (m->hash.len == 0 || m->hash.len > SSH_HASH_MAX)
+	if (m->hash.len == 0 || m->hash.len > SSH_HASH_MAX || m->hostkey.len != SSH_HOST_DIGEST)
 		return SSH_E_RULE;
 	if (s != NULL && s->id_len == 0) {	/* a rekey's hash is no session id */
 		memcpy(s->id, m->hash.p, m->hash.len);
 		s->id_len = m->hash.len;
+		memcpy(s->host, m->hostkey.p, m->hostkey.len);
+		s->host_len = m->hostkey.len;
 		state_session(s);
 	}
 	return SSH_OK;

@@ -43,6 +43,8 @@ struct session {
 	unsigned tries;			/* forks asked for */
 	uint8_t id[SSH_HASH_MAX];	/* session id, as keysign told it */
 	size_t id_len;
+	uint8_t host[SSH_HOST_DIGEST];	/* and the host key that was shown; host_len 0: not known */
+	size_t host_len;
 	struct grant *grant;		/* NULL: not logged in */
 	struct event *grace, *park;
 	uint64_t deadline_ms;		/* of the login; 0: none */

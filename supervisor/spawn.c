@@ -109,12 +109,13 @@ void spawn_be_mortal(void)
 
 int spawn_is_protected(void)
 {
-	static int fd = -1;	/* ours: cheaper than the child's, whose folder in /proc would have to be made first */
 	char now[16] = "";
+	int fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);	/* cheaper than the child's, whose folder would have to be made first */
+	int is = fd < 0 || read(fd, now, sizeof now - 1) <= 0 || now[0] == '-';
 
-	if (fd < 0)
-		fd = open("/proc/self/oom_score_adj", O_RDONLY | O_CLOEXEC);
-	return fd < 0 || pread(fd, now, sizeof now - 1, 0) <= 0 || now[0] == '-';
+	if (fd >= 0)
+		close(fd);
+	return is;
 }
 
 char *const *spawn_environment(void)

@@ -111,7 +111,7 @@ static struct saved of_session(const struct session *se)
 	return (struct saved){ .kind = STATE_SESSION, .id = se->conn, .u.SESSION = {
 		.connection = se->connection != NULL ? se->connection->node->id : 0, .peer = se->peer, .local = se->local,
 		.acceptor = se->acceptor, .slot = se->slot, .fate_told = se->fate_told != 0, .tries = se->tries,
-		.id = view_of(se->id, se->id_len), .phase = se->phase, .deadline_ms = se->deadline_ms, .last_worker = se->last_worker,
+		.id = view_of(se->id, se->id_len), .host = view_of(se->host, se->host_len), .phase = se->phase, .deadline_ms = se->deadline_ms, .last_worker = se->last_worker,
 		.header = se->header, .via = se->via, .since = (uint64_t)se->since, .level = (uint8_t)(se->log_level + 1) } };
 }
 

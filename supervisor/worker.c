@@ -1,4 +1,3 @@
-#include "supervisor/spare.h"
 #include "supervisor/worker.h"
 
 #include <errno.h>
@@ -25,6 +24,7 @@
 #include "supervisor/proc.h"
 #include "supervisor/report.h"
 #include "supervisor/reports.h"
+#include "supervisor/spare.h"
 #include "supervisor/state.h"
 #include "supervisor/store.h"
 #include "supervisor/survive.h"

@@ -200,7 +200,7 @@ class Raw:
         key, sig = Reader(host), Reader(signature)
         key.string(), sig.string()
         Ed25519PublicKey.from_public_bytes(key.string()).verify(sig.string(), h)
-        self.session_id = self.session_id or h
+        self.session_id, self.host = self.session_id or h, host
 
         def derive(letter, n):
             return hashlib.sha256(mpint(shared) + h + letter + self.session_id).digest()[:n]
@@ -236,6 +236,11 @@ class Raw:
         head = self.auth_head(user, alg, key.blob())
         raw = key.private.sign(s(self.session_id) + head)
         return head + s(s("ssh-ed25519") + s(change(raw)))
+
+    def bound(self, user, key, host, alg="ssh-ed25519"):
+        """publickey-hostbound-v00@openssh.com: the signature covers a host key, too."""
+        head = self.auth_head(user, alg, key.blob()).replace(s("publickey"), s("publickey-hostbound-v00@openssh.com"), 1) + s(host)
+        return head + s(s("ssh-ed25519") + s(key.private.sign(s(self.session_id) + head)))
 
     def login(self, user, key):
         self.begin()

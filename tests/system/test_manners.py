@@ -59,7 +59,7 @@ def test_ext_info_is_the_first_packet():
             raw.handshake()
             number, r = raw.take()
             same(number, rawssh.EXT_INFO, "the packet behind NEWKEYS")
-            same(extensions(r), [(b"server-sig-algs", b"ssh-ed25519,rsa-sha2-512"), (b"ping@openssh.com", b"0")], "what it says")
+            same(extensions(r), [(b"server-sig-algs", b"ssh-ed25519,rsa-sha2-512"), (b"publickey-hostbound@openssh.com", b"0"), (b"ping@openssh.com", b"0")], "what it says")
         lists = list(Raw.LISTS)
         lists[0] = "curve25519-sha256"
         with Talker(s) as raw:
@@ -67,6 +67,67 @@ def test_ext_info_is_the_first_packet():
             raw.handshake()
             raw.put(bytes([rawssh.SERVICE_REQUEST]) + string("ssh-userauth"))
             same(raw.take()[0], rawssh.SERVICE_ACCEPT, "a client that does not ask for it")
+
+
+# ---- publickey-hostbound-v00@openssh.com (OpenSSH PROTOCOL 3.1) ---------------------------------
+
+@coppiced_only
+def test_ssh_signs_for_this_host():
+    """Stock ssh does so as soon as it is offered, whatever the types of keys; and need not."""
+    with Server() as s:
+        for host in ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512"):
+            for name in ("ed25519", "ecdsa", "rsa"):
+                r = s.ssh("alice", "true", key_name=name, options=("LogLevel=DEBUG3", "HostKeyAlgorithms=" + host), ok=True)
+                check(b"publickey-hostbound-v00@openssh.com" in r.stderr, "it did not use it", r.stderr[-1500:])
+        r = s.ssh("alice", "true", options=("LogLevel=DEBUG3", "PubkeyAuthentication=unbound"), ok=True)
+        check(b"publickey-hostbound-v00" not in r.stderr, "it used it all the same", r.stderr[-1500:])
+
+
+@coppiced_only
+def test_an_agent_that_signs_for_one_host_only():
+    """Destination constraints (ssh-add -h): the agent gives no signature but over the host key it knows."""
+    with Server() as s:
+        path = SCRATCH + "/bound.sock"
+        agent = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
+        env = dict(os.environ, SSH_AUTH_SOCK=path)
+        try:
+            wait_until(lambda: os.path.exists(path), 10, text="no agent")
+
+            def login(hosts):
+                subprocess.run(["ssh-add", "-q", "-D"], env=env, check=True, stderr=subprocess.DEVNULL)
+                subprocess.run(["ssh-add", "-q", "-H", hosts, "-h", HOST, key("ed25519")], env=env, check=True)
+                argv = s.argv("alice", "true", key_name=None, options=("IdentitiesOnly=no", "IdentityFile=none"))
+                return subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=30).returncode
+
+            with open(SCRATCH + "/other_hosts", "w") as f:
+                f.write("%s %s\n" % (HOST, public("ecdsa")))
+            same(login(SCRATCH + "/known_hosts"), 0, "for this host")
+            check(login(SCRATCH + "/other_hosts") != 0, "a key for a host with another key let it in")
+        finally:
+            agent.terminate()
+            agent.wait()
+
+
+@coppiced_only
+def test_a_signature_for_another_host():
+    """Refused, also when it is a good signature over this session; a good one gets in."""
+    ed = Key(key("ed25519"))
+    with Server("LogLevel DEBUG") as s:
+        with Raw(s) as raw:
+            raw.begin()
+            raw.put(raw.bound("alice", ed, raw.host))
+            number = rawssh.USERAUTH_BANNER
+            while number == rawssh.USERAUTH_BANNER:
+                number, _ = raw.get()
+            same(number, rawssh.USERAUTH_SUCCESS, "with the right host key")
+        for wrong in (lambda h: ed.blob(), lambda h: b"", lambda h: h[:-1], lambda h: h + b"\0"):
+            with Raw(s) as raw:
+                raw.begin()
+                raw.put(raw.bound("alice", ed, wrong(raw.host)))
+                try:
+                    check(False, "with another one: message", raw.get())
+                except Closed as e:
+                    check("publickey-hostbound-v00@openssh.com packet contained wrong host key" in str(e), "why", e)
 
 
 @coppiced_only

@@ -14,7 +14,7 @@ static struct view all(const struct buf *b)
 Test(helper_proto, questions_round_trip_and_truncations)
 {
 	struct helper_ask a = { .what = HELPER_VERIFY, .alg = view_str("alg"), .blob = view_str("blob"), .sig = view_str("sig"),
-		.session_id = view_str("id"), .service = view_str("svc") }, b;
+		.session_id = view_str("id"), .service = view_str("svc"), .hostkey = view_str("host") }, b;
 	struct buf buf;
 
 	cr_assert_eq(addr_parse_ip(&a.peer, "192.0.2.7"), SSH_OK);
@@ -24,7 +24,7 @@ Test(helper_proto, questions_round_trip_and_truncations)
 	cr_assert_eq(b.what, HELPER_VERIFY);
 	cr_assert(addr_same_ip(&b.peer, &a.peer));
 	cr_assert(view_is(b.alg, "alg") && view_is(b.blob, "blob") && view_is(b.sig, "sig") && view_is(b.session_id, "id") &&
-	    view_is(b.service, "svc"));
+	    view_is(b.service, "svc") && view_is(b.hostkey, "host"));
 	for (size_t n = 0; n < buf_len(&buf); n++)
 		cr_assert_lt(helper_ask_decode(&b, view_of(buf_head(&buf), n)), 0, "%zu", n);
 	cr_assert_eq(buf_append(&buf, "x", 1), SSH_OK);

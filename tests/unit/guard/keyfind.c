@@ -65,19 +65,21 @@ static void clean(void)
 
 TestSuite(keyfind, .init = make, .fini = clean);
 
+static struct view bound_text, bound_ask;	/* the host key that the signature covers, and the one that is asked about */
+
 /* Signed by s with sig_alg, for session id and user; asked with ask_alg and b's blob. */
 static int ask(const char *ask_alg, const struct privkey *b, const struct privkey *s, const char *sig_alg, const char *id,
     const char *user)
 {
 	struct helper_ask q = { .what = HELPER_VERIFY, .alg = view_str(ask_alg), .blob = privkey_blob(b),
-		.session_id = view_str("session id"), .service = view_str("ssh-connection") };
+		.session_id = view_str("session id"), .service = view_str("ssh-connection"), .hostkey = bound_ask };
 	struct buf text, sig;
 	struct wr w;
 
 	buf_init(&text, 40000, NULL);
 	buf_init(&sig, SSH_SIG_MAX, NULL);
 	w = wr_to(&sig);
-	cr_assert_eq(ssh_auth_key_text(&text, view_str(id), view_str(user), q.service, q.alg, q.blob), SSH_OK);
+	cr_assert_eq(ssh_auth_key_text(&text, view_str(id), view_str(user), q.service, q.alg, q.blob, bound_text), SSH_OK);
 	cr_assert_eq(privkey_sign(s, sig_alg_find(view_str(sig_alg)), all(&text), &w), SSH_OK);
 	q.sig = all(&sig);
 	keyfind_answer(&k, &q, &a, &texts);
@@ -115,6 +117,19 @@ Test(keyfind, signatures_of_something_else)
 	cr_assert_eq(ask(alg[0], key[0], key[0], alg[0], "session id", "bob"), HELPER_NO, "another user");
 	cr_assert_eq(ask(alg[0], key[1], key[0], alg[0], "session id", "ada"), HELPER_NO, "a key that is not listed");
 	cr_assert_eq(ask(alg[1], key[1], key[1], alg[1], "session id", "ada"), HELPER_NO, "a key that is not listed, its own signature");
+}
+
+/* A signature over a host key is one over that host key, and none over none. */
+Test(keyfind, signatures_over_a_host_key)
+{
+	struct view hosts[] = { view_of(NULL, 0), view_str("this host"), view_str("that host") };
+
+	add_line("", key[0]);
+	for (int text = 0; text < 3; text++)
+		for (int asked = 0; asked < 3; asked++) {
+			bound_text = hosts[text], bound_ask = hosts[asked];
+			cr_assert_eq(ask(alg[0], key[0], key[0], alg[0], "session id", "ada"), text == asked ? HELPER_YES : HELPER_NO, "%d %d", text, asked);
+		}
 }
 
 /* Name asked for, blob, signature: only one value will do, 27 combinations (security.md K3). */

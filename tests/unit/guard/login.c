@@ -101,6 +101,8 @@ static void clean(void)
 
 TestSuite(login, .init = make, .fini = clean);
 
+#define HOST "the host key that was shown"
+
 static void say(int fd, enum ipc_type type, const void *body)
 {
 	cr_assert_eq(link_say(fd, ROLE_CONN, ROLE_AUTH, W_UP, type, body, NULL, 0), SSH_OK);
@@ -135,7 +137,11 @@ static int begun(uint64_t conn, const char *user)
 
 static void session_id(int keylink, uint64_t conn, const char *id)
 {
-	struct ipc_SESSION_ID m = { .conn = conn, .hash = view_str(id) };
+	struct view host = view_str(HOST);
+	uint8_t digest[SSH_HASH_MAX];
+	struct ipc_SESSION_ID m = { .conn = conn, .hash = view_str(id), .hostkey = view_of(digest, SSH_HOST_DIGEST) };
+
+	cr_assert_eq(hash_parts(HASH_SHA256, &host, 1, digest), SSH_OK);
 
 	cr_assert_eq(link_say(keylink, ROLE_KEY, ROLE_AUTH, W_UP, IPC_SESSION_ID, &m, NULL, 0), SSH_OK);
 }
@@ -145,21 +151,58 @@ static void offer(int fd, const struct privkey *k)
 	say(fd, IPC_AUTH_KEY_OK, &(struct ipc_AUTH_KEY_OK){ .req = 2, .alg = view_str("ssh-ed25519"), .blob = privkey_blob(k) });
 }
 
-static void sign(int fd, const struct privkey *k, const char *id)
+/* hostkey: what the signature covers, too; empty: "publickey". */
+static void sign_bound(int fd, const struct privkey *k, const char *id, const char *hostkey)
 {
-	struct ipc_AUTH_KEY m = { .req = 3, .alg = view_str("ssh-ed25519"), .blob = privkey_blob(k) };
+	struct ipc_AUTH_KEY m = { .req = 3, .alg = view_str("ssh-ed25519"), .blob = privkey_blob(k), .hostkey = view_str(hostkey) };
 	struct buf text, sig;
 	struct wr w;
 
 	buf_init(&text, 4000, NULL);
 	buf_init(&sig, SSH_SIG_MAX, NULL);
 	w = wr_to(&sig);
-	cr_assert_eq(ssh_auth_key_text(&text, view_str(id), view_str(me), view_str("ssh-connection"), m.alg, m.blob), SSH_OK);
+	cr_assert_eq(ssh_auth_key_text(&text, view_str(id), view_str(me), view_str("ssh-connection"), m.alg, m.blob, m.hostkey), SSH_OK);
 	cr_assert_eq(privkey_sign(k, sig_alg_find(m.alg), view_of(buf_head(&text), buf_len(&text)), &w), SSH_OK);
 	m.sig = view_of(buf_head(&sig), buf_len(&sig));
 	say(fd, IPC_AUTH_KEY, &m);
 	buf_drop(&text);
 	buf_drop(&sig);
+}
+
+static void sign(int fd, const struct privkey *k, const char *id)
+{
+	sign_bound(fd, k, id, "");
+}
+
+/* It must be the key that keysign says it signed with, whatever the connection says. */
+Test(login, bound_to_a_host_key)
+{
+	struct ipc_SESSION_ID old = { .conn = 2, .hash = view_str("id of 2") };
+	int k, c;
+
+	authorise("", key);
+	start("");
+	k = rig_peer(&rig, ROLE_KEY, 0);
+	session_id(k, 1, "id");
+	c = begun(1, me);
+	sign_bound(c, key, "id", "another host's key");
+	cr_assert_eq(verdict(c)->verdict, 0);
+	cr_assert_eq(rig.m.u.AUTH_VERDICT.counted, 1);
+	cr_assert_not_null(strstr(log_text, "a signature over a host key that keysign did not sign with"), "%s", log_text);
+	sign_bound(c, other, "id", HOST);
+	cr_assert_eq(verdict(c)->verdict, 0);
+	sign_bound(c, key, "id", HOST);
+	cr_assert(rig_wait(&rig, c, ROLE_CONN, ROLE_AUTH));
+	cr_assert_eq(rig.m.type, IPC_AUTH_POLICY);
+	/* Nobody knows which key was shown: then none is right. */
+	cr_assert_eq(link_say(k, ROLE_KEY, ROLE_AUTH, W_UP, IPC_SESSION_ID, &old, NULL, 0), SSH_OK);
+	rig_turn(&rig, 20);
+	c = begun(2, me);
+	sign_bound(c, key, "id of 2", HOST);
+	cr_assert_eq(verdict(c)->verdict, 0);
+	sign(c, key, "id of 2");
+	cr_assert(rig_wait(&rig, c, ROLE_CONN, ROLE_AUTH));
+	cr_assert_eq(rig.m.type, IPC_AUTH_POLICY);
 }
 
 Test(login, by_key)

@@ -101,6 +101,8 @@ Test(signer, nurseries_get_the_public_keys_and_only_those)
 Test(signer, session_id_goes_to_auth_before_the_signature)
 {
 	int a = rig_peer(&rig, ROLE_AUTH, 0), c = rig_peer(&rig, ROLE_CONN, 4711);
+	struct view blob = privkey_blob(signer.keys.v[0].key);
+	uint8_t digest[SSH_HASH_MAX];
 
 	ask(c, 1, 0, "ssh-ed25519", 32);
 	cr_assert(signed_ok(c, 1, 0, "ssh-ed25519", 32));
@@ -108,6 +110,8 @@ Test(signer, session_id_goes_to_auth_before_the_signature)
 	cr_assert_eq(rig.m.type, IPC_SESSION_ID);
 	cr_assert_eq(rig.m.u.SESSION_ID.conn, 4711);
 	cr_assert(view_same(rig.m.u.SESSION_ID.hash, view_of(hash, 32)));
+	cr_assert_eq(hash_parts(HASH_SHA256, &blob, 1, digest), SSH_OK);
+	cr_assert(view_same(rig.m.u.SESSION_ID.hostkey, view_of(digest, SSH_HOST_DIGEST)), "and which key was shown");
 	/* A rekey's hash is no session id. */
 	authed(4711);
 	hash[0] ^= 1;

@@ -29,13 +29,14 @@ struct told {
 	char command[16];
 };
 
+/* A worker that does not begin may be gone before it is told all: no error. No assertion here either: also called in a child. */
 static void say(int fd, enum ipc_type type, const void *body, int with_fd)
 {
 	struct buf b;
 
 	buf_init(&b, IPC_MESSAGE_MAX, NULL);
-	cr_assert_eq(ipc_encode(&b, type, body), SSH_OK);
-	cr_assert_eq(datagram_send(fd, buf_head(&b), buf_len(&b), &with_fd, with_fd >= 0, 0), SSH_OK);
+	if (ipc_encode(&b, type, body) == SSH_OK)
+		datagram_send(fd, buf_head(&b), buf_len(&b), &with_fd, with_fd >= 0, 0);
 	buf_drop(&b);
 }
 
@@ -66,7 +67,8 @@ static pid_t born(int *order)
 	int pair[2];
 	pid_t pid;
 
-	cr_assert_eq(link_pair(pair), SSH_OK);
+	if (link_pair(pair) < 0)
+		return -1;
 	if ((pid = fork()) == 0) {
 		sigset_t all;
 
@@ -78,7 +80,6 @@ static pid_t born(int *order)
 		worker_begin(&w);
 		tell(&w);
 	}
-	cr_assert(pid > 0);
 	close(pair[1]);
 	*order = pair[0];
 	return pid;
@@ -88,19 +89,19 @@ static int status_of(pid_t pid)
 {
 	int status = 0;
 
-	cr_assert_eq(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
-/* Its exit status; what it told, if it began. */
+/* Its exit status, 0 if it told what it is; -1: something else went wrong. */
 static int begin_as(const struct ipc_BECOME *who, struct told *t)
 {
 	struct ipc_WORK work = { .kind = 1, .command = view_str("to do") };
 	struct ipc_GO go_on = { 0 };
-	int order, report[2], status;
+	int order = -1, report[2], status;
 	pid_t pid = born(&order);
 
-	cr_assert_eq(link_pair(report), SSH_OK);
+	if (link_pair(report) < 0)
+		return -1;
 	if (who != NULL)
 		say(order, IPC_BECOME, who, -1);
 	say(order, IPC_WORK, &work, report[1]);
@@ -108,7 +109,8 @@ static int begin_as(const struct ipc_BECOME *who, struct told *t)
 	close(report[1]);
 	memset(t, 0, sizeof *t);
 	status = status_of(pid);
-	cr_assert_eq(recv(report[0], t, sizeof *t, MSG_DONTWAIT) == sizeof *t, status == 0);
+	if ((recv(report[0], t, sizeof *t, MSG_DONTWAIT) == sizeof *t) != (status == 0))
+		status = -1;
 	close(report[0]);
 	close(order);
 	return status;

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <stdio.h>
 
+#include "ssh/kex.h"
 #include "tests/unit/ssh/login_pair.h"
 
 static const uint8_t ed_blob[51] = "\0\0\0\013ssh-ed25519\0\0\0\040abcdefghijklmnopqrstuvwxyz012345";
@@ -496,9 +497,107 @@ Test(userauth, signed_text)
 
 	buf_init(&b, 1000, NULL);
 	cr_assert_eq(ssh_auth_key_text(&b, view_str("id"), view_str("u"), view_str("ssh-connection"), view_str("a"),
-	    view_str("b")), SSH_OK);
+	    view_str("b"), view_of(NULL, 0)), SSH_OK);
 	cr_assert(view_same(view_of(buf_head(&b), buf_len(&b)), view_of(text, sizeof text - 1)));
 	buf_drop(&b);
+}
+
+/* OpenSSH PROTOCOL 3.1, byte for byte. */
+Test(userauth, signed_text_with_a_host_key)
+{
+	static const char text[] = "\0\0\0\2id\062\0\0\0\1u\0\0\0\016ssh-connection"
+	    "\0\0\0\043publickey-hostbound-v00@openssh.com\1\0\0\0\1a\0\0\0\1b\0\0\0\1h";
+	struct buf b;
+
+	buf_init(&b, 1000, NULL);
+	cr_assert_eq(ssh_auth_key_text(&b, view_str("id"), view_str("u"), view_str("ssh-connection"), view_str("a"),
+	    view_str("b"), view_str("h")), SSH_OK);
+	cr_assert(view_same(view_of(buf_head(&b), buf_len(&b)), view_of(text, sizeof text - 1)));
+	buf_drop(&b);
+}
+
+/* The host key that the key exchange has shown. */
+static struct view shown(const struct lp *p)
+{
+	const struct hostkey *key = kex_hostkey(p->side[SRV], p->side[SRV]->kex->now.sig);
+
+	cr_assert_not_null(key);
+	return view_of(key->blob, key->len);
+}
+
+static void bound(struct body *x, int is_signed, struct view hostkey)
+{
+	request(x, "ada", "ssh-connection", "publickey-hostbound-v00@openssh.com");
+	wr_bool(&x->w, is_signed);
+	wr_cstr(&x->w, "ssh-ed25519");
+	wr_view(&x->w, BLOB);
+	wr_view(&x->w, hostkey);
+	if (is_signed)
+		wr_cstr(&x->w, "a signature");
+}
+
+Test(userauth, bound_to_the_host_key)
+{
+	for (int is_signed = 0; is_signed < 2; is_signed++) {
+		const struct ssh_event *e;
+		struct body x;
+		struct lp p;
+
+		start(&p);
+		p.deaf[CLI] = 1;
+		bound(&x, is_signed, shown(&p));
+		body_inject(&x, &p, CLI, SSH_MSG_USERAUTH_REQUEST);
+		e = lp_take(&p, SRV, is_signed ? SSH_EV_AUTH_KEY : SSH_EV_AUTH_KEY_QUERY);
+		cr_assert_not_null(e);
+		cr_assert(view_same(e->data, BLOB) && view_same(e->data3, shown(&p)));
+		cr_assert(view_is(e->data2, is_signed ? "a signature" : ""));
+		cr_assert_eq(ssh_error(p.side[SRV]), SSH_OK);
+		lp_stop(&p);
+	}
+}
+
+/* Whoever signed for another host did not mean us: the end, as in sshd. */
+Test(userauth, bound_to_another_host_key)
+{
+	for (int i = 0; i < 6; i++) {
+		struct body x;
+		struct lp p;
+
+		start(&p);
+		p.deaf[CLI] = 1;
+		bound(&x, i & 1, i < 2 ? BLOB : i < 4 ? view_of(shown(&p).p, shown(&p).len - 1) : view_of(NULL, 0));
+		body_inject(&x, &p, CLI, SSH_MSG_USERAUTH_REQUEST);
+		ENDED(&p, SRV, PROTOCOL);
+		cr_assert(!lp_more(&p, SRV), "%d: nobody is asked", i);
+		lp_stop(&p);
+	}
+}
+
+Test(userauth, bound_every_truncation)
+{
+	for (int is_signed = 0; is_signed < 2; is_signed++) {
+		size_t whole = 1000;
+
+		for (size_t cut = 0; cut <= whole + 1; cut++) {
+			struct body x;
+			struct lp p;
+
+			start(&p);
+			p.deaf[CLI] = 1;
+			bound(&x, is_signed, shown(&p));
+			whole = buf_len(&x.b);
+			if (cut < whole)
+				buf_truncate(&x.b, cut);
+			else if (cut > whole)
+				wr_u8(&x.w, 0);
+			body_inject(&x, &p, CLI, SSH_MSG_USERAUTH_REQUEST);
+			if (cut == whole)
+				cr_assert_eq(ssh_error(p.side[SRV]), SSH_OK);
+			else
+				ENDED(&p, SRV, FORMAT);
+			lp_stop(&p);
+		}
+	}
 }
 
 /* Every request cut at every byte, and with one byte too many: the connection ends, nobody is asked. */
