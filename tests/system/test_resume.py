@@ -380,7 +380,7 @@ def test_an_upgrade_that_cannot_be_is_refused():
     server = place.server.start()
     session = moving(Exec(server, 1))
     before = place.helpers()
-    for program, words in (("variants/coppiced-stranger", b"reads state formats 5 to 5"), ("bin/coppicectl", b"upgrade refused")):
+    for program, words in (("variants/coppiced-stranger", b"reads state formats 6 to 6"), ("bin/coppicectl", b"upgrade refused")):
         place.exchange(program)
         r = place.upgrade()
         same(r.returncode, 1, "status of an upgrade to " + program)
