@@ -20,7 +20,7 @@ struct helper;
 
 #define HELPERS_MAX     256u	/* processes; then the one idle for longest goes, and is forked again when needed */
 #define HELPER_WALL_S    15u	/* for one answer: a home on a dead file server */
-#define HELPER_CPU_S     30u	/* for its whole life */
+#define HELPER_CPU_S     10u	/* for its whole life */
 #define HELPERS_KEPT     16u
 #define HELPER_KEEP_S    10u
 #define HELPER_QUESTIONS 100u	/* then it is kept no longer: the next login's questions must not meet the end of its CPU time */
