@@ -14,7 +14,6 @@
 
 #define WORK_TIMEOUT_MS 10000
 #define GO_TIMEOUT_MS 86400000		/* only the end of the link ends it */
-#define GROUPS_MAX 1024			/* what BECOME has room for */
 
 static void give_up(const char *what, const char *why)
 {
@@ -39,7 +38,7 @@ static void default_signals(void)
 /* 0: we are that user and nobody else, for good. */
 static int take_ids(const struct ipc_BECOME *m)
 {
-	gid_t groups[GROUPS_MAX];
+	gid_t groups[WORKER_GROUPS_MAX];
 	struct rd in = rd_view(m->groups);
 	size_t n = m->groups.len / sizeof(uint32_t);
 	uid_t real, effective, saved;
@@ -47,7 +46,7 @@ static int take_ids(const struct ipc_BECOME *m)
 
 	if (geteuid() != 0)		/* of a daemon that is not root: it may serve nobody else */
 		return getuid() == m->uid && geteuid() == m->uid ? 0 : -1;
-	if (m->groups.len % sizeof(uint32_t) != 0 || n > GROUPS_MAX)
+	if (m->groups.len % sizeof(uint32_t) != 0 || n > WORKER_GROUPS_MAX)
 		return -1;
 	for (size_t i = 0; i < n; i++)
 		groups[i] = rd_u32(&in);

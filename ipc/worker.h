@@ -4,6 +4,8 @@
 
 /* worker - how a process becomes the user (BECOME on descriptor 3), and then learns what to do (WORK). */
 
+#define WORKER_GROUPS_MAX 1024u	/* what BECOME, as AUTH_GRANTED before it, has room for */
+
 struct worker {
 	struct ipc_msg msg;	/* WORK; views point into storage */
 	uint8_t storage[IPC_MESSAGE_MAX];

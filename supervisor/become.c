@@ -10,19 +10,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/buf.h"
 #include "base/err.h"
 #include "base/wire.h"
 #include "ipc/child.h"
-#include "ipc/datagram.h"
+#include "ipc/link.h"
+#include "ipc/worker.h"
 #include "supervisor/cgroup.h"
 #include "supervisor/grant.h"
 #include "supervisor/lend.h"
 #include "supervisor/programs.h"
 #include "supervisor/session.h"
 #include "supervisor/spawn.h"
-
-#define GROUPS_MAX 1024	/* AUTH_GRANTED has room for no more */
 
 static struct rlimit files = { 1024, 1024 };
 
@@ -84,23 +82,17 @@ static int go(void *errand)
 
 static int say_whom(int fd, const struct grant *g)
 {
-	uint8_t groups[4 * GROUPS_MAX];
+	uint8_t groups[4 * WORKER_GROUPS_MAX];
 	struct ipc_BECOME m = { .uid = g->uid, .gid = g->gid, .groups = view_of(groups, 4 * g->ngroups) };
-	struct buf out;
 	int r;
 
-	if (g->ngroups > GROUPS_MAX) {
+	if (g->ngroups > WORKER_GROUPS_MAX) {
 		errno = EINVAL;
 		return SSH_E_LIMIT;
 	}
 	for (size_t i = 0; i < g->ngroups; i++)
 		put_u32(groups + 4 * i, g->groups[i]);
-	buf_init(&out, IPC_MESSAGE_MAX, NULL);
-	r = ipc_encode(&out, IPC_BECOME, &m);
-	if (r == SSH_OK)
-		r = datagram_send(fd, buf_head(&out), buf_len(&out), NULL, 0, MSG_DONTWAIT);
-	buf_drop(&out);
-	if (r < 0)
+	if ((r = link_say(fd, ROLE_SUP, ROLE_WRK, W_NEW, IPC_BECOME, &m, NULL, 0)) < 0)
 		errno = r == SSH_E_NOMEM ? ENOMEM : ENOBUFS;
 	return r;
 }

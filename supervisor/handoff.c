@@ -21,12 +21,11 @@
 #include "supervisor/introduce.h"
 #include "supervisor/nursery.h"
 #include "supervisor/proc.h"
+#include "supervisor/reports.h"
 #include "supervisor/spare.h"
 #include "supervisor/state.h"
 #include "supervisor/store.h"
-#include "supervisor/reports.h"
 #include "supervisor/survive.h"
-
 
 struct handoff {
 	struct list link;		/* daemon.handoffs.active */
