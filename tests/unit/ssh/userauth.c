@@ -1,27 +1,6 @@
-#include <criterion/criterion.h>
+#include "tests/unit/ssh/userauth.h"
+
 #include <stdio.h>
-
-#include "ssh/kex.h"
-#include "tests/unit/ssh/login_pair.h"
-
-static const uint8_t ed_blob[51] = "\0\0\0\013ssh-ed25519\0\0\0\040abcdefghijklmnopqrstuvwxyz012345";
-#define BLOB view_of(ed_blob, sizeof ed_blob)
-
-static void request(struct body *x, const char *user, const char *service, const char *method)
-{
-	body_begin(x);
-	wr_cstr(&x->w, user);
-	wr_cstr(&x->w, service);
-	wr_cstr(&x->w, method);
-}
-
-static void start(struct lp *p)
-{
-	lp_start(p, 0, NULL);
-	TAKE(p, SRV, AUTH_SERVICE);
-	TAKE(p, CLI, AUTH_READY);
-	NOTHING(p);
-}
 
 Test(userauth, none_lists_methods)
 {
@@ -217,19 +196,6 @@ Test(userauth, interactive_rounds)
 	TAKE(&p, CLI, OPEN);
 	TAKE(&p, SRV, OPEN);
 	lp_stop(&p);
-}
-
-static void prompted(struct lp *p)
-{
-	static const struct ssh_prompt one[] = { { "Password: ", 0 } };
-
-	start(p);
-	ssh_auth_interactive(p->side[CLI], "ada");
-	lp_run(p);
-	TAKE(p, SRV, AUTH_INTERACTIVE);
-	cr_assert_eq(ssh_answer_prompt(p->side[SRV], "", "", one, 1), SSH_OK);
-	lp_run(p);
-	TAKE(p, CLI, AUTH_PROMPT);
 }
 
 Test(userauth, wrong_number_of_answers_fails_the_round)
@@ -516,26 +482,6 @@ Test(userauth, signed_text_with_a_host_key)
 	buf_drop(&b);
 }
 
-/* The host key that the key exchange has shown. */
-static struct view shown(const struct lp *p)
-{
-	const struct hostkey *key = kex_hostkey(p->side[SRV], p->side[SRV]->kex->now.sig);
-
-	cr_assert_not_null(key);
-	return view_of(key->blob, key->len);
-}
-
-static void bound(struct body *x, int is_signed, struct view hostkey)
-{
-	request(x, "ada", "ssh-connection", "publickey-hostbound-v00@openssh.com");
-	wr_bool(&x->w, is_signed);
-	wr_cstr(&x->w, "ssh-ed25519");
-	wr_view(&x->w, BLOB);
-	wr_view(&x->w, hostkey);
-	if (is_signed)
-		wr_cstr(&x->w, "a signature");
-}
-
 Test(userauth, bound_to_the_host_key)
 {
 	for (int is_signed = 0; is_signed < 2; is_signed++) {
@@ -571,116 +517,4 @@ Test(userauth, bound_to_another_host_key)
 		cr_assert(!lp_more(&p, SRV), "%d: nobody is asked", i);
 		lp_stop(&p);
 	}
-}
-
-Test(userauth, bound_every_truncation)
-{
-	for (int is_signed = 0; is_signed < 2; is_signed++) {
-		size_t whole = 1000;
-
-		for (size_t cut = 0; cut <= whole + 1; cut++) {
-			struct body x;
-			struct lp p;
-
-			start(&p);
-			p.deaf[CLI] = 1;
-			bound(&x, is_signed, shown(&p));
-			whole = buf_len(&x.b);
-			if (cut < whole)
-				buf_truncate(&x.b, cut);
-			else if (cut > whole)
-				wr_u8(&x.w, 0);
-			body_inject(&x, &p, CLI, SSH_MSG_USERAUTH_REQUEST);
-			if (cut == whole)
-				cr_assert_eq(ssh_error(p.side[SRV]), SSH_OK);
-			else
-				ENDED(&p, SRV, FORMAT);
-			lp_stop(&p);
-		}
-	}
-}
-
-/* Every request cut at every byte, and with one byte too many: the connection ends, nobody is asked. */
-Test(userauth, every_truncation)
-{
-	for (int kind = 0; kind < 6; kind++) {
-		size_t whole = 1000;
-
-		for (size_t cut = 0; cut <= whole + 1; cut++) {
-			struct body x;
-			struct lp p;
-
-			start(&p);
-			p.deaf[CLI] = 1;
-			request(&x, "ada", "ssh-connection", kind == 0 ? "none" : kind <= 2 ? "password" :
-			    kind <= 4 ? "publickey" : "keyboard-interactive");
-			if (kind >= 1 && kind <= 4)
-				wr_bool(&x.w, kind == 2 || kind == 4);
-			if (kind >= 3 && kind <= 4)
-				wr_cstr(&x.w, "ssh-ed25519");
-			if (kind >= 1 && kind <= 4)
-				wr_string(&x.w, ed_blob, sizeof ed_blob);
-			if (kind == 2 || kind == 4)
-				wr_cstr(&x.w, "sig or new");
-			if (kind == 5)
-				wr_cstr(&x.w, "en"), wr_cstr(&x.w, "pam");
-			whole = buf_len(&x.b);
-			if (cut < whole)
-				buf_truncate(&x.b, cut);
-			else if (cut > whole)
-				wr_u8(&x.w, 0);
-			body_inject(&x, &p, CLI, SSH_MSG_USERAUTH_REQUEST);
-			if (cut == whole) {
-				cr_assert_eq(ssh_error(p.side[SRV]), SSH_OK, "kind %d", kind);
-			} else {
-				ENDED(&p, SRV, FORMAT);
-				cr_assert(!lp_more(&p, SRV));
-			}
-			lp_stop(&p);
-		}
-	}
-}
-
-Test(userauth, every_truncation_of_an_answer)
-{
-	for (size_t cut = 0; cut <= 10; cut++) {
-		struct lp p;
-
-		if (cut == 9)
-			continue;
-		prompted(&p);
-		lp_inject(&p, CLI, SSH_MSG_USERAUTH_INFO_RESPONSE, "\0\0\0\1\0\0\0\1xy", cut);
-		ENDED(&p, SRV, FORMAT);
-		lp_stop(&p);
-	}
-}
-
-/* The same for what a server says. */
-Test(userauth, every_truncation_at_the_client)
-{
-	static const struct { uint8_t type; const char *body; size_t n; int ask; } m[] = {
-		{ SSH_MSG_USERAUTH_FAILURE, "\0\0\0\4none\0", 9, 0 },
-		{ SSH_MSG_USERAUTH_BANNER, "\0\0\0\2hi\0\0\0\2en", 12, 0 },
-		{ SSH_MSG_USERAUTH_60, "\0\0\0\1p\0\0\0\0", 9, 1 },
-		{ SSH_MSG_USERAUTH_60, "\0\0\0\1n\0\0\0\1i\0\0\0\0\0\0\0\2\0\0\0\1a\1\0\0\0\1b\0", 30, 2 },
-	};
-
-	for (size_t i = 0; i < sizeof m / sizeof *m; i++)
-		for (size_t cut = 0; cut <= m[i].n; cut++) {
-			struct lp p;
-
-			start(&p);
-			if (m[i].ask == 0)
-				ssh_auth_none(p.side[CLI], "ada");
-			else if (m[i].ask == 1)
-				ssh_auth_password(p.side[CLI], "ada", "x", NULL);
-			else
-				ssh_auth_interactive(p.side[CLI], "ada");
-			lp_inject(&p, SRV, m[i].type, m[i].body, cut);
-			if (cut == m[i].n)
-				cr_assert_eq(ssh_error(p.side[CLI]), SSH_OK, "%zu", i);
-			else
-				ENDED(&p, CLI, FORMAT);
-			lp_stop(&p);
-		}
 }
